@@ -1,0 +1,43 @@
+// The seam under the namespace: an ordered transactional key-value store. Keys and values are bytes.
+
+export type Key = Uint8Array;
+
+export interface RangeOptions {
+  /** First key, inclusive. */
+  start: Key;
+  /** End, exclusive. */
+  end: Key;
+  limit?: number;
+  reverse?: boolean;
+}
+
+/** A consistent snapshot. Valid only while the callback runs. Bytes returned must not be changed. */
+export interface ReadTransaction {
+  get(key: Key): Uint8Array | undefined;
+  getMany(keys: readonly Key[]): (Uint8Array | undefined)[];
+  /** Pairs in unsigned byte order of the keys. The transaction must not write while it iterates. */
+  range(options: RangeOptions): Iterable<{ key: Key; value: Uint8Array }>;
+}
+
+export interface Transaction extends ReadTransaction {
+  put(key: Key, value: Uint8Array): void;
+  /** Deleting a missing key is no error. */
+  delete(key: Key): void;
+}
+
+/**
+ * Callbacks are synchronous, may be run again, and so have no side effects outside the transaction.
+ * A callback that throws leaves nothing behind; others of the same group commit are not harmed.
+ */
+export interface Engine extends AsyncDisposable {
+  /** Sees everything acknowledged before. Engines on another machine answer with a promise. */
+  read<T>(callback: (tx: ReadTransaction) => T): T | Promise<T>;
+  /**
+   * Serializable; resolves when the commit is in order and survives this process. With `durable`
+   * when it also survives a power cut (many share one flush).
+   */
+  transact<T>(callback: (tx: Transaction) => T, options?: { durable?: boolean }): Promise<T>;
+  /** Resolves when every commit acknowledged before is on disk. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
