@@ -39,7 +39,11 @@ module.exports = {
       name: "no-dev-dependency-in-product",
       severity: "error",
       from: { path: "^src/", pathNot: ["\\.test\\.ts$", "^src/testing/"] },
-      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"], pathNot: "node_modules/@types/" },
+      to: {
+        dependencyTypes: ["npm-dev"],
+        dependencyTypesNot: ["type-only"],
+        pathNot: "node_modules/@types/",
+      },
     },
     { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
     ...layerRules,
@@ -48,6 +52,9 @@ module.exports = {
     doNotFollow: { path: "node_modules" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
-    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default"] },
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "require", "node", "default"],
+    },
   },
 };

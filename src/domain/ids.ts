@@ -42,7 +42,9 @@ const SHARD_ID_TEXT =
 
 /** Inverse of formatShardId; undefined when `text` isn't one. */
 export function parseShardId(text: string): ShardId | undefined {
-  const fields = SHARD_ID_TEXT.exec(text)?.slice(1).map((hex) => Number.parseInt(hex, 16));
+  const fields = SHARD_ID_TEXT.exec(text)
+    ?.slice(1)
+    .map((hex) => Number.parseInt(hex, 16));
   if (fields === undefined) return undefined;
   const [pool, pg, slice, index, slot] = fields as [number, number, number, number, number];
   if (!Number.isSafeInteger(slice)) return undefined;

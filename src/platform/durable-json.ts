@@ -59,11 +59,7 @@ class DurableJsonFile<T> implements Adapter<T> {
 }
 
 /** Opens (or begins) the JSON file at `path`; `mode` is that of the file. Call `write()` to save. */
-export async function openDurableJson<T>(
-  path: string,
-  defaults: T,
-  mode = 0o600,
-): Promise<Low<T>> {
+export async function openDurableJson<T>(path: string, defaults: T, mode = 0o600): Promise<Low<T>> {
   const db = new Low<T>(new DurableJsonFile<T>(path, mode), defaults);
   await db.read();
   return db;

@@ -151,13 +151,7 @@ export interface MetaService {
 
   /** Attribute names and values are bytes; names as latin1. flags: XATTR_CREATE 1, XATTR_REPLACE 2. */
   getxattr(caller: Caller, ino: Ino, name: string): Promise<Uint8Array>;
-  setxattr(
-    caller: Caller,
-    ino: Ino,
-    name: string,
-    value: Uint8Array,
-    flags: number,
-  ): Promise<void>;
+  setxattr(caller: Caller, ino: Ino, name: string, value: Uint8Array, flags: number): Promise<void>;
   listxattr(caller: Caller, ino: Ino): Promise<string[]>;
   removexattr(caller: Caller, ino: Ino, name: string): Promise<void>;
   statfs(): Promise<StatFs>;
