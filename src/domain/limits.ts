@@ -82,3 +82,21 @@ export const BLOCK_CACHE_BYTES = 128 * 1024 * 1024;
 export const MAX_READ_AHEAD_BLOCKS = 4;
 /** Kernel attribute and entry cache without a lease: the close-to-open floor. */
 export const ATTR_CACHE_MS = 1000;
+
+/** A failing or waiting background job tries again after this, doubling up to the maximum. */
+export const JOB_RETRY_MIN_MS = 1000;
+export const JOB_RETRY_MAX_MS = 30_000;
+/** Groups surveyed at once by repair: listing is cheap, but the metadata server has other work. */
+export const REPAIR_GROUPS_AT_ONCE = 4;
+/** Shards rebuilt at once over the cluster; each reads k shards and decodes. */
+export const REPAIR_REBUILDS_AT_ONCE = 6;
+/** Unwanted looks at every group: finds garbage and losses nobody reported. */
+export const REPAIR_FULL_SURVEY_INTERVAL_MS = 3_600_000;
+/** A slice's shards outlive its last reference this long, for readers that still have its extents. */
+export const DEAD_SLICE_GRACE_MS = 30_000;
+/** Slices deleted in one gc step: with 16 blocks of 6 shards each, a few thousand deletes. */
+export const GC_SLICES_PER_STEP = 64;
+/** Inode remains deleted in one gc transaction. */
+export const GC_REAP_PER_STEP = 256;
+/** Cadence of gc when nothing wakes it. */
+export const GC_INTERVAL_MS = 2000;
