@@ -32,7 +32,7 @@ test("a block whose shards are all at home needs nothing", (t) => {
 test("a misplaced shard is copied home from where it is and its copy is surplus", (t) => {
   const { rebuilds, surplus } = plan(["a", "b", "c", "d", "e", "g"]);
   t.is(rebuilds.length, 1);
-  t.is(rebuilds[0]?.target.id, "f");
+  t.is(rebuilds[0]?.target.url, "http://f");
   t.deepEqual(rebuilds[0]?.request.sources, [{ slot: 5, url: "http://g" }]);
   t.deepEqual(
     surplus.map((shard) => [shard.node, shard.id.slot]),
