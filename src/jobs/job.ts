@@ -69,9 +69,9 @@ export class JobLoop {
     this.#status = { ...this.#status, state: "running", passes: this.#status.passes + 1 };
     try {
       const outcome = await this.#job.pass(this.#stop.signal);
-      const { lastError: _, ...healthy } = this.#status;
       if (outcome !== "later") this.#retryMs = JOB_RETRY_MIN_MS;
-      this.#status = { ...healthy, state: outcome === "later" ? "waiting" : "idle" };
+      const { name, passes } = this.#status;
+      this.#status = { name, passes, state: outcome === "later" ? "waiting" : "idle" };
       if (outcome === "more") return 0;
       return outcome === "done" ? this.#job.intervalMs : this.#nextRetryMs();
     } catch (error) {

@@ -15,7 +15,7 @@ const homes = nodes.slice(0, 6);
 const byId = new Map(nodes.map((node) => [node.id, node]));
 
 function plan(holders: string[], reachable = byId) {
-  const lists = holders.map((ids) => [...ids] as NodeId[]);
+  const lists = holders.map((ids) => ids.split("") as NodeId[]);
   const block = { slice: 7 as SliceId, index: 0, holders: lists };
   return planBlock(block, pool, 3, homes, reachable);
 }
