@@ -27,6 +27,10 @@ export const MAX_INLINE_BYTES = 16 * 1024;
 /** @ronomon/reed-solomon's own limits. */
 export const MAX_DATA_SHARDS = 24;
 export const MAX_PARITY_SHARDS = 6;
+/** Rows a codec has in libuv's pool: coding one takes less than preparing it; more only cost cache. */
+export const MAX_CODING_ROWS_IN_FLIGHT = 2;
+/** Parity and padding buffers one codec keeps for reuse: MAX_BLOCKS_IN_FLIGHT of 2 MiB at 4+2, twice. */
+export const MAX_CODEC_POOL_BYTES = 32 * 1024 * 1024;
 /** Largest shard a node takes: a block of a 1+m policy. */
 export const MAX_SHARD_BYTES = BLOCK_BYTES;
 /** Shards up to here live in the node's LMDB: a file each costs 10 times as much. */
@@ -34,6 +38,45 @@ export const MAX_PACKED_SHARD_BYTES = 64 * 1024;
 /** Shards in one batch request; bounds the body to a few MiB. */
 export const MAX_BATCH_SHARDS = 256;
 export const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+/** Shards of one page of a group's listing: some tens of KiB of JSON. */
+export const MAX_SHARD_PAGE = 1024;
+/** Shards of one sync request: a GiB of user data at 4+2; one request, one shared flush. */
+export const MAX_SYNC_SHARDS = 1024;
+/** Cells fetched from each source at a time in a rebuild: k + 1 buffers of 256 KiB. */
+export const REBUILD_RUN_CELLS = 4;
+/** Rebuilds of one node under way: a few MiB of buffers each at wide policies. */
+export const MAX_REBUILDS = 4;
+/** A file call that takes longer than the page cache ever does: the disk is being waited for. */
+export const DISK_PATIENCE_MS = 4;
+/** So long after such a call the node uses the thread pool: a few bursts of a busy disk. */
+export const DISK_SLOW_FOR_MS = 1000;
+/** A node leaves this share of its disk free, for its index and its neighbours… */
+export const DISK_RESERVE_FRACTION = 0.02;
+/** …but no more than this: 2% of a large disk is far more than an index needs. */
+export const MAX_DISK_RESERVE_BYTES = 4 * 1024 ** 3;
+/** Free space is asked for this seldom; what arrives in between is counted. */
+export const STATFS_MAX_AGE_MS = 1000;
+/** Files brought to disk at once: enough to share journal commits, half of Node's thread pool. */
+export const MAX_FILE_SYNCS = 2;
+/** Buffers shards are read into on their way out; a shard at 4+2 fits one. 16 MiB in all. */
+export const READ_BUFFER_BYTES = 1024 * 1024;
+export const MAX_READ_BUFFERS = 16;
+/** An idle connection to a node stays this long; its clients close theirs a little earlier. */
+export const NODE_KEEP_ALIVE_MS = 75_000;
+/** A request must have arrived whole by then: 4 MiB at 140 KiB/s. */
+export const NODE_REQUEST_TIMEOUT_MS = 30_000;
+/** A stopping node waits this long for answers under way. */
+export const NODE_STOP_GRACE_MS = 2000;
+/** One attempt to register or to send a heartbeat: well within NODE_DOWN_AFTER_MS. */
+export const REGISTER_TIMEOUT_MS = 2000;
+/** Attempts at a metadata server that is away grow this far apart: it is noticed soon enough. */
+export const REGISTER_BACKOFF_MAX_MS = 5000;
+/** Pace of a node's self-check: a terabyte in a day and a half, a few percent of one core. */
+export const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024;
+/** Checked in a row before the scrub notes its position and pauses. */
+export const SCRUB_BATCH_BYTES = 4 * 1024 * 1024;
+/** After a whole pass the next one waits this long: a small node need not be read all day. */
+export const SCRUB_PASS_INTERVAL_MS = 6 * 3600 * 1000;
 
 /** Placement groups of a pool: enough to even out a few hundred nodes, few enough to list in seconds. */
 export const DEFAULT_PG_COUNT = 1024;
@@ -69,11 +112,46 @@ export const SHARD_HEDGE_AFTER_MS = 150;
 export const CONNECT_TIMEOUT_MS = 500;
 /** An open breaker lets one probe through this often. */
 export const BREAKER_PROBE_INTERVAL_MS = 1000;
+/** A probe unanswered this long fails; with the ping's delay a hung node is known within a second. */
+export const BREAKER_PROBE_TIMEOUT_MS = 500;
+/** A node with requests outstanding that is silent this long is asked for a sign of life. */
+export const NODE_QUIET_PING_MS = 400;
+/** Outstanding requests of a node are looked at this often. */
+export const NODE_WATCH_INTERVAL_MS = 100;
+/** A node that answers others may take this long over one request: slow is not dead. */
+export const SHARD_SLOW_CAP_MS = 10_000;
+/** Patience with nodes believed dead, asked only because nobody else has the shard. */
+export const SHARD_LAST_RESORT_MS = 500;
+/** After a stripe's first failed put the rest has this long: with the put timeout below 2 s. */
+export const STRIPE_SETTLE_AFTER_FAILURE_MS = 900;
+/** A stripe that stands well enough waits no longer than this for a slow node's shard. */
+export const STRIPE_SETTLE_MS = 1900;
+/** A node that refused a shard for lack of space, or dawdled over one, is left out this long. */
+export const NODE_WRITE_AVOID_MS = 1000;
+/** Once every block is durable on enough nodes, fsync waits this long for the others. */
+export const SYNC_GRACE_MS = 500;
 /** fsync on a busy disk may take long; past this the node counts as failed. */
 export const SHARD_SYNC_TIMEOUT_MS = 10_000;
 
 /** Blocks of one mount being coded or sent: 8 × 6 MiB of memory, enough to keep six nodes busy. */
 export const MAX_BLOCKS_IN_FLIGHT = 8;
+/** Cells of one mount being fetched, decoding's extra ones not counted: 64 MiB, 16 whole blocks. */
+export const MAX_CELLS_IN_FLIGHT = 1024;
+/** Idle scratch buffers a block store keeps: two shards for each block in flight. */
+export const MAX_SCRATCH_RETAINED_BYTES = 16 * 1024 * 1024;
+/** Blocks whose nodes a client remembers until they are synced: 64 GiB, a few MiB of memory. */
+export const MAX_BLOCK_STANDINGS = 16_384;
+/** Shards remembered to stand elsewhere than placement says, until repair has moved them. */
+export const MAX_STRAYS_REMEMBERED = 16_384;
+/** Nodes asked at once in a broadcast (search, gc). */
+export const MAX_BROADCAST_NODES = 16;
+/** Damage findings are gathered this long before they are sent. */
+export const DAMAGE_BATCH_DELAY_MS = 1000;
+export const MAX_DAMAGE_BATCH = 256;
+/** The same finding isn't sent again within this time: repair needs a while. */
+export const DAMAGE_REPEAT_AFTER_MS = 60_000;
+/** Findings remembered so as not to repeat them. */
+export const MAX_DAMAGE_REMEMBERED = 8192;
 /** Bytes of dirty buffers of one mount before writers wait. */
 export const MAX_DIRTY_BYTES = 96 * 1024 * 1024;
 /** Default byte budget of the block cache in a mount. */
@@ -100,3 +178,93 @@ export const GC_SLICES_PER_STEP = 64;
 export const GC_REAP_PER_STEP = 256;
 /** Cadence of gc when nothing wakes it. */
 export const GC_INTERVAL_MS = 2000;
+
+/** Requests of one connection being worked on before the server stops reading from it. */
+export const MAX_RPC_OUTSTANDING = 4096;
+/** Requests a client session keeps unanswered, queued ones included, before new ones get EAGAIN. */
+export const MAX_RPC_PENDING = 65_536;
+/** Corked messages leave in frames of about this size, so that one frame never nears the limit. */
+export const RPC_CORK_BYTES = 1024 * 1024;
+/** Bytes a connection may have waiting to be sent before the server stops reading its requests. */
+export const MAX_RPC_UNSENT_BYTES = 32 * 1024 * 1024;
+/** A connection attempt, handshake and greeting included, on a busy machine. */
+export const RPC_CONNECT_TIMEOUT_MS = 5000;
+/** How long the first connection is tried before the person is told that there is no server. */
+export const RPC_FIRST_CONNECT_PATIENCE_MS = 5000;
+/** The first retry comes at once, the next after this long, then doubling. */
+export const RPC_RECONNECT_MIN_MS = 20;
+export const RPC_RECONNECT_MAX_MS = 1000;
+/** Heartbeats without any traffic before a client gives a connection up as half dead. */
+export const RPC_MISSED_HEARTBEATS = 5;
+/** The same for the server: it is in no hurry, the session's own timer decides. */
+export const RPC_SERVER_MISSED_HEARTBEATS = 15;
+/** A request that found no answer for this long fails with ETIMEDOUT: longer than a server restart. */
+export const RPC_PATIENCE_MS = 60_000;
+/** Sessions of one server: a bound on memory, far above what one server can serve. */
+export const MAX_SESSIONS = 20_000;
+/** Client names in session lists and tokens: a host name and a program. */
+export const MAX_CLIENT_NAME_CHARS = 128;
+/** Inodes or chunks named by one request: keeps a transaction short. */
+export const MAX_RPC_LIST = 4096;
+
+/** Older cluster maps that readers are given: each costs a lookup on a miss. */
+export const MAX_MAP_HISTORY = 64;
+/** A map stays in the history this long after it was replaced: slower than any write still using it. */
+export const MAP_HISTORY_GRACE_MS = 300_000;
+/** Storage nodes of one cluster: placement and status walk all of them. */
+export const MAX_NODES = 4096;
+/** Damaged shards remembered for each placement group; more only says "look at the whole group". */
+export const MAX_DAMAGE_PER_GROUP = 64;
+/** Reports taken in one request. */
+export const MAX_DAMAGE_REPORTS = 1024;
+
+/** Login attempts of one user from one address before each further one has to wait. */
+export const LOGIN_FREE_ATTEMPTS = 5;
+/** The wait doubles from a second up to this. */
+export const LOGIN_MAX_WAIT_MS = 60_000;
+/** (user, address) pairs remembered; the oldest are forgotten first. */
+export const MAX_LOGIN_TRACKED = 10_000;
+/** Password hashes computed at once: argon2id takes 19 MiB and a core each. */
+export const MAX_CONCURRENT_HASHES = 2;
+/** Password hashes waiting their turn before logins are told to come back (EAGAIN). */
+export const MAX_QUEUED_HASHES = 64;
+export const MIN_PASSWORD_CHARS = 8;
+/** Longer ones only burn CPU in the hash. */
+export const MAX_PASSWORD_BYTES = 1024;
+/** Tokens of one user; a login past it revokes the one used longest ago. */
+export const MAX_TOKENS_PER_USER = 256;
+/** A token's last use is written down at most this often. */
+export const TOKEN_USE_RESOLUTION_MS = 3_600_000;
+
+/** Puts of one mount in flight by number: small blocks don't fill MAX_BLOCKS_IN_FLIGHT in bytes. */
+export const MAX_PUTS_IN_FLIGHT = 64;
+/** A block that no node takes is tried again for so long before its file reports the error. */
+export const PUT_RETRY_MS = 5000;
+/** Unwritten runs of one file that still take writes: a scan of them costs a random write ~1 µs. */
+export const MAX_PENDING_SLICES = 256;
+/** The same with those on their way to the metadata server; past it writers of the file wait. */
+export const MAX_UNCOMMITTED_SLICES = 1024;
+/** Inline bytes of one commit request: bounds the frame and the transaction. */
+export const MAX_COMMIT_INLINE_BYTES = 8 * 1024 * 1024;
+/** Dirty data leaves this long after the file's last write, as a kernel's write-back would. */
+export const WRITEBACK_IDLE_MS = 5000;
+/** A run that is written to all the time leaves at this age (Linux dirty_expire_centisecs). */
+export const WRITEBACK_MAX_AGE_MS = 30_000;
+/** Written blocks of a mount not yet made durable by fsync that it remembers: 32 GiB of big blocks. */
+export const MAX_UNSYNCED_BLOCKS = 8192;
+/** Blocks in one durability request. */
+export const MAX_SYNC_BLOCKS = 1024;
+/** Extent lists of a mount's open files, inline bytes included. */
+export const EXTENT_CACHE_BYTES = 32 * 1024 * 1024;
+/** Free buffers a mount keeps for its next blocks: fresh memory costs more than the copy into it. */
+export const MAX_POOLED_BYTES = 48 * 1024 * 1024;
+/** Closed inodes whose times a mount remembers to tell whether the kernel's pages are still good. */
+export const MAX_REMEMBERED_INODES = 65_536;
+/** Closed handles are told to the metadata server together, this much later at most. */
+export const RELEASE_DELAY_MS = 5;
+/** Inodes in one release request. */
+export const MAX_RELEASE_BATCH = 1024;
+/** Sessions' inodes opened again at a time after the server lost the session. */
+export const MAX_REOPENS_IN_FLIGHT = 16;
+/** Looking for shards that ended sessions left behind lists every group: not more often than this. */
+export const ORPHAN_SURVEY_INTERVAL_MS = 60_000;
