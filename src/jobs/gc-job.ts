@@ -36,7 +36,7 @@ export class GcJob implements Job {
       await blocks.deleteBlocks(dead.flatMap(blocksOf), signal);
       await ledger.forgetSlices(dead);
     }
-    if (await ledger.hasAbandonedRanges()) onAbandonedRanges();
+    if ((await ledger.abandonedRanges()).size > 0) onAbandonedRanges();
     return reaped >= GC_REAP_PER_STEP || dead.length >= GC_SLICES_PER_STEP ? "more" : "done";
   }
 }

@@ -87,11 +87,11 @@ class Fixture implements RepairCluster, SliceLedger {
   async reap(): Promise<number> {
     return 0;
   }
-  async hasAbandonedRanges(): Promise<boolean> {
-    return this.abandoned;
+  async abandonedRanges(): Promise<Set<string>> {
+    return new Set(this.abandoned ? ["range"] : []);
   }
-  async forgetAbandonedRanges(): Promise<void> {
-    this.abandoned = false;
+  async forgetAbandonedRanges(ranges: ReadonlySet<string>): Promise<void> {
+    if (ranges.size > 0) this.abandoned = false;
   }
 
   /** Writes a block as a client does now. */

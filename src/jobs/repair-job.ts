@@ -85,7 +85,7 @@ export class RepairJob implements Job {
   async pass(signal: AbortSignal): Promise<"done" | "later"> {
     const { cluster, ledger } = this.#options;
     const full = this.#fullSurvey;
-    const abandoned = full && (await ledger.hasAbandonedRanges());
+    const abandoned = full ? await ledger.abandonedRanges() : undefined;
     const state = await this.#beginPass(signal);
     const groups = full ? allGroups(state) : cluster.dirtyGroups();
     this.#progress = { ...this.#progress, groupsLeft: groups.length };
@@ -109,7 +109,7 @@ export class RepairJob implements Job {
     };
     if (full && state.complete && unsettled.length === 0) {
       this.#fullSurvey = false;
-      if (abandoned) await ledger.forgetAbandonedRanges();
+      if (abandoned !== undefined) await ledger.forgetAbandonedRanges(abandoned);
     }
     return clean.length === groups.length && !this.#fullSurvey ? "done" : "later";
   }

@@ -20,8 +20,8 @@ export interface SliceLedger {
   forgetSlices(slices: readonly DeadSlice[]): Promise<void>;
   /** Deletes what unlinked inodes leave behind, step by step. Returns how many steps were taken. */
   reap(limit: number): Promise<number>;
-  /** Ids were issued to sessions that have ended: shards without a slice may lie about. */
-  hasAbandonedRanges(): Promise<boolean>;
-  /** Every shard of abandoned ranges that no slice owns is deleted. */
-  forgetAbandonedRanges(): Promise<void>;
+  /** Ids issued to sessions that have ended: shards without a slice may lie about. */
+  abandonedRanges(): Promise<ReadonlySet<string>>;
+  /** Every shard of these ranges that no slice owns is deleted. */
+  forgetAbandonedRanges(ranges: ReadonlySet<string>): Promise<void>;
 }

@@ -1,0 +1,112 @@
+// The metadata server's background work: repair and gc, over the nodes, woken by changes of the map.
+import { StripeBlockStore } from "../client/stripe-block-store.ts";
+import type { MapNode } from "../domain/cluster-map.ts";
+import { GcJob } from "../jobs/gc-job.ts";
+import { JobLoop, type JobStatus } from "../jobs/job.ts";
+import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
+import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
+import type { Engine } from "../meta/engine/engine.ts";
+import type { Namespace } from "../meta/namespace/namespace.ts";
+import { ORPHAN_SURVEY_INTERVAL_MS } from "../domain/limits.ts";
+import type { Log } from "../observability/log.ts";
+import type { Clock } from "../platform/clock.ts";
+import { HttpShardService } from "../protocol/shard-http-client.ts";
+import { EngineSliceLedger } from "./slice-ledger.ts";
+
+export interface BackgroundJobsOptions {
+  engine: Engine;
+  namespace: Namespace;
+  cluster: ClusterRegistry;
+  clock: Clock;
+  log: Log;
+  /** Grace of dead slices and pause between looks for garbage; for tests. */
+  timings?: { deadSliceGraceMs?: number; orphanSurveyIntervalMs?: number };
+}
+
+export class BackgroundJobs implements AsyncDisposable {
+  readonly #repair: RepairJob;
+  readonly #loops: JobLoop[];
+  readonly #blocks: StripeBlockStore;
+  readonly #peers: PeerServices;
+  readonly #stopListening: () => void;
+
+  constructor({ engine, namespace, cluster, clock, log, timings = {} }: BackgroundJobsOptions) {
+    const ledger = new EngineSliceLedger(engine, namespace, clock);
+    const peers = new PeerServices();
+    this.#peers = peers;
+    this.#blocks = new StripeBlockStore({
+      maps: () => cluster.history(),
+      connect: (node) => new HttpShardService(node.url),
+      reportDamage: (reports) => void cluster.reportDamage(reports),
+      clock,
+      log,
+    });
+    this.#repair = new RepairJob({ cluster, ledger, shardsOf: (node) => peers.of(node), log });
+    const repairLoop = new JobLoop(this.#repair, clock, log);
+    const surveyIntervalMs = timings.orphanSurveyIntervalMs ?? ORPHAN_SURVEY_INTERVAL_MS;
+    let surveyedAtMs = -Infinity;
+    const gc = new GcJob({
+      ledger,
+      blocks: this.#blocks,
+      ...(timings.deadSliceGraceMs === undefined ? {} : { graceMs: timings.deadSliceGraceMs }),
+      onAbandonedRanges: () => {
+        if (clock.monotonicMs() - surveyedAtMs < surveyIntervalMs) return;
+        surveyedAtMs = clock.monotonicMs();
+        this.#repair.requestFullSurvey();
+        repairLoop.wake();
+      },
+    });
+    this.#loops = [repairLoop, new JobLoop(gc, clock, log)];
+    this.#stopListening = cluster.onChange((maps) => {
+      peers.keepOnly(maps.current.nodes);
+      repairLoop.wake();
+    });
+  }
+
+  start(): void {
+    for (const loop of this.#loops) loop.start();
+  }
+
+  status(): { jobs: JobStatus[]; repair: RepairProgress } {
+    return { jobs: this.#loops.map((loop) => loop.status()), repair: this.#repair.progress() };
+  }
+
+  async close(): Promise<void> {
+    this.#stopListening();
+    await Promise.all(this.#loops.map((loop) => loop.close()));
+    await this.#blocks[Symbol.asyncDispose]();
+    await this.#peers.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** One HTTP client a node, made when first needed, closed when the node moves or leaves. */
+class PeerServices {
+  readonly #byUrl = new Map<string, HttpShardService>();
+
+  of(node: MapNode): HttpShardService {
+    let service = this.#byUrl.get(node.url);
+    if (service === undefined) {
+      service = new HttpShardService(node.url);
+      this.#byUrl.set(node.url, service);
+    }
+    return service;
+  }
+
+  keepOnly(nodes: readonly MapNode[]): void {
+    const urls = new Set(nodes.map((node) => node.url));
+    for (const [url, service] of this.#byUrl) {
+      if (urls.has(url)) continue;
+      this.#byUrl.delete(url);
+      void service.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#byUrl.values()].map((service) => service.close()));
+    this.#byUrl.clear();
+  }
+}
