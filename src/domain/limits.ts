@@ -58,6 +58,8 @@ export const MAX_DISK_RESERVE_BYTES = 4 * 1024 ** 3;
 export const STATFS_MAX_AGE_MS = 1000;
 /** Files brought to disk at once: enough to share journal commits, half of Node's thread pool. */
 export const MAX_FILE_SYNCS = 2;
+/** Shard files left to a sync or to the kernel; beyond, they are synced early: a second of a disk. */
+export const MAX_UNSYNCED_FILES = 256;
 /** Buffers shards are read into on their way out; a shard at 4+2 fits one. 16 MiB in all. */
 export const READ_BUFFER_BYTES = 1024 * 1024;
 export const MAX_READ_BUFFERS = 16;

@@ -13,6 +13,8 @@ export interface CreateRequest {
   /** Type and permission bits; the umask is already taken off. Regular files only for create. */
   mode: number;
   rdev?: number;
+  /** What create wants of a file that exists already; checked then. Reading and writing if absent. */
+  access?: Pick<OpenAccess, "read" | "write">;
 }
 
 export interface OpenReply {

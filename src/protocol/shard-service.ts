@@ -67,6 +67,8 @@ export interface ShardService {
   /**
    * Reads [offsetBytes, offsetBytes + target.length), clipped to the shard, into `target`.
    * offsetBytes is a multiple of CELL_BYTES; the end is one too, or the shard's end.
+   * Once the promise has settled `target` is not touched again, and an abort settles it at once:
+   * readers reuse their buffers.
    */
   get(
     id: ShardId,

@@ -1,0 +1,89 @@
+// Composes a client: one session with the metadata server, stripes on the nodes, and the VFS on top.
+// Used by the mount and by the commands that read and write without one.
+import type { BlockStore } from "../client/block-store.ts";
+import { StripeBlockStore } from "../client/stripe-block-store.ts";
+import type { MapHistory } from "../domain/cluster-map.ts";
+import type { Log } from "../observability/log.ts";
+import { systemClock } from "../platform/clock.ts";
+import type { MetaSession } from "../protocol/meta-service.ts";
+import { connectMetaSession } from "../protocol/meta-session-client.ts";
+import { HttpShardService } from "../protocol/shard-http-client.ts";
+import { DfsVfs } from "../vfs/dfs-vfs.ts";
+import type { Vfs } from "../vfs/vfs.ts";
+
+export interface ClientSessionOptions {
+  /** Base URL of the metadata server. */
+  url: string;
+  token: string;
+  /** How the session is called in the server's log and status. */
+  clientName: string;
+  /** Memory for blocks read before; the default stands in limits.ts. */
+  cacheBytes?: number;
+  /** Every operation that would change something answers EROFS. */
+  readOnly?: boolean;
+  log: Log;
+}
+
+export interface ClientSession {
+  readonly meta: MetaSession;
+  readonly vfs: Vfs;
+  /** Commits what is dirty, then ends the session. */
+  close(): Promise<void>;
+}
+
+/** @throws FsError EACCES (token refused), ECONNREFUSED or ETIMEDOUT (no server there) */
+export async function openClientSession(options: ClientSessionOptions): Promise<ClientSession> {
+  const { url, token, clientName, log } = options;
+  const meta = await connectMetaSession({ url, token, clientName, log });
+  try {
+    return await compose(meta, options);
+  } catch (error) {
+    await meta.close();
+    throw error;
+  }
+}
+
+async function compose(meta: MetaSession, options: ClientSessionOptions): Promise<ClientSession> {
+  const { cacheBytes, readOnly = false, log } = options;
+  const clock = systemClock;
+  // Listening before asking: no change may fall between the two.
+  let changed: MapHistory | undefined;
+  meta.on("mapChanged", (maps) => {
+    changed = maps;
+  });
+  const asked = await meta.maps();
+  const blocks = new StripeBlockStore({
+    maps: () => changed ?? asked,
+    connect: (node) => new HttpShardService(node.url),
+    reportDamage: (reports) => {
+      meta.reportDamage(reports).catch((error: unknown) => {
+        // Repair finds it without us too, only later.
+        log.warn({ err: error, reports: reports.length }, "damage could not be reported");
+      });
+    },
+    clock,
+    log,
+  });
+  const vfs = new DfsVfs({
+    meta,
+    blocks,
+    clock,
+    log,
+    readOnly,
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+  });
+  return { meta, vfs, close: () => closeInOrder(vfs, blocks, meta) };
+}
+
+/** From the top down, each even if the one before failed; the first failure is told. */
+async function closeInOrder(vfs: Vfs, blocks: BlockStore, meta: MetaSession): Promise<void> {
+  try {
+    await vfs.close();
+  } finally {
+    try {
+      await blocks[Symbol.asyncDispose]();
+    } finally {
+      await meta.close();
+    }
+  }
+}

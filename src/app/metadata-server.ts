@@ -1,0 +1,204 @@
+// Composes the metadata server: engine, namespace, sessions, cluster, users, background jobs, HTTP and RPC.
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { Accounts } from "../auth/accounts.ts";
+import { LoginThrottle } from "../auth/login-throttle.ts";
+import { Passwords } from "../auth/passwords.ts";
+import { FsError } from "../domain/errno.ts";
+import { DEFAULT_POOL } from "../domain/ids.ts";
+import {
+  DEFAULT_PG_COUNT,
+  HEARTBEAT_INTERVAL_MS,
+  NODE_DOWN_AFTER_MS,
+  NODE_OUT_AFTER_MS,
+  SESSION_DEAD_AFTER_MS,
+} from "../domain/limits.ts";
+import { formatCluster } from "../meta/cluster/cluster-records.ts";
+import { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
+import type { Engine } from "../meta/engine/engine.ts";
+import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
+import { MemoryEngine } from "../meta/engine/memory-engine.ts";
+import { Namespace } from "../meta/namespace/namespace.ts";
+import { EngineAccountStore } from "../meta/server/account-store.ts";
+import { createHttpApp } from "../meta/server/http-app.ts";
+import { MetaRpcHost } from "../meta/server/meta-rpc-host.ts";
+import { SessionRegistry } from "../meta/session/session-registry.ts";
+import type { Log } from "../observability/log.ts";
+import { systemClock, type Clock } from "../platform/clock.ts";
+import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
+import { RpcServer } from "../protocol/rpc/rpc-server.ts";
+import type { Principal } from "../auth/accounts.ts";
+import { BackgroundJobs } from "./background-jobs.ts";
+
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 7400;
+const DEFAULT_POLICY = { k: 4, m: 2 };
+
+export interface MetadataServerOptions {
+  /** Made if it isn't there; one server at a time. */
+  dataDir: string;
+  host?: string;
+  /** 0: any free one. */
+  port?: number;
+  /** ordered (default): an answer survives this process; strict: it survives a power cut too. */
+  durability?: "ordered" | "strict";
+  /** Coding policy of the default pool; looked at when the cluster is made. */
+  pool?: { k: number; m: number; pgCount?: number };
+  timings?: { nodeDownAfterMs?: number; nodeOutAfterMs?: number; sessionDeadAfterMs?: number };
+  engine?: "lmdb" | "memory";
+  clock?: Clock;
+  log: Log;
+}
+
+export interface RunningMetadataServer {
+  readonly url: string;
+  /** Answers what is pending, makes everything durable, stops. */
+  close(): Promise<void>;
+}
+
+/** @throws FsError EBUSY (data directory or port in use), EIO (store damaged) */
+export async function startMetadataServer(
+  options: MetadataServerOptions,
+): Promise<RunningMetadataServer> {
+  const { log } = options;
+  const engine =
+    options.engine === "memory"
+      ? new MemoryEngine()
+      : await LmdbEngine.open({ directory: join(options.dataDir, "meta"), log });
+  try {
+    const parts = await openParts(engine, options);
+    const server = new MetadataServer(parts, log);
+    await server.listen(options.host ?? DEFAULT_HOST, options.port ?? DEFAULT_PORT);
+    return server;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** What a metadata server consists of. */
+interface Parts {
+  readonly engine: Engine;
+  readonly namespace: Namespace;
+  readonly cluster: ClusterRegistry;
+  readonly sessions: SessionRegistry;
+  readonly accounts: Accounts;
+  readonly jobs: BackgroundJobs;
+  readonly clock: Clock;
+  readonly nodeOutAfterMs: number;
+}
+
+async function openParts(engine: Engine, options: MetadataServerOptions): Promise<Parts> {
+  const { clock = systemClock, log, timings = {}, durability, pool = DEFAULT_POLICY } = options;
+  const { nodeDownAfterMs = NODE_DOWN_AFTER_MS, nodeOutAfterMs = NODE_OUT_AFTER_MS } = timings;
+  const namespace = new Namespace({ clock });
+  await engine.transact(
+    (tx) => {
+      namespace.format(tx);
+      formatCluster(tx, { id: DEFAULT_POOL, name: "default", pgCount: DEFAULT_PG_COUNT, ...pool });
+    },
+    { durable: true },
+  );
+  const cluster = await ClusterRegistry.open({
+    engine,
+    clock,
+    log,
+    timings: { nodeDownAfterMs, nodeOutAfterMs },
+  });
+  const sessions = await SessionRegistry.open({
+    engine,
+    namespace,
+    cluster,
+    clock,
+    log,
+    strict: durability === "strict",
+    sessionDeadAfterMs: timings.sessionDeadAfterMs ?? SESSION_DEAD_AFTER_MS,
+  });
+  const accounts = new Accounts({
+    store: new EngineAccountStore(engine),
+    passwords: new Passwords(),
+    throttle: new LoginThrottle(clock),
+    clock,
+  });
+  const jobs = new BackgroundJobs({ engine, namespace, cluster, clock, log });
+  return { engine, namespace, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs };
+}
+
+class MetadataServer implements RunningMetadataServer {
+  readonly #parts: Parts;
+  readonly #log: Log;
+  readonly #http: Server;
+  readonly #rpc: RpcServer<Principal>;
+  readonly #stopPushing: () => void;
+  #url = "";
+  #ready = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: Parts, log: Log) {
+    this.#parts = parts;
+    this.#log = log;
+    const { accounts, cluster, sessions, clock } = parts;
+    const host = new MetaRpcHost(accounts, cluster, sessions);
+    const rpc = new RpcServer({ host, clock, log });
+    this.#rpc = rpc;
+    this.#stopPushing = host.pushMapChanges();
+    accounts.onRevoked((hashes) => {
+      rpc.endWhere(({ tokenHash }) => hashes.includes(tokenHash), CLOSE_REVOKED, "login revoked");
+    });
+    this.#http = createServer(createHttpApp({ ...parts, log, isReady: () => this.#ready }));
+    this.#http.on("upgrade", (request, socket, head) => rpc.upgrade(request, socket, head));
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    const { cluster, sessions, jobs } = this.#parts;
+    const server = this.#http;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (cause: NodeJS.ErrnoException) => {
+        const taken = cause.code === "EADDRINUSE";
+        const why = taken
+          ? `port ${port} is in use on ${host}`
+          : `cannot listen on ${host}:${port}`;
+        reject(new FsError(taken ? "EBUSY" : "EINVAL", why, { cause }));
+      });
+      server.listen(port, host, resolve);
+    });
+    // A TCP server's address is never a pipe's name.
+    const address = server.address() as AddressInfo;
+    const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    this.#url = `http://${name}:${address.port}`;
+    cluster.start();
+    sessions.start();
+    this.#rpc.start();
+    jobs.start();
+    this.#ready = true;
+    this.#log.info({ url: this.#url, clusterId: cluster.clusterId }, "metadata server is ready");
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { engine, cluster, sessions, jobs, clock } = this.#parts;
+    this.#ready = false;
+    this.#stopPushing();
+    const stopped = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    await this.#rpc.close();
+    await jobs.close();
+    this.#http.closeIdleConnections();
+    const cancel = clock.after(HEARTBEAT_INTERVAL_MS, () => this.#http.closeAllConnections());
+    await stopped;
+    cancel();
+    await sessions.close();
+    await cluster.close();
+    await engine.flush();
+    await engine.close();
+    this.#log.info("metadata server has stopped");
+  }
+}

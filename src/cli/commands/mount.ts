@@ -1,0 +1,139 @@
+// dfs mount MOUNTPOINT: in the foreground, or with -d as a daemon whose starter waits for the mount.
+import { realpath } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { type RunningMount, startMount } from "../../app/mount.ts";
+import { isFsError } from "../../domain/errno.ts";
+import { createLog, type Log } from "../../observability/log.ts";
+import { requireLogin } from "../credentials.ts";
+import { spawnDaemon } from "../daemon.ts";
+import { CliError, EXIT } from "../exit-codes.ts";
+import { parseMountOptions } from "../mount-options.ts";
+import { holdersOf, probeMount } from "../mountpoint.ts";
+import { addMetaOption, sizeArgument } from "../options.ts";
+import { printLine } from "../output.ts";
+import { reportReady } from "../readiness.ts";
+import { StopSignals } from "../signals.ts";
+
+interface MountOptions {
+  meta?: string;
+  daemon?: boolean;
+  options: string[];
+  cache?: number;
+  logFile?: string;
+}
+
+/** Connecting, a stale mount to clear, the kernel: seconds at most; then say so. */
+const DAEMON_READY_TIMEOUT_MS = 30_000;
+const PROBE_TIMEOUT_MS = 10_000;
+/** After the first signal a busy mount is tried again this often until it is free. */
+const BUSY_RETRY_INTERVAL_MS = 100;
+/** After a lazy unmount programs with open files get this long before they lose them. */
+const LAZY_CLOSE_TIMEOUT_MS = 5000;
+
+export function define(command: Command): void {
+  addMetaOption(command)
+    .argument("<mountpoint>", "empty directory to mount at")
+    .option("-d, --daemon", "run in the background; returns when the mount answers")
+    .option(
+      "-o, --options <list>",
+      "ro, allow_other, writeback; comma-separated",
+      (value: string, before: string[]) => [...before, value],
+      [],
+    )
+    .option("--cache <size>", "memory for blocks read before, like 512M", sizeArgument)
+    .option("--log-file <file>", "where a daemon's log goes")
+    .action(mount);
+}
+
+async function mount(directory: string, options: MountOptions): Promise<void> {
+  const flags = parseMountOptions(options.options);
+  const mountpoint = resolve(directory);
+  const login = await requireLogin(options.meta);
+  if (options.daemon === true) {
+    await mountInBackground(mountpoint, login.url, options);
+    return;
+  }
+  const log = createLog("mount");
+  const signals = new StopSignals();
+  const running = await startMount({
+    ...flags,
+    url: login.url,
+    token: login.token,
+    mountpoint,
+    log,
+    ...(options.cache === undefined ? {} : { cacheBytes: options.cache }),
+  });
+  printLine(`dfs mounted at ${mountpoint}; Ctrl-C unmounts`);
+  await reportReady({ mountpoint });
+  await serve(running, signals, mountpoint, log);
+}
+
+/** Until somebody unmounts it or signals come; then everything acknowledged is flushed. */
+async function serve(
+  running: RunningMount,
+  signals: StopSignals,
+  mountpoint: string,
+  log: Log,
+): Promise<void> {
+  const unmounted = running.closed.then(() => true);
+  const ended = await Promise.race([unmounted, signals.reached(1).then(() => false)]);
+  if (!ended) await unmountOnSignal(running, signals, mountpoint, log);
+  await running.close();
+}
+
+async function unmountOnSignal(
+  running: RunningMount,
+  signals: StopSignals,
+  mountpoint: string,
+  log: Log,
+): Promise<void> {
+  let told = false;
+  while (signals.count < 2) {
+    try {
+      await running.unmount({ lazy: false });
+      return;
+    } catch (error) {
+      if (!isFsError(error, "EBUSY")) throw error;
+    }
+    if (!told) {
+      told = true;
+      const holders = await holdersOf(mountpoint);
+      log.warn({ mountpoint, holders }, "mount is in use; waiting (a second signal detaches it)");
+    }
+    await Promise.race([pause(BUSY_RETRY_INTERVAL_MS), signals.reached(2)]);
+  }
+  await running.unmount({ lazy: true });
+  await Promise.race([running.closed, pause(LAZY_CLOSE_TIMEOUT_MS), signals.reached(3)]);
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, delayMs));
+}
+
+async function mountInBackground(
+  mountpoint: string,
+  url: string,
+  options: MountOptions,
+): Promise<void> {
+  const logFile = resolve(options.logFile ?? defaultLogFile(mountpoint));
+  const args = ["mount", mountpoint, "--meta", url];
+  for (const list of options.options) args.push("-o", list);
+  if (options.cache !== undefined) args.push("--cache", String(options.cache));
+  const daemon = await spawnDaemon({ args, logFile, timeoutMs: DAEMON_READY_TIMEOUT_MS });
+  try {
+    await probeMount(await realpath(mountpoint), PROBE_TIMEOUT_MS);
+  } catch (error) {
+    process.kill(daemon.pid, "SIGTERM");
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CliError(EXIT.retryable, message, `Its log: ${logFile}`, { cause: error });
+  }
+  printLine(`dfs mounted at ${mountpoint} (process ${daemon.pid}, log ${logFile})`);
+}
+
+function defaultLogFile(mountpoint: string): string {
+  const xdg = process.env["XDG_STATE_HOME"];
+  const state = xdg !== undefined && xdg !== "" ? xdg : join(homedir(), ".local", "state");
+  return join(state, "dfs", "logs", `mount${mountpoint.replaceAll("/", "-")}.log`);
+}

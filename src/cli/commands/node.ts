@@ -1,0 +1,47 @@
+// dfs node: a storage node in the foreground.
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { startStorageNode } from "../../app/storage-node.ts";
+import { MAX_NODE_WEIGHT } from "../../domain/limits.ts";
+import { createLog } from "../../observability/log.ts";
+import { Credentials } from "../credentials.ts";
+import { addMetaOption, integerArgument, portArgument, sizeArgument } from "../options.ts";
+import { printLine } from "../output.ts";
+import { reportReady } from "../readiness.ts";
+import { serveUntilStopped } from "../signals.ts";
+
+interface NodeOptions {
+  meta?: string;
+  data: string;
+  host?: string;
+  port?: number;
+  zone?: string;
+  capacity?: number;
+  weight?: number;
+}
+
+export function define(command: Command): void {
+  addMetaOption(command)
+    .requiredOption("--data <dir>", "directory of the shards; made when missing")
+    .option("--port <port>", "port to listen on; later starts keep it", portArgument)
+    .option("--host <address>", "address to listen on, and that clients connect to")
+    .option("--zone <name>", "failure domain: nodes of one zone may fail together")
+    .option("--capacity <size>", "how much it may hold, like 10G (else the disk's)", sizeArgument)
+    .option("--weight <n>", "share of the data; 100 is usual", integerArgument(1, MAX_NODE_WEIGHT))
+    .action(node);
+}
+
+async function node(options: NodeOptions): Promise<void> {
+  const { meta, data, capacity, ...rest } = options;
+  const { url } = (await Credentials.open()).connection(meta);
+  const started = await startStorageNode({
+    ...rest,
+    ...(capacity === undefined ? {} : { capacityBytes: capacity }),
+    metaUrl: url,
+    dataDir: resolve(data),
+    log: createLog("node"),
+  });
+  printLine(`dfs storage node ${started.id} at ${started.url}, data in ${resolve(data)}`);
+  await reportReady({ id: started.id, url: started.url });
+  await serveUntilStopped(started);
+}

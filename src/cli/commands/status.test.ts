@@ -1,0 +1,53 @@
+import test from "ava";
+import type { ClusterStatus } from "../../protocol/admin-api.ts";
+import { formatStatus } from "./status.ts";
+
+const NODE: ClusterStatus["nodes"][number] = {
+  id: "0123456789ab",
+  url: "http://127.0.0.1:7401",
+  zone: "",
+  state: "up",
+  weight: 100,
+  usedBytes: 3 * 1024 ** 3,
+  capacityBytes: 100 * 1024 ** 3,
+  lastSeenMsAgo: 400,
+  shards: 7,
+  quarantined: 0,
+};
+
+const HEALTHY: ClusterStatus = {
+  clusterId: "c",
+  epoch: 3,
+  health: "ok",
+  problems: [],
+  survivesLosses: 2,
+  pools: [],
+  nodes: [NODE],
+  groups: { total: 1024, clean: 1024, dirty: 0 },
+  files: 5,
+  usedBytes: 2 * 1024 ** 3,
+  totalBytes: 66 * 1024 ** 3,
+  freeBytes: 64 * 1024 ** 3,
+  sessions: [],
+  users: 1,
+};
+
+test("the first line tells health and how many losses the data survives", (t) => {
+  const [first] = formatStatus(HEALTHY, "http://meta").split("\n");
+  t.is(first, "healthy: the data survives the loss of 2 more nodes");
+  const last = formatStatus({ ...HEALTHY, health: "critical", survivesLosses: 0 }, "u");
+  t.regex(last, /^critical: the data survives no further loss/);
+});
+
+test("each problem comes with what to do", (t) => {
+  const problems = [{ what: "node 1 is down", todo: "start it" }];
+  const text = formatStatus({ ...HEALTHY, health: "degraded", problems }, "u");
+  t.regex(text, /problem: node 1 is down\n {2}what to do: start it/);
+});
+
+test("a node's line has state, zone, used, capacity, last seen and address", (t) => {
+  const nodes = [NODE, { ...NODE, zone: "rack-2", state: "down" as const, lastSeenMsAgo: 90_000 }];
+  const lines = formatStatus({ ...HEALTHY, nodes }, "u").split("\n");
+  t.regex(lines.at(-2) ?? "", /0123456789ab +up +- +3\.00 GiB +100 GiB +now +http/);
+  t.regex(lines.at(-1) ?? "", /0123456789ab +down +rack-2 +3\.00 GiB +100 GiB +90 s +http/);
+});

@@ -1,0 +1,61 @@
+// dfs status: one screen that says what is wrong and what to do.
+import type { Command } from "commander";
+import { AdminClient } from "../../protocol/admin-client.ts";
+import type { ClusterStatus } from "../../protocol/admin-api.ts";
+import { requireLogin } from "../credentials.ts";
+import { EXIT } from "../exit-codes.ts";
+import { addJsonOption, addMetaOption } from "../options.ts";
+import { formatTable, printJson, printLine } from "../output.ts";
+import { formatBytes, formatSpan } from "../sizes.ts";
+
+interface StatusOptions {
+  meta?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  addJsonOption(addMetaOption(command)).action(status);
+}
+
+async function status(options: StatusOptions): Promise<void> {
+  const { url, token } = await requireLogin(options.meta);
+  const cluster = await new AdminClient(url, token).status();
+  if (options.json === true) printJson(cluster);
+  else printLine(formatStatus(cluster, url));
+  if (cluster.health !== "ok") process.exitCode = EXIT.degraded;
+}
+
+/** The whole screen; pure, so that it can be tested without a cluster. */
+export function formatStatus(cluster: ClusterStatus, url: string): string {
+  const health = cluster.health === "ok" ? "healthy" : cluster.health;
+  const lines = [
+    `${health}: ${survivalText(cluster.survivesLosses)}`,
+    `${url}: ${cluster.files} files, ${formatBytes(cluster.usedBytes)} used, ` +
+      `${formatBytes(cluster.freeBytes)} free`,
+  ];
+  for (const problem of cluster.problems) {
+    lines.push(`  problem: ${problem.what}`, `  what to do: ${problem.todo}`);
+  }
+  const rows: (string | number)[][] = [
+    ["node", "state", "zone", "used", "capacity", "last seen", "url"],
+  ];
+  for (const node of cluster.nodes) {
+    const seen = node.lastSeenMsAgo === undefined ? "never" : formatSpan(node.lastSeenMsAgo);
+    rows.push([
+      node.id,
+      node.state,
+      node.zone === "" ? "-" : node.zone,
+      formatBytes(node.usedBytes),
+      formatBytes(node.capacityBytes),
+      seen,
+      node.url,
+    ]);
+  }
+  return [...lines, "", formatTable(rows)].join("\n");
+}
+
+function survivalText(losses: number): string {
+  if (losses < 0) return "some data can't be read now";
+  if (losses === 0) return "the data survives no further loss of a node";
+  return `the data survives the loss of ${losses} more node${losses === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,49 @@
+// Fewer nodes than a stripe has shards: they hold several each, and less may be lost.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "ava";
+import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import {
+  assertAllWhole,
+  drawSeed,
+  MIB,
+  seededFiles,
+  writeAllSeeded,
+} from "../../testing/e2e-files.ts";
+
+const SIZES = [0, 1, 40_000, 4 * MIB + 1, 10 * MIB];
+
+test("one node works, tolerates nothing, and has everything again when it is back", async (t) => {
+  const cluster = await E2eCluster.up(t, { nodes: 1 });
+  const files = seededFiles(drawSeed(t), SIZES);
+  await writeAllSeeded(cluster.mnt, files);
+  t.is((await cluster.status()).survivesLosses, 0);
+  await cluster.demo("remount");
+  await cluster.kill(1);
+  const large = files.find(({ sizeBytes }) => sizeBytes === 10 * MIB);
+  await t.throwsAsync(readFile(join(cluster.mnt, large?.name ?? "")), { code: "EIO" });
+  await cluster.start(1);
+  await cluster.demo("remount");
+  await assertAllWhole(t, cluster.mnt, files, "the node back");
+});
+
+test("three nodes survive the loss of any one", async (t) => {
+  const cluster = await E2eCluster.up(t, { nodes: 3 });
+  const files = seededFiles(drawSeed(t), SIZES);
+  await writeAllSeeded(cluster.mnt, files);
+  t.is((await cluster.status()).survivesLosses, 1);
+  for (const node of [1, 2, 3]) {
+    await cluster.kill(node);
+    await cluster.demo("remount");
+    await assertAllWhole(t, cluster.mnt, files, `node ${node} of three dead`);
+    await cluster.start(node);
+  }
+});
+
+test("six nodes survive the loss of two, and status says so", async (t) => {
+  const cluster = await E2eCluster.up(t, { mount: false });
+  const status = await cluster.status();
+  t.is(status.survivesLosses, 2);
+  t.is(status.health, "ok");
+  t.is((await cluster.run(["status"])).code, 0);
+});

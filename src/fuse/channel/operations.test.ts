@@ -1,0 +1,108 @@
+// Every opcode as bytes in and bytes out, by the structs of linux/fuse.h; no kernel.
+import test from "ava";
+import { FsError } from "../../domain/errno.ts";
+import { FrameChannel, pack, recordingVfs, text, u32, u64 } from "../../testing/fuse-frames.ts";
+import { ATTR, OPERATION_CASES } from "../../testing/fuse-operation-cases.ts";
+import { OP } from "./wire.ts";
+
+const NO_INIT = /INIT|FORGET|INTERRUPT|READDIR/;
+
+test("the cases cover every opcode of the table that has a reply", (t) => {
+  const covered = new Set(Object.values(OPERATION_CASES).map(({ opcode }) => opcode));
+  for (const [name, opcode] of Object.entries(OP)) {
+    if (!NO_INIT.test(name)) t.true(covered.has(opcode), name);
+  }
+});
+
+for (const [name, { opcode, body, answers, calls, reply }] of Object.entries(OPERATION_CASES)) {
+  test(`${name}: the Vfs gets what the frame says and the reply is what the header defines`, (t) => {
+    const recording = recordingVfs(answers);
+    const channel = new FrameChannel(recording.vfs);
+    const got = channel.exchange(opcode, body, { unique: 2 ** 40 + 6 });
+    t.deepEqual(recording.calls, calls);
+    t.is(got?.unique, 2 ** 40 + 6);
+    t.is(got?.error, 0);
+    t.deepEqual(got?.body, reply);
+  });
+
+  test(`${name}: a promise is answered with the same bytes when it settles`, async (t) => {
+    const synchronous = opcode === OP.RELEASEDIR;
+    const later: Record<string, unknown> = {};
+    for (const { method } of calls) {
+      later[method] = synchronous ? answers[method] : Promise.resolve(answers[method]);
+    }
+    const recording = recordingVfs(later);
+    const channel = new FrameChannel(recording.vfs);
+    channel.exchange(opcode, body);
+    await channel.dispatcher.idle();
+    await new Promise(setImmediate);
+    t.is(channel.port.replies.length, 1);
+    t.is(channel.port.replies[0]?.error, 0);
+    t.deepEqual(channel.port.replies[0]?.body, reply);
+  });
+
+  test(`${name}: a frame cut short is an EIO, never a crash or silence`, (t) => {
+    if (body.length === 0) {
+      t.pass();
+      return;
+    }
+    const recording = recordingVfs(answers);
+    const channel = new FrameChannel(recording.vfs);
+    const got = channel.exchange(opcode, body.subarray(0, 1));
+    t.is(got?.error, -5);
+    t.deepEqual(recording.calls, []);
+  });
+}
+
+test("FORGET and BATCH_FORGET give lookups back and have no reply", (t) => {
+  const recording = recordingVfs({});
+  const channel = new FrameChannel(recording.vfs);
+  channel.exchange(OP.FORGET, pack(u64(3)), { nodeid: 44 });
+  channel.exchange(OP.BATCH_FORGET, pack(u32(2), u32(0), u64(5), u64(1), u64(6), u64(2)));
+  t.deepEqual(recording.calls, [
+    { method: "forget", args: [44, 3] },
+    { method: "forget", args: [5, 1] },
+    { method: "forget", args: [6, 2] },
+  ]);
+  t.deepEqual(channel.port.replies, []);
+});
+
+test("a value that doesn't fit the caller's buffer is ERANGE", (t) => {
+  const vfs = recordingVfs({ getxattr: new Uint8Array(4), listxattr: ["user.a"] }).vfs;
+  const channel = new FrameChannel(vfs);
+  t.is(channel.exchange(OP.GETXATTR, pack(u32(3), u32(0), text("user.a")))?.error, -34);
+  t.is(channel.exchange(OP.LISTXATTR, pack(u32(6), u32(0)))?.error, -34);
+});
+
+test("POSIX ACLs are refused, so that programs set the mode instead", (t) => {
+  const recording = recordingVfs({});
+  const channel = new FrameChannel(recording.vfs);
+  const name = text("system.posix_acl_access");
+  t.is(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))?.error, -95);
+  t.is(channel.exchange(OP.GETXATTR, pack(u32(0), u32(0), name))?.error, -95);
+  t.is(channel.exchange(OP.REMOVEXATTR, pack(name))?.error, -95);
+  t.deepEqual(recording.calls, []);
+});
+
+test("a name over 255 bytes is ENAMETOOLONG", (t) => {
+  const channel = new FrameChannel(recordingVfs({}).vfs);
+  t.is(channel.exchange(OP.LOOKUP, pack(text("x".repeat(256))))?.error, -36);
+});
+
+test("a name without its NUL is EIO even where the slot has older bytes behind it", (t) => {
+  const recording = recordingVfs({ lookup: ATTR });
+  const channel = new FrameChannel(recording.vfs);
+  channel.exchange(OP.LOOKUP, pack(text("longer")));
+  t.is(channel.exchange(OP.LOOKUP, Buffer.from("long"))?.error, -5);
+});
+
+test("a missing name is ENOENT, or an entry the kernel may keep where that is asked for", (t) => {
+  const missing = (): never => {
+    throw new FsError("ENOENT", "no such name");
+  };
+  const { vfs } = recordingVfs({ lookup: missing });
+  t.is(new FrameChannel(vfs).exchange(OP.LOOKUP, pack(text("no")))?.error, -2);
+  const got = new FrameChannel(vfs, { negativeMs: 3000 }).exchange(OP.LOOKUP, pack(text("no")));
+  t.is(got?.error, 0);
+  t.deepEqual(got?.body, pack(u64(0), u64(0), u64(3), u64(0), Buffer.alloc(96)));
+});

@@ -1,0 +1,75 @@
+// Operations on extended attributes. A size of 0 asks how large the answer is.
+import { FsError } from "../../domain/errno.ts";
+import { MAX_XATTR_VALUE_BYTES } from "../../domain/limits.ts";
+import type { MaybePromise } from "../../vfs/vfs.ts";
+import { encodeNothing, thenDo, type Operation } from "./operation.ts";
+import type { ReplyWriter } from "./reply-writer.ts";
+
+/**
+ * Without FUSE_POSIX_ACL the kernel hands ACLs over as attributes like any other, but a file system that
+ * takes them must apply them: `cp -a` sets modes this way and believes that it has done so.
+ * @throws FsError EOPNOTSUPP for the system namespace
+ */
+function supportedName(name: string): string {
+  if (name.startsWith("system.")) throw new FsError("EOPNOTSUPP", `${name} isn't supported`);
+  return name;
+}
+
+/** The bytes that were asked for, or only their count. */
+type XattrAnswer = Uint8Array | number;
+
+function answer(value: MaybePromise<Uint8Array>, sizeBytes: number): MaybePromise<XattrAnswer> {
+  return thenDo(value, (bytes): XattrAnswer => {
+    if (sizeBytes === 0) return bytes.length;
+    if (bytes.length > sizeBytes) {
+      throw new FsError("ERANGE", `${bytes.length} bytes don't fit in ${sizeBytes}`);
+    }
+    return bytes;
+  });
+}
+
+function encodeAnswer(reply: ReplyWriter, result: XattrAnswer): number {
+  if (typeof result === "number") return reply.putU32(reply.putU32(0, result), 0);
+  return reply.putBytes(0, result);
+}
+
+export const getxattr: Operation<XattrAnswer> = {
+  name: "GETXATTR",
+  minBodyBytes: 10,
+  run: ({ vfs }, frame) =>
+    answer(vfs.getxattr(frame.caller, frame.ino, supportedName(frame.text(8))), frame.u32(0)),
+  encode: encodeAnswer,
+};
+
+export const listxattr: Operation<XattrAnswer> = {
+  name: "LISTXATTR",
+  minBodyBytes: 8,
+  run({ vfs }, frame) {
+    const sizeBytes = frame.u32(0);
+    const list = thenDo(vfs.listxattr(frame.caller, frame.ino), (names) =>
+      Buffer.from(names.map((name) => `${name}\0`).join(""), "latin1"),
+    );
+    return answer(list, sizeBytes);
+  },
+  encode: encodeAnswer,
+};
+
+export const setxattr: Operation<void> = {
+  name: "SETXATTR",
+  minBodyBytes: 10,
+  run({ vfs }, frame) {
+    const sizeBytes = frame.u32(0);
+    if (sizeBytes > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", `${sizeBytes} bytes`);
+    const name = supportedName(frame.text(8));
+    const value = new Uint8Array(frame.data(8 + name.length + 1, sizeBytes));
+    return vfs.setxattr(frame.caller, frame.ino, name, value, frame.u32(4));
+  },
+  encode: encodeNothing,
+};
+
+export const removexattr: Operation<void> = {
+  name: "REMOVEXATTR",
+  minBodyBytes: 2,
+  run: ({ vfs }, frame) => vfs.removexattr(frame.caller, frame.ino, supportedName(frame.text(0))),
+  encode: encodeNothing,
+};

@@ -1,0 +1,135 @@
+// How the cluster's state is kept in the engine: maps, nodes, groups, damage, settings.
+import { randomUUID } from "node:crypto";
+import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
+import type { Epoch, NodeId } from "../../domain/ids.ts";
+import type { DamageReport } from "../../protocol/meta-service.ts";
+import { damageCodec, readClusterMap } from "../../protocol/rpc/wire-cluster.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { groupOfKey, keyRanges, keys } from "../schema/keys.ts";
+import { decodeRecord, encodeRecord } from "../schema/records.ts";
+import { GroupLedger, type GroupKey } from "./group-ledger.ts";
+
+const VERSION = 1;
+const CLUSTER_ID = "clusterId";
+const CLEAN_BASELINE = "cleanBaseline";
+/** Counts the slice ids handed out; absent until the first. */
+export const SLICE_COUNTER = "slice";
+
+/** What a node said of itself when it registered last. */
+export interface NodeRecord {
+  readonly id: NodeId;
+  readonly joinedMs: number;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+}
+
+/** Everything a registry begins with. */
+export interface StoredCluster {
+  readonly clusterId: string;
+  readonly maps: readonly ClusterMap[];
+  readonly nodes: readonly NodeRecord[];
+  readonly groups: GroupLedger;
+}
+
+/** Begins a cluster with one pool and no nodes. Does nothing to one that exists. */
+export function formatCluster(tx: Transaction, pool: Pool): void {
+  if (tx.get(keys.setting(CLUSTER_ID)) !== undefined) return;
+  tx.put(keys.setting(CLUSTER_ID), encodeRecord(VERSION, randomUUID()));
+  const epoch = 1 as Epoch;
+  putMap(tx, { epoch, nodes: [], pools: [pool] });
+  putBaseline(tx, epoch);
+}
+
+export function loadCluster(tx: ReadTransaction): StoredCluster {
+  const clusterId = readSetting(tx, CLUSTER_ID, String) ?? "";
+  const maps = values(tx, "clusterMaps").map((record) =>
+    decodeRecord(record, { [VERSION]: readClusterMap }),
+  );
+  const current = maps.at(-1);
+  if (current === undefined) throw new Error("the metadata store holds no cluster map");
+  const groups = new GroupLedger(current, readSetting(tx, CLEAN_BASELINE, Number) as Epoch);
+  for (const { key, value } of tx.range(keyRanges.groups())) {
+    groups.setClean(groupOfKey(key), decodeRecord(value, { [VERSION]: Number }) as Epoch);
+  }
+  for (const record of values(tx, "damages")) {
+    const readers = {
+      [VERSION]: (stored: unknown) => (stored as unknown[]).map((raw) => damageCodec.read(raw)),
+    };
+    for (const report of decodeRecord(record, readers)) groups.addDamage(report);
+  }
+  // Written by putNode only.
+  const readers = { [VERSION]: (stored: unknown) => stored as NodeRecord };
+  const nodes = values(tx, "nodes").map((record) => decodeRecord(record, readers));
+  return { clusterId, maps, nodes, groups };
+}
+
+export function putMap(tx: Transaction, map: ClusterMap): void {
+  tx.put(keys.clusterMap(map.epoch), encodeRecord(VERSION, map));
+}
+
+export function putNode(tx: Transaction, node: NodeRecord): void {
+  tx.put(keys.node(node.id), encodeRecord(VERSION, node));
+}
+
+export function putGroupClean(tx: Transaction, group: GroupKey, epoch: Epoch): void {
+  tx.put(keys.group(group.pool, group.pg), encodeRecord(VERSION, epoch));
+}
+
+export function putDamage(
+  tx: Transaction,
+  group: GroupKey,
+  reports: readonly DamageReport[],
+): void {
+  const key = keys.damage(group.pool, group.pg);
+  if (reports.length === 0) tx.delete(key);
+  else
+    tx.put(
+      key,
+      encodeRecord(
+        VERSION,
+        reports.map((report) => damageCodec.pack(report)),
+      ),
+    );
+}
+
+export function putBaseline(tx: Transaction, epoch: Epoch): void {
+  tx.put(keys.setting(CLEAN_BASELINE), encodeRecord(VERSION, epoch));
+}
+
+/** No slice id was ever handed out, so no shard can exist. */
+export function holdsNoData(tx: ReadTransaction): boolean {
+  return tx.get(keys.counter(SLICE_COUNTER)) === undefined;
+}
+
+/** Same nodes in every field that a map holds. */
+export function sameNodes(a: readonly MapNode[], b: readonly MapNode[]): boolean {
+  return a.length === b.length && a.every((node, index) => sameNode(node, b[index]));
+}
+
+function sameNode(a: MapNode, b: MapNode | undefined): boolean {
+  return (
+    a === b ||
+    (b !== undefined &&
+      a.id === b.id &&
+      a.url === b.url &&
+      a.weight === b.weight &&
+      a.zone === b.zone &&
+      a.state === b.state)
+  );
+}
+
+function readSetting<T>(
+  tx: ReadTransaction,
+  name: string,
+  read: (value: unknown) => T,
+): T | undefined {
+  const record = tx.get(keys.setting(name));
+  return record === undefined ? undefined : decodeRecord(record, { [VERSION]: read });
+}
+
+function values(
+  tx: ReadTransaction,
+  kind: "clusterMaps" | "damages" | "nodes",
+): readonly Uint8Array[] {
+  return [...tx.range(keyRanges[kind]())].map(({ value }) => value);
+}

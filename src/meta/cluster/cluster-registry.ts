@@ -1,0 +1,325 @@
+// The cluster as the metadata server knows it: nodes and their states, the map with its epochs, and
+// what is known of each placement group. Nothing is handed out before it is on disk.
+import { FsError } from "../../domain/errno.ts";
+import type { ClusterMap, MapHistory, MapNode, Pool } from "../../domain/cluster-map.ts";
+import type { Epoch, NodeId } from "../../domain/ids.ts";
+import { MAP_HISTORY_GRACE_MS, MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
+import type { Log } from "../../observability/log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Heartbeat, RegisterNode, RegisterReply } from "../../protocol/admin-api.ts";
+import type { DamageReport } from "../../protocol/meta-service.ts";
+import type { Engine, Transaction } from "../engine/engine.ts";
+import { keys } from "../schema/keys.ts";
+import {
+  holdsNoData,
+  loadCluster,
+  putBaseline,
+  putDamage,
+  putGroupClean,
+  putMap,
+  putNode,
+  sameNodes,
+  type StoredCluster,
+} from "./cluster-records.ts";
+import type { DirtyGroup, GroupKey, GroupLedger } from "./group-ledger.ts";
+import { neededMaps } from "./map-history.ts";
+import { NodeMonitor, type NodeActivity } from "./node-monitor.ts";
+import { stateAfterSign, type NodeTimings } from "./node-states.ts";
+import { survivableLosses } from "./tolerance.ts";
+
+export interface RegistryOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timings: NodeTimings;
+}
+
+/** A node as the map has it, with what it last said of itself. */
+export type NodeView = MapNode & NodeActivity;
+
+type NodeEdit = (nodes: readonly MapNode[]) => readonly MapNode[];
+
+interface Change {
+  readonly edit: NodeEdit;
+  /** Written together with the map. */
+  readonly record: ((tx: Transaction) => void) | undefined;
+  readonly resolve: (epoch: Epoch) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class ClusterRegistry {
+  readonly clusterId: string;
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #groups: GroupLedger;
+  readonly #monitor: NodeMonitor;
+  readonly #replacedAtMs = new Map<Epoch, number>();
+  readonly #listeners = new Set<(maps: MapHistory) => void>();
+  readonly #pendingChanges: Change[] = [];
+  #changing: Promise<void> | undefined;
+  #history: MapHistory;
+  /** Survivable losses under #history, until something changes. */
+  #losses: number | undefined;
+
+  static async open(options: RegistryOptions): Promise<ClusterRegistry> {
+    return new ClusterRegistry(options, await options.engine.read(loadCluster));
+  }
+
+  private constructor(options: RegistryOptions, stored: StoredCluster) {
+    const { engine, clock, log, timings } = options;
+    this.clusterId = stored.clusterId;
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#log = log;
+    this.#groups = stored.groups;
+    const current = stored.maps.at(-1);
+    if (current === undefined) throw new Error("the metadata store holds no cluster map");
+    for (const map of stored.maps) this.#replacedAtMs.set(map.epoch, clock.monotonicMs());
+    this.#history = { current, older: this.#needed(current, stored.maps.slice(0, -1)) };
+    this.#monitor = new NodeMonitor({
+      clock,
+      timings,
+      known: stored.nodes,
+      edit: (edit) => this.#changeInBackground(edit),
+    });
+  }
+
+  /** Begins to watch for silent nodes; their timers start anew. */
+  start(): void {
+    this.#monitor.start();
+  }
+
+  /** Stops the timers and waits for changes under way. */
+  async close(): Promise<void> {
+    this.#monitor.close();
+    await this.#changing;
+  }
+
+  current(): ClusterMap {
+    return this.#history.current;
+  }
+
+  /** The same object until something changes. */
+  history(): MapHistory {
+    return this.#history;
+  }
+
+  /** Called after each change of the map, when it is on disk. Returns the way to stop it. */
+  onChange(listener: (maps: MapHistory) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  nodes(): NodeView[] {
+    return this.current().nodes.map((node) => ({ ...node, ...this.#monitor.activity(node.id) }));
+  }
+
+  /**
+   * A node starts: it is up from now on.
+   * @throws FsError EEXIST (it belongs to another cluster), ENOSPC (too many nodes)
+   */
+  async register(request: RegisterNode): Promise<RegisterReply> {
+    if (request.clusterId !== undefined && request.clusterId !== this.clusterId) {
+      throw new FsError("EEXIST", `node ${request.id} belongs to cluster ${request.clusterId}`);
+    }
+    // The schema has checked that it is 12 hex digits.
+    const id = request.id as NodeId;
+    const isKnown = this.current().nodes.some((node) => node.id === id);
+    if (!isKnown && this.current().nodes.length >= MAX_NODES) {
+      throw new FsError("ENOSPC", `a cluster has at most ${MAX_NODES} nodes`);
+    }
+    const { capacityBytes, usedBytes } = request;
+    const epoch = await this.#change(
+      (nodes) => withNode(nodes, id, request),
+      (tx) => putNode(tx, { id, joinedMs: this.#clock.nowMs(), capacityBytes, usedBytes }),
+    );
+    this.#monitor.registered(id, { capacityBytes, usedBytes });
+    return { epoch, clusterId: this.clusterId };
+  }
+
+  /** @throws FsError ENOENT when the node must register first */
+  async heartbeat(id: string, heartbeat: Heartbeat): Promise<Epoch> {
+    const node = this.current().nodes.find((candidate) => candidate.id === id);
+    if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
+    this.#monitor.heard(node.id, heartbeat);
+    const state = stateAfterSign(node.state);
+    if (state === node.state) return this.current().epoch;
+    return await this.#change((nodes) => withState(nodes, node.id, state));
+  }
+
+  /** A node shuts down in order: new writes skip it at once. @throws FsError ENOENT */
+  async leaving(id: string): Promise<Epoch> {
+    const node = this.current().nodes.find((candidate) => candidate.id === id);
+    if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
+    if (node.state === "out") return this.current().epoch;
+    return await this.#change((nodes) => withState(nodes, node.id, "down"));
+  }
+
+  /** Reports about shards of no known group are ignored. Resolves when they are stored. */
+  async reportDamage(reports: readonly DamageReport[]): Promise<void> {
+    const touched = new Map<string, GroupKey>();
+    for (const report of reports) {
+      const { pool, pg } = report.shard;
+      if (!this.#groups.has({ pool, pg }) || !this.#groups.addDamage(report)) continue;
+      touched.set(`${pool}/${pg}`, { pool, pg });
+    }
+    if (touched.size === 0) return;
+    await this.#storeDamage([...touched.values()]);
+  }
+
+  /** Groups not known to be whole under the current map, or with damage reported. */
+  dirtyGroups(): DirtyGroup[] {
+    return this.#groups.dirtyGroups(this.current().epoch);
+  }
+
+  groupCount(): number {
+    return this.current().pools.reduce((sum, pool) => sum + pool.pgCount, 0);
+  }
+
+  /** Counts all reports so far; note it before a pass, so that none made meanwhile is wiped out. */
+  damageCount(): number {
+    return this.#groups.damageCount;
+  }
+
+  /** Every shard of the groups stood in its place at `epoch`, no damage after `damageCount` known. */
+  async markClean(
+    groups: readonly GroupKey[],
+    epoch: Epoch,
+    damageCount = this.damageCount(),
+  ): Promise<void> {
+    const known = groups.filter((group) => this.#groups.has(group));
+    await this.#engine.transact((tx) => {
+      for (const group of known) putGroupClean(tx, group, epoch);
+    });
+    const damaged = known.filter((group) => this.#groups.isDamaged(group));
+    for (const group of known) this.#groups.setClean(group, epoch);
+    for (const group of damaged) this.#groups.clearDamage(group, damageCount);
+    if (damaged.length > 0) await this.#storeDamage(damaged);
+    this.#losses = undefined;
+    await this.#forgetMaps();
+  }
+
+  /** Node losses that no data is lost by, whichever nodes they are; -1: some is unreadable now. */
+  survivableLosses(): number {
+    const { current, older } = this.#history;
+    this.#losses ??= survivableLosses(current, older, this.#groups);
+    return this.#losses;
+  }
+
+  /** Bytes of user data in a pool: what the nodes hold and could hold, redundancy taken off. */
+  capacity(pool: Pool): { usedBytes: number; totalBytes: number } {
+    const share = pool.k / (pool.k + pool.m);
+    const holding = this.nodes().filter((node) => node.state !== "out");
+    const sum = (field: "usedBytes" | "capacityBytes"): number =>
+      Math.floor(holding.reduce((total, node) => total + node[field], 0) * share);
+    return { usedBytes: sum("usedBytes"), totalBytes: sum("capacityBytes") };
+  }
+
+  async #storeDamage(groups: readonly GroupKey[]): Promise<void> {
+    await this.#engine.transact((tx) => {
+      for (const group of groups) putDamage(tx, group, this.#groups.damageOf(group));
+    });
+  }
+
+  #changeInBackground(edit: NodeEdit): void {
+    this.#change(edit).catch((error: unknown) => {
+      this.#log.error({ err: error }, "the cluster map could not be changed; will try again");
+    });
+  }
+
+  /** Resolves with the epoch in which the edit is in force, on disk. Edits meanwhile share one. */
+  #change(edit: NodeEdit, record?: (tx: Transaction) => void): Promise<Epoch> {
+    return new Promise((resolve, reject) => {
+      this.#pendingChanges.push({ edit, record, resolve, reject });
+      this.#changing ??= this.#applyChanges().finally(() => (this.#changing = undefined));
+    });
+  }
+
+  async #applyChanges(): Promise<void> {
+    while (this.#pendingChanges.length > 0) {
+      const changes = this.#pendingChanges.splice(0);
+      try {
+        const epoch = await this.#apply(changes);
+        for (const change of changes) change.resolve(epoch);
+      } catch (error) {
+        for (const change of changes) change.reject(error);
+      }
+    }
+  }
+
+  async #apply(changes: readonly Change[]): Promise<Epoch> {
+    const { current } = this.#history;
+    const nodes = changes.reduce((edited, { edit }) => edit(edited), current.nodes);
+    const isNew = !sameNodes(nodes, current.nodes);
+    const next = isNew ? { ...current, epoch: (current.epoch + 1) as Epoch, nodes } : current;
+    if (!isNew && changes.every(({ record }) => record === undefined)) return current.epoch;
+    const empty = await this.#engine.transact(
+      (tx) => {
+        for (const { record } of changes) record?.(tx);
+        if (isNew) putMap(tx, next);
+        const isEmpty = holdsNoData(tx);
+        if (isEmpty) putBaseline(tx, next.epoch);
+        return isEmpty;
+      },
+      { durable: true },
+    );
+    if (!isNew) return current.epoch;
+    if (empty) this.#groups.setAllClean(next.epoch);
+    this.#install(next);
+    await this.#forgetMaps();
+    return next.epoch;
+  }
+
+  #install(next: ClusterMap): void {
+    const { current, older } = this.#history;
+    this.#replacedAtMs.set(current.epoch, this.#clock.monotonicMs());
+    this.#history = { current: next, older: this.#needed(next, [current, ...older]) };
+    this.#losses = undefined;
+    const states = next.nodes.map((node) => `${node.id} ${node.state}`);
+    this.#log.info({ epoch: next.epoch, states }, "new cluster map");
+    for (const listener of this.#listeners) listener(this.#history);
+  }
+
+  #needed(current: ClusterMap, older: readonly ClusterMap[]): ClusterMap[] {
+    const recentMs = this.#clock.monotonicMs() - MAP_HISTORY_GRACE_MS;
+    const isRecent = (map: ClusterMap): boolean =>
+      (this.#replacedAtMs.get(map.epoch) ?? 0) >= recentMs;
+    const oldestClean = this.#groups.oldestCleanEpoch();
+    return neededMaps(current, older, oldestClean, isRecent, MAX_MAP_HISTORY);
+  }
+
+  /** Drops maps that are no longer needed, from memory and from the store. */
+  async #forgetMaps(): Promise<void> {
+    const { current, older } = this.#history;
+    const needed = this.#needed(current, older);
+    if (needed.length < older.length) this.#history = { current, older: needed };
+    const kept = new Set([current.epoch, ...needed.map((map) => map.epoch)]);
+    const gone = [...this.#replacedAtMs.keys()].filter((epoch) => !kept.has(epoch));
+    if (gone.length === 0) return;
+    for (const epoch of gone) this.#replacedAtMs.delete(epoch);
+    await this.#engine.transact((tx) => {
+      for (const epoch of gone) tx.delete(keys.clusterMap(epoch));
+    });
+  }
+}
+
+function withNode(
+  nodes: readonly MapNode[],
+  id: NodeId,
+  { url, zone, weight }: RegisterNode,
+): readonly MapNode[] {
+  const known = nodes.find((node) => node.id === id);
+  const state = known === undefined ? "up" : stateAfterSign(known.state);
+  const registered: MapNode = { id, url, zone, weight, state };
+  if (known === undefined) return [...nodes, registered];
+  return nodes.map((node) => (node.id === id ? registered : node));
+}
+
+function withState(
+  nodes: readonly MapNode[],
+  id: NodeId,
+  state: MapNode["state"],
+): readonly MapNode[] {
+  return nodes.map((node) => (node.id === id && node.state !== state ? { ...node, state } : node));
+}

@@ -1,0 +1,199 @@
+import test, { type ExecutionContext } from "ava";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import fc from "fast-check";
+import { engineConformance, seedFromEnvironment } from "../../testing/engine-conformance.ts";
+import { JournalFile } from "./journal.ts";
+import type { Changes } from "./layers.ts";
+import { LmdbEngine } from "./lmdb-engine.ts";
+import { SortedMap } from "./sorted-map.ts";
+
+async function directoryFor(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "dfs-engine-"));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+engineConformance("lmdb", async (t) => LmdbEngine.open({ directory: await directoryFor(t) }));
+
+// A checkpoint after every few commits: most reads go through all layers.
+engineConformance("lmdb with tiny checkpoints", async (t) =>
+  LmdbEngine.open({ directory: await directoryFor(t), checkpointBytes: 64 }),
+);
+
+const numbered = (index: number): Buffer => {
+  const key = Buffer.alloc(8);
+  key.writeDoubleBE(index);
+  return key;
+};
+
+/** Commit `index` puts its own key and moves the shared one, so that a mixture shows. */
+async function commit(engine: LmdbEngine, index: number, durable = false): Promise<void> {
+  await engine.transact(
+    (tx) => {
+      tx.put(numbered(index), Buffer.from(String(index)));
+      tx.put(Buffer.from("newest"), numbered(index));
+      if (index % 3 === 0) tx.delete(numbered(index - 1));
+    },
+    { durable },
+  );
+}
+
+/** How many commits the engine has; fails when they are not exactly a beginning of the history. */
+function historyLength(t: ExecutionContext, engine: LmdbEngine): number {
+  return engine.read((tx) => {
+    const newest = tx.get(Buffer.from("newest"));
+    const length = newest === undefined ? 0 : Buffer.from(newest).readDoubleBE() + 1;
+    const found = [...tx.range({ start: numbered(0), end: numbered(1e15) })].map(({ key }) =>
+      Buffer.from(key).readDoubleBE(),
+    );
+    const expected = Array.from({ length }, (_, index) => index).filter(
+      (index) => index % 3 !== 2 || index + 1 >= length,
+    );
+    t.deepEqual(found, expected);
+    return length;
+  });
+}
+
+test("what was committed is there after close and open, whatever was checkpointed", async (t) => {
+  for (const checkpointBytes of [100, 3000, 1e6]) {
+    const directory = await directoryFor(t);
+    let length = 0;
+    for (let round = 0; round < 3; round += 1) {
+      await using engine = await LmdbEngine.open({ directory, checkpointBytes });
+      t.is(historyLength(t, engine), length);
+      for (const end = length + 100; length < end; length += 1) await commit(engine, length);
+    }
+  }
+});
+
+test("after kill -9 nothing acknowledged is lost and nothing is half there", async (t) => {
+  const directory = await directoryFor(t);
+  const program = `
+    import { writeSync } from "node:fs";
+    import { LmdbEngine } from ${JSON.stringify(new URL("lmdb-engine.js", import.meta.url).href)};
+    const numbered = (index) => { const key = Buffer.alloc(8); key.writeDoubleBE(index); return key; };
+    const engine = await LmdbEngine.open({ directory: process.argv[1], checkpointBytes: 20000 });
+    const newest = engine.read((tx) => tx.get(Buffer.from("newest")));
+    let next = newest === undefined ? 0 : Buffer.from(newest).readDoubleBE() + 1;
+    const work = async () => {
+      for (;;) {
+        const index = next++;
+        await engine.transact((tx) => {
+          tx.put(numbered(index), Buffer.from(String(index)));
+          tx.put(Buffer.from("newest"), numbered(index));
+          if (index % 3 === 0) tx.delete(numbered(index - 1));
+        });
+        writeSync(1, index + "\\n");
+      }
+    };
+    for (let worker = 0; worker < 4; worker++) work();
+  `;
+  let acknowledged = -1;
+  for (const lines of [50, 2000, 5000]) {
+    const child = run(program, directory);
+    let left = lines;
+    for await (const line of createInterface({ input: child.stdout })) {
+      acknowledged = Math.max(acknowledged, Number(line));
+      if (--left === 0) child.kill("SIGKILL");
+    }
+    const engine = await LmdbEngine.open({ directory });
+    t.true(historyLength(t, engine) > acknowledged);
+    await engine.close();
+  }
+  t.true(acknowledged > 5000);
+});
+
+function run(program: string, directory: string): ChildProcessByStdio<null, Readable, Readable> {
+  return spawn(process.execPath, ["--input-type=module", "-e", program, directory], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+/** Journals of generations 1 to 4 as a machine leaves them that loses its power: 120 commits. */
+async function writeJournals(directory: string): Promise<void> {
+  for (let generation = 1; generation <= 4; generation += 1) {
+    const journal = await JournalFile.create(directory, generation);
+    const end = generation === 4 ? 0 : generation * 40;
+    for (let index = end - 40; index >= 0 && index < end; index += 1) {
+      const changes: Changes = new SortedMap();
+      changes.set(numbered(index).toString("latin1"), Buffer.from(String(index)));
+      changes.set("newest", numbered(index));
+      if (index % 3 === 0) changes.set(numbered(index - 1).toString("latin1"), null);
+      journal.add(changes);
+      journal.commit();
+    }
+    await journal.close();
+  }
+}
+
+test("a journal torn by a power cut leaves a beginning of the history, never a mixture", async (t) => {
+  const whole = await directoryFor(t);
+  await writeJournals(whole);
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.nat(), async (generation, cut) => {
+      const copy = await mkdtemp(join(tmpdir(), "dfs-engine-"));
+      try {
+        cpSync(whole, copy, { recursive: true });
+        const torn = join(copy, `journal-${generation}`);
+        truncateSync(torn, cut % (statSync(torn).size + 1));
+        for (let restart = 0; restart < 2; restart += 1) {
+          await using engine = await LmdbEngine.open({ directory: copy });
+          const length = historyLength(t, engine);
+          t.true(length <= 121 && length >= Math.min(generation - 1, 3) * 40);
+          await commit(engine, length);
+          t.is(historyLength(t, engine), length + 1);
+        }
+      } finally {
+        await rm(copy, { recursive: true, force: true });
+      }
+    }),
+    { numRuns: 25, ...seedFromEnvironment() },
+  );
+});
+
+test("a commit that is overtaken by a flipped bit ends the replay", async (t) => {
+  const directory = await directoryFor(t);
+  const engine = await LmdbEngine.open({ directory });
+  for (let index = 0; index < 30; index += 1) await commit(engine, index);
+  const copy = await directoryFor(t);
+  cpSync(directory, copy, { recursive: true });
+  await engine.close();
+  const journal = readFileSync(join(copy, "journal-1"));
+  journal[journal.length >>> 1] = (journal[journal.length >>> 1] ?? 0) ^ 4;
+  writeFileSync(join(copy, "journal-1"), journal);
+  await using recovered = await LmdbEngine.open({ directory: copy });
+  const length = historyLength(t, recovered);
+  t.true(length > 5 && length < 25);
+});
+
+test("a second process is refused, and told which one is in the way", async (t) => {
+  const directory = await directoryFor(t);
+  await using engine = await LmdbEngine.open({ directory });
+  await commit(engine, 0);
+  const program = `
+    import { LmdbEngine } from ${JSON.stringify(new URL("lmdb-engine.js", import.meta.url).href)};
+    try { await LmdbEngine.open({ directory: process.argv[1] }); console.log("opened"); }
+    catch (error) { console.log(error.code, error.message); }
+  `;
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: run(program, directory).stdout })) {
+    lines.push(line);
+  }
+  t.regex(lines.join("\n"), new RegExp(`^EBUSY .*pid ${process.pid}`));
+  await commit(engine, 1);
+  t.is(historyLength(t, engine), 2);
+});
+
+test("commits that wait for the disk share its flushes and come back in any number", async (t) => {
+  const directory = await directoryFor(t);
+  await using engine = await LmdbEngine.open({ directory, checkpointBytes: 5000 });
+  await Promise.all(Array.from({ length: 300 }, (_, index) => commit(engine, index, true)));
+  await Promise.all(Array.from({ length: 50 }, () => engine.flush()));
+  t.is(historyLength(t, engine), 300);
+});

@@ -1,0 +1,254 @@
+// Engine on lmdb. A commit is acknowledged by one append to the journal; its changes stay in memory,
+// over the database, until a checkpoint carries them there in the background. So a commit costs a
+// few microseconds whatever the disk's fsync takes, and a key that changes often is written once.
+import { mkdirSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { FsError } from "../../domain/errno.ts";
+import type { Log } from "../../observability/log.ts";
+import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
+import { JournalFile } from "./journal.ts";
+import { ChangedLayer, keyOfText, LayerReader, LayerTransaction } from "./layers.ts";
+import type { Changes, Layer } from "./layers.ts";
+import { LmdbStore } from "./lmdb-store.ts";
+import { recoverJournals } from "./recovery.ts";
+import { SortedMap } from "./sorted-map.ts";
+
+export interface LmdbEngineOptions {
+  /** Belongs to this engine; made if it isn't there. */
+  directory: string;
+  log?: Log;
+  /** The database refuses to grow beyond this (address space, not allocated); 1 TiB unless given. */
+  maxSizeBytes?: number;
+  /** A checkpoint begins when the journal has this many bytes; 16 MiB unless given. */
+  checkpointBytes?: number;
+}
+
+const DEFAULT_CHECKPOINT_BYTES = 16 * 1024 * 1024;
+/** While a checkpoint runs the next journal may grow to this many times its size; then commits wait. */
+const MAX_JOURNAL_OVERRUN = 4;
+/** Keys that a checkpoint hands to lmdb in one turn: about a millisecond. */
+const CHECKPOINT_KEYS_PER_TURN = 1000;
+
+interface Job {
+  run: (tx: Transaction) => unknown;
+  durable: boolean;
+  resolve: (result: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** What one open engine consists of, put together by `open`. */
+interface Parts {
+  directory: string;
+  store: LmdbStore;
+  journal: JournalFile;
+  spare: JournalFile;
+  checkpointBytes: number;
+  log: Log | undefined;
+}
+
+export class LmdbEngine implements Engine {
+  readonly #parts: Parts;
+  #journal: JournalFile;
+  /** The next journal, made ahead so that no commit waits for it. */
+  #spare: JournalFile | undefined;
+  #active: Changes = new SortedMap();
+  #top: Layer;
+  #queue: Job[] = [];
+  #scheduled = false;
+  #checkpoint: Promise<void> | undefined;
+  /** The journal whose checkpoint runs; it may not be on disk yet. */
+  #frozenJournal: JournalFile | undefined;
+  #closing: Promise<void> | undefined;
+  /** Set when the journal or the database failed: what is in memory is no longer what is stored. */
+  #failure: FsError | undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#journal = parts.journal;
+    this.#spare = parts.spare;
+    this.#top = new ChangedLayer(this.#active, parts.store);
+  }
+
+  /**
+   * Opens the store and redoes what the journals have beyond the last checkpoint.
+   * @throws FsError EBUSY when another process has it open, EIO when it is damaged
+   */
+  static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
+    const { directory, log } = options;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const store = LmdbStore.open(directory, options.maxSizeBytes);
+    try {
+      const generation = await recoverJournals(directory, store, log);
+      const journal = await JournalFile.create(directory, generation + 1);
+      const spare = await JournalFile.create(directory, generation + 2);
+      const checkpointBytes = options.checkpointBytes ?? DEFAULT_CHECKPOINT_BYTES;
+      return new LmdbEngine({ directory, store, journal, spare, checkpointBytes, log });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  read<T>(callback: (tx: ReadTransaction) => T): T {
+    this.#assertUsable();
+    return callback(new LayerReader(this.#top));
+  }
+
+  transact<T>(callback: (tx: Transaction) => T, options: { durable?: boolean } = {}): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closing !== undefined) throw closedError();
+      this.#queue.push({
+        run: callback,
+        durable: options.durable === true,
+        // The result of this very callback, so it is a T.
+        resolve: resolve as (result: unknown) => void,
+        reject,
+      });
+      this.#schedule();
+    });
+  }
+
+  async flush(): Promise<void> {
+    this.#assertUsable();
+    // Commits in the queue were not acknowledged; the frozen journal's are older than the current's.
+    await Promise.all([this.#frozenJournal?.sync(), this.#journal.sync()]).catch(this.#fail);
+    this.#assertUsable();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#drain);
+  }
+
+  readonly #drain = (): void => {
+    this.#scheduled = false;
+    if (this.#mustWait()) return;
+    const jobs = this.#queue;
+    this.#queue = [];
+    const done: [Job, unknown][] = [];
+    for (const job of jobs) {
+      try {
+        this.#assertUsable();
+        done.push([job, this.#apply(job)]);
+      } catch (error) {
+        job.reject(error);
+      }
+    }
+    try {
+      this.#journal.commit();
+    } catch (error) {
+      this.#fail(error);
+      for (const [job] of done) job.reject(this.#failure);
+      return;
+    }
+    for (const [job, result] of done) {
+      if (!job.durable) job.resolve(result);
+      else this.flush().then(() => job.resolve(result), job.reject);
+    }
+    this.#rotateIfFull();
+  };
+
+  /** Runs a callback; what it wrote counts only when it has returned. */
+  #apply(job: Job): unknown {
+    const tx = new LayerTransaction(this.#top);
+    const result = job.run(tx);
+    if (tx.changes.size > 0) {
+      this.#journal.add(tx.changes);
+      for (const [key, value] of tx.changes.entries()) this.#active.set(key, value);
+    }
+    return result;
+  }
+
+  /** The checkpoint is far behind: it calls #schedule when it is done. */
+  #mustWait(): boolean {
+    const limit = this.#parts.checkpointBytes * MAX_JOURNAL_OVERRUN;
+    return this.#checkpoint !== undefined && this.#journal.writtenBytes > limit;
+  }
+
+  #rotateIfFull(): void {
+    if (this.#journal.writtenBytes < this.#parts.checkpointBytes) return;
+    if (this.#checkpoint === undefined && this.#closing === undefined) this.#startCheckpoint();
+  }
+
+  #startCheckpoint(): void {
+    if (this.#spare === undefined) return;
+    const frozen = this.#active;
+    const frozenJournal = this.#journal;
+    const below = new ChangedLayer(frozen, this.#parts.store);
+    this.#journal = this.#spare;
+    this.#spare = undefined;
+    this.#frozenJournal = frozenJournal;
+    this.#active = new SortedMap();
+    this.#top = new ChangedLayer(this.#active, below);
+    this.#checkpoint = this.#carryOver(frozen, frozenJournal)
+      .catch(this.#fail)
+      .finally(() => {
+        this.#checkpoint = undefined;
+        this.#schedule();
+      });
+  }
+
+  /** Carries a journal's changes to the database and drops both the journal and the layer. */
+  async #carryOver(frozen: Changes, journal: JournalFile): Promise<void> {
+    const { store, directory } = this.#parts;
+    // The database must not know of commits that a power cut could still take from the journal.
+    await journal.sync();
+    await applyChanges(store, frozen, journal.generation);
+    this.#top = new ChangedLayer(this.#active, store);
+    this.#frozenJournal = undefined;
+    await journal.remove();
+    this.#spare = await JournalFile.create(directory, this.#journal.generation + 1);
+  }
+
+  async #shutDown(): Promise<void> {
+    const { store } = this.#parts;
+    while (this.#queue.length > 0) await nextTurn();
+    await this.#checkpoint;
+    if (this.#failure === undefined && this.#active.size > 0) {
+      this.#startCheckpoint();
+      await this.#checkpoint;
+    }
+    this.#failure ??= closedError();
+    await this.#journal.close();
+    await this.#frozenJournal?.close();
+    await this.#spare?.close();
+    await store.close();
+  }
+
+  readonly #fail = (error: unknown): void => {
+    if (this.#failure !== undefined) return;
+    this.#failure = new FsError("EIO", "the metadata store failed; restart to recover", {
+      cause: error,
+    });
+    this.#parts.log?.fatal({ err: error }, "metadata store failed");
+  };
+
+  #assertUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function closedError(): FsError {
+  return new FsError("EIO", "the metadata engine is closed");
+}
+
+async function applyChanges(store: LmdbStore, changes: Changes, generation: number): Promise<void> {
+  let batch: [Uint8Array, Uint8Array | null][] = [];
+  for (const [key, value] of changes.entries()) {
+    batch.push([keyOfText(key), value]);
+    if (batch.length < CHECKPOINT_KEYS_PER_TURN) continue;
+    await store.write(batch);
+    batch = [];
+  }
+  await store.write(batch, generation);
+}

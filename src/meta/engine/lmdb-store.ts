@@ -1,0 +1,97 @@
+// The lmdb database below the engine. It is written in the background only, by lmdb's own thread, in
+// lmdb's most conservative mode: each commit is on disk before it is acknowledged.
+import { open, type Database, type RootDatabase } from "lmdb";
+import { FsError } from "../../domain/errno.ts";
+import type { Key, RangeOptions } from "./engine.ts";
+import type { Entry, Layer } from "./layers.ts";
+
+type Bytes = Database<Uint8Array, Uint8Array>;
+
+const APPLIED_KEY = Buffer.from("applied");
+const DEFAULT_MAX_SIZE_BYTES = 2 ** 40;
+/** lmdb's name for "the bytes are the key". */
+const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
+
+export class LmdbStore implements Layer {
+  readonly #root: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #data: Bytes;
+  readonly #engine: Bytes;
+
+  private constructor(root: RootDatabase<Uint8Array, Uint8Array>) {
+    this.#root = root;
+    this.#data = root.openDB({ name: "data", ...BINARY });
+    this.#engine = root.openDB({ name: "engine", ...BINARY });
+  }
+
+  /** @throws FsError EBUSY when another process has the directory open */
+  static open(directory: string, maxSizeBytes = DEFAULT_MAX_SIZE_BYTES): LmdbStore {
+    const root = open<Uint8Array, Uint8Array>({
+      path: directory,
+      noSubdir: false,
+      mapSize: maxSizeBytes,
+      overlappingSync: false,
+      ...BINARY,
+    });
+    // A read makes this process one of the readers that lmdb lists; their locks die with them.
+    root.getBinary(APPLIED_KEY);
+    const readers = root.readerList().trim().split("\n").slice(1);
+    if (readers.length > 1) {
+      const others = readers.map((line) => line.trim().split(/\s+/)[0]);
+      const pids = others.filter((pid) => pid !== String(process.pid)).join(", ");
+      void root.close();
+      throw new FsError("EBUSY", `${directory} is in use by another process (pid ${pids})`);
+    }
+    return new LmdbStore(root);
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    return this.#data.getBinary(key);
+  }
+
+  range({ start, end, limit, reverse }: RangeOptions): Iterable<Entry> {
+    const bounded = limit === undefined ? {} : { limit };
+    if (reverse !== true) return this.#data.getRange({ start, end, ...bounded });
+    return this.#data.getRange({
+      start: end,
+      exclusiveStart: true,
+      end: start,
+      inclusiveEnd: true,
+      reverse: true,
+      ...bounded,
+    });
+  }
+
+  /** Generation of the last journal that is wholly in the database; 0 if none. */
+  appliedGeneration(): number {
+    const value = this.#engine.getBinary(APPLIED_KEY);
+    return value === undefined ? 0 : Number(Buffer.from(value).readBigUInt64LE());
+  }
+
+  /**
+   * Writes pairs (null deletes), and the applied generation where given, in one lmdb transaction of
+   * its writer thread. On disk when it resolves.
+   */
+  async write(
+    entries: readonly (readonly [Uint8Array, Uint8Array | null])[],
+    appliedGeneration?: number,
+  ): Promise<void> {
+    const data = this.#data;
+    const written = data.batch(() => {
+      for (const [key, value] of entries) {
+        if (value === null) void data.remove(key);
+        else void data.put(key, value);
+      }
+      if (appliedGeneration === undefined) return;
+      const value = Buffer.alloc(8);
+      value.writeBigUInt64LE(BigInt(appliedGeneration));
+      void this.#engine.put(APPLIED_KEY, value);
+    });
+    await written;
+    // Reads of this turn must not go on with a snapshot from before.
+    data.resetReadTxn();
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+}

@@ -1,0 +1,43 @@
+// After a restart: what the journals have beyond the last checkpoint goes into the database.
+import type { Log } from "../../observability/log.ts";
+import { journalGenerations, removeJournal, replayJournal } from "./journal.ts";
+import { keyOfText } from "./layers.ts";
+import type { LmdbStore } from "./lmdb-store.ts";
+
+/**
+ * @returns the newest generation that was ever begun; all its journals are gone
+ * @throws FsError EIO when a journal was written by a newer release
+ */
+export async function recoverJournals(
+  directory: string,
+  store: LmdbStore,
+  log: Log | undefined,
+): Promise<number> {
+  const applied = store.appliedGeneration();
+  const found = journalGenerations(directory);
+  const newest = Math.max(applied, ...found);
+  const changes = new Map<string, Uint8Array | null>();
+  let next = applied + 1;
+  for (const generation of found) {
+    if (generation < next) continue;
+    // A journal is begun only after the one before; a gap or a torn end is where a power cut struck.
+    const whole =
+      generation === next &&
+      replayJournal(directory, generation, (key, value) => changes.set(key, value));
+    if (!whole) {
+      log?.warn({ generation, newest }, "journal ends early; later commits were never durable");
+      break;
+    }
+    next += 1;
+  }
+  if (found.length > 0) {
+    const entries = [...changes].map(([key, value]): [Uint8Array, Uint8Array | null] => [
+      keyOfText(key),
+      value,
+    ]);
+    await store.write(entries, newest);
+    log?.info({ keys: entries.length }, "recovered metadata from the journal");
+  }
+  for (const generation of found) removeJournal(directory, generation);
+  return newest;
+}

@@ -1,0 +1,210 @@
+// A file's content as extents: reading them, committing new ones, truncating.
+import type { Timespec } from "../../domain/attributes.ts";
+import { FsError } from "../../domain/errno.ts";
+import { chunkIndex } from "../../domain/layout.ts";
+import {
+  CHUNK_BYTES,
+  MAX_COMMIT_EXTENTS,
+  MAX_FILE_BYTES,
+  MAX_INLINE_BYTES,
+} from "../../domain/limits.ts";
+import type { ChunkExtents, CommitRequest, ExtentCommit } from "../../protocol/meta-service.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { decodeExtents, extentCount, spliceExtents, type StoredExtent } from "../schema/extents.ts";
+import type { Inode } from "../schema/inode.ts";
+import { chunkOfKey, keyRanges, keys, type KeyRange } from "../schema/keys.ts";
+import { requireRegular } from "./entries.ts";
+import { adjustUsage, allocateId, loadInode, saveInode, stampChange } from "./inodes.ts";
+import { withoutPrivileges } from "./permission.ts";
+import { queueReap } from "./reap.ts";
+import { addSlice, CitationChanges, resolveExtent } from "./slices.ts";
+
+/** A truncate takes this many chunks (16 GiB) off at once; more are left to the reaper. */
+const MAX_CHUNKS_DROPPED_AT_ONCE = 256;
+/** …and this many extents; each costs a slice record. */
+const MAX_EXTENTS_DROPPED_AT_ONCE = 4096;
+
+export function extentsOf(
+  tx: ReadTransaction,
+  inode: Inode,
+  chunks: readonly number[],
+): ChunkExtents[] {
+  return chunks.map((chunk) => {
+    const stored = decodeExtents(tx.get(keys.chunk(inode.data, chunk)));
+    return { chunk, extents: stored.map((extent) => resolveExtent(tx, extent)) };
+  });
+}
+
+/** Chunk records of one file while a transaction changes them: each is read and written once. */
+class ChunkChanges {
+  readonly #tx: Transaction;
+  readonly #data: number;
+  readonly #records = new Map<number, Uint8Array | undefined>();
+  readonly #citations = new CitationChanges();
+  /** How much more (or less) of the chunks is mapped than before. */
+  allocatedBytes = 0;
+
+  constructor(tx: Transaction, data: number) {
+    this.#tx = tx;
+    this.#data = data;
+  }
+
+  /** Maps `extent` (whose slice already counts it), or makes a hole of [from, to). */
+  replace(chunk: number, from: number, to: number, extent: StoredExtent | undefined): void {
+    if (!this.#records.has(chunk)) {
+      this.#records.set(chunk, this.#tx.get(keys.chunk(this.#data, chunk)));
+    }
+    const old = this.#records.get(chunk);
+    if (old === undefined && extent === undefined) return;
+    const { record, removed, kept } = spliceExtents(old, from, to, extent);
+    this.#citations.add(removed, -1);
+    this.#citations.add(kept, 1);
+    this.allocatedBytes += totalBytes(kept) - totalBytes(removed) + (extent?.lengthBytes ?? 0);
+    this.#records.set(chunk, record);
+  }
+
+  save(): void {
+    for (const [chunk, record] of this.#records) {
+      if (record === undefined) continue;
+      const key = keys.chunk(this.#data, chunk);
+      if (extentCount(record) === 0) this.#tx.delete(key);
+      else this.#tx.put(key, record);
+    }
+    this.#citations.apply(this.#tx);
+  }
+}
+
+function totalBytes(extents: readonly StoredExtent[]): number {
+  let sum = 0;
+  for (const { lengthBytes } of extents) sum += lengthBytes;
+  return sum;
+}
+
+/** The transaction of CommitRequest. @throws FsError ENOENT, EISDIR…, EINVAL, EFBIG */
+export function commitExtents(tx: Transaction, request: CommitRequest, now: Timespec): Inode {
+  const inode = loadInode(tx, request.ino);
+  requireRegular(inode);
+  if (request.extents.length > MAX_COMMIT_EXTENTS) {
+    throw new FsError("EINVAL", `a commit has more than ${MAX_COMMIT_EXTENTS} extents`);
+  }
+  const size = request.extents.reduce(
+    (end, extent) => Math.max(end, requireSound(extent)),
+    Math.max(inode.sizeBytes, request.minSizeBytes),
+  );
+  if (size > MAX_FILE_BYTES) throw new FsError("EFBIG", `files end at ${MAX_FILE_BYTES} bytes`);
+  const changes = new ChunkChanges(tx, inode.data);
+  for (const commit of request.extents) {
+    const { chunk, posInChunk, lengthBytes, slice } = commit;
+    addSlice(tx, commit);
+    const extent = { posInChunk, lengthBytes, offInSlice: 0, slice };
+    changes.replace(chunk, posInChunk, posInChunk + lengthBytes, extent);
+  }
+  changes.save();
+  inode.sizeBytes = size;
+  if (request.killPrivileges) inode.mode = withoutPrivileges(inode.mode);
+  inode.mtimeSec = request.mtime.sec;
+  inode.mtimeNsec = request.mtime.nsec;
+  stampChange(inode, now);
+  allocate(tx, inode, changes.allocatedBytes);
+  saveInode(tx, inode);
+  return inode;
+}
+
+/** @returns the extent's end in the file. @throws FsError EINVAL, EFBIG */
+function requireSound({ chunk, posInChunk, lengthBytes, inline }: ExtentCommit): number {
+  const sound =
+    [chunk, posInChunk, lengthBytes].every(Number.isInteger) &&
+    chunk >= 0 &&
+    posInChunk >= 0 &&
+    lengthBytes > 0 &&
+    posInChunk + lengthBytes <= CHUNK_BYTES &&
+    (inline === undefined || (inline.length === lengthBytes && lengthBytes <= MAX_INLINE_BYTES));
+  if (!sound) throw new FsError("EINVAL", "malformed extent in a commit");
+  if (chunk >= MAX_FILE_BYTES / CHUNK_BYTES) {
+    throw new FsError("EFBIG", `files end at ${MAX_FILE_BYTES} bytes`);
+  }
+  return chunk * CHUNK_BYTES + posInChunk + lengthBytes;
+}
+
+function allocate(tx: Transaction, inode: Inode, bytes: number): void {
+  inode.allocatedBytes += bytes;
+  adjustUsage(tx, 0, bytes);
+}
+
+/**
+ * Sets the size of a regular file; what lies beyond is gone for good. The inode is not saved here.
+ * @throws FsError EINVAL, EFBIG
+ */
+export function truncateInode(tx: Transaction, inode: Inode, sizeBytes: number): void {
+  if (sizeBytes > MAX_FILE_BYTES) throw new FsError("EFBIG", `files end at ${MAX_FILE_BYTES}`);
+  if (!Number.isInteger(sizeBytes) || sizeBytes < 0) {
+    throw new FsError("EINVAL", `${sizeBytes} is no file size`);
+  }
+  const oldSizeBytes = inode.sizeBytes;
+  inode.sizeBytes = sizeBytes;
+  if (sizeBytes >= oldSizeBytes || inode.allocatedBytes === 0) return;
+  const edge = sizeBytes % CHUNK_BYTES;
+  const firstDropped = chunkIndex(sizeBytes) + (edge > 0 ? 1 : 0);
+  if (edge > 0) {
+    const changes = new ChunkChanges(tx, inode.data);
+    changes.replace(chunkIndex(sizeBytes), edge, CHUNK_BYTES, undefined);
+    changes.save();
+    allocate(tx, inode, changes.allocatedBytes);
+  }
+  dropChunks(tx, inode, firstDropped, chunkIndex(oldSizeBytes));
+}
+
+function dropChunks(
+  tx: Transaction,
+  inode: Inode,
+  firstDropped: number,
+  lastDropped: number,
+): void {
+  const range = keyRanges.chunksFrom(inode.data, firstDropped);
+  const dropped = [...tx.range({ ...range, limit: MAX_CHUNKS_DROPPED_AT_ONCE + 1 })];
+  const extents = dropped.reduce((sum, { value }) => sum + extentCount(value), 0);
+  if (dropped.length > MAX_CHUNKS_DROPPED_AT_ONCE || extents > MAX_EXTENTS_DROPPED_AT_ONCE) {
+    leaveBehind(tx, inode, firstDropped, lastDropped);
+    return;
+  }
+  const changes = new ChunkChanges(tx, inode.data);
+  for (const { key } of dropped) changes.replace(chunkOfKey(key), 0, CHUNK_BYTES, undefined);
+  changes.save();
+  allocate(tx, inode, changes.allocatedBytes);
+}
+
+/**
+ * Cuts off more than one transaction may look into: the chunks cut off and those that stay part
+ * ways by moving whichever seem fewer to a new number, and the reaper gets the former. Truncating
+ * to nothing, the usual case, moves nothing.
+ */
+function leaveBehind(
+  tx: Transaction,
+  inode: Inode,
+  firstDropped: number,
+  lastDropped: number,
+): void {
+  const other = allocateId(tx);
+  const all = keyRanges.chunks(inode.data);
+  const edge = keys.chunk(inode.data, firstDropped);
+  if (firstDropped <= lastDropped - firstDropped) {
+    const keptBytes = moveChunks(tx, { start: all.start, end: edge }, other);
+    allocate(tx, inode, keptBytes - inode.allocatedBytes);
+    queueReap(tx, inode.data, undefined);
+    inode.data = other;
+  } else {
+    allocate(tx, inode, -moveChunks(tx, { start: edge, end: all.end }, other));
+    queueReap(tx, other, undefined);
+  }
+}
+
+/** @returns the bytes mapped in what was moved */
+function moveChunks(tx: Transaction, range: KeyRange, data: number): number {
+  let bytes = 0;
+  for (const { key, value } of [...tx.range(range)]) {
+    tx.put(keys.chunk(data, chunkOfKey(key)), value);
+    tx.delete(key);
+    bytes += totalBytes(decodeExtents(value));
+  }
+  return bytes;
+}

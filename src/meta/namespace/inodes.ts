@@ -1,0 +1,138 @@
+// Inodes and the namespace's totals in the store: load, save, make. No permissions, no dentries.
+import {
+  isDirectory,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+  type Caller,
+  type Timespec,
+} from "../../domain/attributes.ts";
+import { FsError } from "../../domain/errno.ts";
+import type { Ino } from "../../domain/ids.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
+import { keys } from "../schema/keys.ts";
+import { decodeTotals, encodeTotals, type Totals } from "../schema/totals.ts";
+import { inGroup, S_IXGRP } from "./permission.ts";
+
+const TOTALS_KEY = keys.counter("namespace");
+/** What a directory's st_size says, as ext4's smallest. */
+export const DIRECTORY_SIZE_BYTES = 4096;
+
+/** @throws FsError ENOENT */
+export function loadInode(tx: ReadTransaction, ino: Ino): Inode {
+  const record = tx.get(keys.inode(ino));
+  if (record === undefined) throw new FsError("ENOENT", `no inode ${ino}`);
+  return decodeInode(record);
+}
+
+/** @throws FsError ENOENT, ENOTDIR */
+export function loadDirectory(tx: ReadTransaction, ino: Ino): Inode {
+  const inode = loadInode(tx, ino);
+  if (!isDirectory(inode.mode)) throw new FsError("ENOTDIR", `inode ${ino} is not a directory`);
+  return inode;
+}
+
+export function saveInode(tx: Transaction, inode: Inode): void {
+  tx.put(keys.inode(inode.ino), encodeInode(inode));
+}
+
+/** @throws FsError EIO before format() */
+export function loadTotals(tx: ReadTransaction): Totals {
+  const record = tx.get(TOTALS_KEY);
+  if (record === undefined) throw new FsError("EIO", "the metadata store was never formatted");
+  return decodeTotals(record);
+}
+
+export function saveTotals(tx: Transaction, totals: Totals): void {
+  tx.put(TOTALS_KEY, encodeTotals(totals));
+}
+
+export function isFormatted(tx: ReadTransaction): boolean {
+  return tx.get(TOTALS_KEY) !== undefined;
+}
+
+/** Changes the running usage figures. */
+export function adjustUsage(tx: Transaction, inodes: number, bytes: number): void {
+  if (inodes === 0 && bytes === 0) return;
+  const totals = loadTotals(tx);
+  totals.inodes += inodes;
+  totals.bytes += bytes;
+  saveTotals(tx, totals);
+}
+
+/** A number never given before: an ino, a directory cookie or a `data` number. */
+export function allocateId(tx: Transaction): number {
+  const totals = loadTotals(tx);
+  const id = totals.nextId;
+  totals.nextId += 1;
+  saveTotals(tx, totals);
+  return id;
+}
+
+/**
+ * A new inode owned by the caller, not yet saved; setgid directories hand on their group
+ * (inode_init_owner of Linux). Its ino may serve as the cookie of its first dentry.
+ */
+export function makeInode(
+  tx: Transaction,
+  now: Timespec,
+  caller: Caller,
+  parent: Inode,
+  mode: number,
+  rdev: number,
+): Inode {
+  const totals = loadTotals(tx);
+  const ino = totals.nextId as Ino;
+  totals.nextId += 1;
+  totals.inodes += 1;
+  saveTotals(tx, totals);
+  const inherits = (parent.mode & S_ISGID) !== 0;
+  const directory = isDirectory(mode);
+  return {
+    ino,
+    mode: inherits ? inheritedMode(caller, parent, mode) : mode,
+    nlink: directory ? 2 : 1,
+    uid: caller.uid,
+    gid: inherits ? parent.gid : caller.gid,
+    rdev,
+    sizeBytes: directory ? DIRECTORY_SIZE_BYTES : 0,
+    allocatedBytes: 0,
+    atimeSec: now.sec,
+    atimeNsec: now.nsec,
+    mtimeSec: now.sec,
+    mtimeNsec: now.nsec,
+    ctimeSec: now.sec,
+    ctimeNsec: now.nsec,
+    parent: directory ? parent.ino : (0 as Ino),
+    data: ino,
+    pool: parent.pool,
+    opens: 0,
+    xattrListBytes: 0,
+  };
+}
+
+function inheritedMode(caller: Caller, parent: Inode, mode: number): number {
+  if (isDirectory(mode)) return mode | S_ISGID;
+  const executableSetgid = S_ISGID | S_IXGRP;
+  if (
+    (mode & S_IFMT) === S_IFREG &&
+    (mode & executableSetgid) === executableSetgid &&
+    !inGroup(caller, parent.gid)
+  ) {
+    return mode & ~S_ISGID;
+  }
+  return mode;
+}
+
+export function stampChange(inode: Inode, now: Timespec): void {
+  inode.ctimeSec = now.sec;
+  inode.ctimeNsec = now.nsec;
+}
+
+/** As after a change of the content: mtime and ctime. */
+export function stampContent(inode: Inode, now: Timespec): void {
+  inode.mtimeSec = now.sec;
+  inode.mtimeNsec = now.nsec;
+  stampChange(inode, now);
+}

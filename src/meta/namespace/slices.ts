@@ -1,0 +1,93 @@
+// Slices: made by a commit, counted by who cites them, left for gc when nobody does.
+import { FsError } from "../../domain/errno.ts";
+import type { SliceId } from "../../domain/ids.ts";
+import type { Extent } from "../../domain/layout.ts";
+import type { ExtentCommit } from "../../protocol/meta-service.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import type { StoredExtent } from "../schema/extents.ts";
+import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
+import {
+  decodeDeadSlice,
+  decodeSlice,
+  encodeDeadSlice,
+  encodeSlice,
+  type DeadSlice,
+  type SliceRecord,
+} from "../schema/slice.ts";
+
+/** Changes of reference counts, collected so that each slice is written once. */
+export class CitationChanges {
+  readonly #byId = new Map<SliceId, number>();
+
+  add(extents: readonly StoredExtent[], by: 1 | -1): void {
+    for (const { slice } of extents) this.#byId.set(slice, (this.#byId.get(slice) ?? 0) + by);
+  }
+
+  apply(tx: Transaction): void {
+    for (const [id, by] of this.#byId) if (by !== 0) changeReferences(tx, id, by);
+  }
+}
+
+function loadSlice(tx: ReadTransaction, id: SliceId): SliceRecord {
+  const record = tx.get(keys.slice(id));
+  if (record === undefined) throw new FsError("EIO", `slice ${id} is cited but not there`);
+  return decodeSlice(record);
+}
+
+function changeReferences(tx: Transaction, id: SliceId, by: number): void {
+  const slice = loadSlice(tx, id);
+  slice.references += by;
+  if (slice.references > 0) {
+    tx.put(keys.slice(id), encodeSlice(slice));
+    return;
+  }
+  tx.delete(keys.slice(id));
+  if (slice.packed !== undefined) changeReferences(tx, slice.packed.id, -1);
+  else if (slice.inline === undefined) {
+    tx.put(keys.deadSlice(id), encodeDeadSlice(slice.pool, slice.storedBytes));
+  }
+}
+
+/** @throws FsError EINVAL when the slice was committed before */
+export function addSlice(tx: Transaction, commit: ExtentCommit): void {
+  const key = keys.slice(commit.slice);
+  if (tx.get(key) !== undefined) {
+    throw new FsError("EINVAL", `slice ${commit.slice} was committed before`);
+  }
+  const { pool, inline, lengthBytes: storedBytes } = commit;
+  const record: SliceRecord = { references: 1, pool, storedBytes };
+  if (inline !== undefined) record.inline = inline;
+  tx.put(key, encodeSlice(record));
+}
+
+/** Leaves a slice that was never cited for gc, where it has shards. */
+export function abandonSlice(tx: Transaction, commit: ExtentCommit): void {
+  if (commit.inline !== undefined || sliceExists(tx, commit.slice)) return;
+  tx.put(keys.deadSlice(commit.slice), encodeDeadSlice(commit.pool, commit.lengthBytes));
+}
+
+/** An extent as a reader needs it. */
+export function resolveExtent(tx: ReadTransaction, stored: StoredExtent): Extent {
+  const { inline, packed, pool, storedBytes } = loadSlice(tx, stored.slice);
+  if (inline !== undefined) return { ...stored, inline };
+  return {
+    ...stored,
+    location: packed ?? { id: stored.slice, pool, storedBytes, baseBytes: 0 },
+  };
+}
+
+export function sliceExists(tx: ReadTransaction, id: SliceId): boolean {
+  return tx.get(keys.slice(id)) !== undefined;
+}
+
+export function deadSlices(tx: ReadTransaction, limit: number): DeadSlice[] {
+  const found: DeadSlice[] = [];
+  for (const { key, value } of tx.range({ ...keyRanges.deadSlices(), limit })) {
+    found.push(decodeDeadSlice(firstNumber(key) as SliceId, value));
+  }
+  return found;
+}
+
+export function forgetSlices(tx: Transaction, ids: readonly SliceId[]): void {
+  for (const id of ids) tx.delete(keys.deadSlice(id));
+}

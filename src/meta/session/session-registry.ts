@@ -1,0 +1,221 @@
+// The sessions there are: begun, resumed, ended. One is dead when nothing was heard of it for long;
+// what it held is then released step by step.
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { FsError } from "../../domain/errno.ts";
+import type { SessionId } from "../../domain/ids.ts";
+import { HEARTBEAT_INTERVAL_MS, MAX_SESSIONS } from "../../domain/limits.ts";
+import type { Log } from "../../observability/log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { SessionKey } from "../../protocol/rpc/hello.ts";
+import { SessionMetaService, type SessionDependencies } from "./session-meta-service.ts";
+import {
+  deleteSession,
+  loadSessions,
+  putSession,
+  takeSessionId,
+  type SessionRecord,
+} from "./session-records.ts";
+
+const SECRET_BYTES = 16;
+/** Extents and xattrs reaped in one transaction: some milliseconds. */
+const REAP_STEP = 1000;
+
+export interface SessionRegistryOptions extends SessionDependencies {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Silence after which a session is dead. */
+  readonly sessionDeadAfterMs: number;
+}
+
+/** A connection as its session sees it. */
+export interface SessionConnection {
+  /** Another connection has taken the session over; nothing of this one counts any more. */
+  displaced(): void;
+}
+
+export interface SessionView {
+  readonly id: SessionId;
+  readonly client: string;
+  readonly user: string;
+  readonly sinceMs: number;
+  readonly connected: boolean;
+}
+
+export class Session {
+  readonly id: SessionId;
+  readonly service: SessionMetaService;
+  readonly record: SessionRecord;
+  connection: SessionConnection | undefined;
+  /** On the monotonic clock; counts while there is no connection. */
+  silentSinceMs: number;
+  ending: boolean;
+
+  constructor(
+    id: SessionId,
+    record: SessionRecord,
+    service: SessionMetaService,
+    silentSinceMs: number,
+  ) {
+    this.id = id;
+    this.record = record;
+    this.service = service;
+    this.silentSinceMs = silentSinceMs;
+    this.ending = record.ending;
+  }
+}
+
+export class SessionRegistry {
+  readonly #options: SessionRegistryOptions;
+  readonly #sessions = new Map<SessionId, Session>();
+  readonly #endings = new Map<SessionId, Promise<void>>();
+  #checkedAtMs = 0;
+  #cancelCheck: () => void = () => undefined;
+  #reaping: Promise<void> | undefined;
+  #closed = false;
+
+  /** Loads the sessions that were there; each has the full time to come back. */
+  static async open(options: SessionRegistryOptions): Promise<SessionRegistry> {
+    const registry = new SessionRegistry(options);
+    for (const { id, record } of await options.engine.read(loadSessions)) {
+      registry.#add(id, record);
+    }
+    return registry;
+  }
+
+  private constructor(options: SessionRegistryOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#checkedAtMs = this.#options.clock.monotonicMs();
+    for (const session of this.#sessions.values()) session.silentSinceMs = this.#checkedAtMs;
+    this.#check();
+  }
+
+  /** Sessions live on in the store. Waits for those being ended right now. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelCheck();
+    await Promise.allSettled([...this.#endings.values(), this.#reaping]);
+  }
+
+  list(): SessionView[] {
+    return [...this.#sessions.values()]
+      .filter((session) => !session.ending)
+      .map(({ id, record, connection }) => ({
+        id,
+        client: record.clientName,
+        user: record.user,
+        sinceMs: record.beganMs,
+        connected: connection !== undefined,
+      }));
+  }
+
+  /** @throws FsError EAGAIN (too many sessions) */
+  async begin(user: string, clientName: string): Promise<{ session: Session; key: SessionKey }> {
+    if (this.#sessions.size >= MAX_SESSIONS) {
+      throw new FsError("EAGAIN", "the metadata server has too many sessions");
+    }
+    const secret = randomBytes(SECRET_BYTES);
+    const record: SessionRecord = {
+      user,
+      clientName,
+      beganMs: this.#options.clock.nowMs(),
+      secretHash: hashSecret(secret).toString("hex"),
+      ending: false,
+    };
+    const id = await this.#options.engine.transact((tx) => {
+      const taken = takeSessionId(tx);
+      putSession(tx, taken, record);
+      return taken;
+    });
+    return { session: this.#add(id, record), key: { session: id, secret } };
+  }
+
+  /** The session that the key opens, if it still lives and is the user's. */
+  resume(user: string, { session: id, secret }: SessionKey): Session | undefined {
+    const session = this.#sessions.get(id);
+    if (session === undefined || session.ending || session.record.user !== user) return undefined;
+    const expected = Buffer.from(session.record.secretHash, "hex");
+    return timingSafeEqual(hashSecret(secret), expected) ? session : undefined;
+  }
+
+  /** From now on `connection` is the session's only one. */
+  attach(session: Session, connection: SessionConnection): void {
+    const old = session.connection;
+    session.connection = connection;
+    if (old !== connection) old?.displaced();
+  }
+
+  detach(session: Session, connection: SessionConnection): void {
+    if (session.connection !== connection) return;
+    session.connection = undefined;
+    session.silentSinceMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Ends a session for good: releases what it holds open, deletes what nobody holds then. */
+  end(session: Session): Promise<void> {
+    const known = this.#endings.get(session.id);
+    if (known !== undefined) return known;
+    session.ending = true;
+    session.connection?.displaced();
+    session.connection = undefined;
+    const ending = this.#endSteps(session).finally(() => this.#endings.delete(session.id));
+    this.#endings.set(session.id, ending);
+    return ending;
+  }
+
+  #add(id: SessionId, record: SessionRecord): Session {
+    const service = new SessionMetaService(this.#options, id);
+    const session = new Session(id, record, service, this.#options.clock.monotonicMs());
+    this.#sessions.set(id, session);
+    return session;
+  }
+
+  async #endSteps(session: Session): Promise<void> {
+    const { engine, namespace, log } = this.#options;
+    const { id, record } = session;
+    // Should the server stop half-way, the session must not be resumed with half of its opens.
+    await engine.transact((tx) => putSession(tx, id, { ...record, ending: true }));
+    while (!(await engine.transact((tx) => namespace.closeSession(tx, id))));
+    await engine.transact((tx) => deleteSession(tx, id));
+    this.#sessions.delete(id);
+    log.info({ session: id, client: record.clientName, user: record.user }, "session ended");
+    this.#reaping ??= this.#reap().finally(() => (this.#reaping = undefined));
+  }
+
+  /** Deletes what released inodes leave behind, one bounded transaction after another. */
+  async #reap(): Promise<void> {
+    const { engine, namespace, log } = this.#options;
+    try {
+      while (!this.#closed) {
+        if ((await engine.transact((tx) => namespace.reap(tx, REAP_STEP))) === 0) return;
+      }
+    } catch (error) {
+      log.error({ err: error }, "deleted files could not be reaped; gc will go on with it");
+    }
+  }
+
+  #check(): void {
+    const { clock, sessionDeadAfterMs, log } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const intervalMs = Math.min(HEARTBEAT_INTERVAL_MS, sessionDeadAfterMs / 4);
+    const lateMs = nowMs - this.#checkedAtMs - intervalMs;
+    this.#checkedAtMs = nowMs;
+    for (const session of this.#sessions.values()) {
+      // This process was stopped or starved: nobody could have come back meanwhile.
+      if (lateMs > intervalMs) session.silentSinceMs += lateMs;
+      const silent =
+        session.connection === undefined && nowMs - session.silentSinceMs >= sessionDeadAfterMs;
+      if (!silent && !session.ending) continue;
+      this.end(session).catch((error: unknown) => {
+        log.error({ err: error, session: session.id }, "a session could not be ended; will retry");
+      });
+    }
+    if (!this.#closed) this.#cancelCheck = clock.after(intervalMs, () => this.#check());
+  }
+}
+
+function hashSecret(secret: Uint8Array): Buffer {
+  return createHash("sha256").update(secret).digest();
+}

@@ -1,0 +1,52 @@
+// Builds what the files of one mount share.
+import {
+  BLOCK_BYTES,
+  EXTENT_CACHE_BYTES,
+  MAX_BLOCKS_IN_FLIGHT,
+  MAX_POOLED_BYTES,
+  MAX_UNSYNCED_BLOCKS,
+} from "../domain/limits.ts";
+import { BlockReader } from "./block-reader.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { DirtyBudget } from "./dirty-budget.ts";
+import { ExtentCache } from "./extent-cache.ts";
+import { ChangeCounter, type MountContext } from "./mount-context.ts";
+import { PutPipeline } from "./put-pipeline.ts";
+import { SliceAllocator } from "./slice-allocator.ts";
+import { UnsyncedBlocks } from "./unsynced-blocks.ts";
+import { Writeback } from "./writeback.ts";
+
+const ZEROS_BYTES = 256 * 1024;
+
+export interface MountContextOptions extends Pick<
+  MountContext,
+  "meta" | "blocks" | "clock" | "log" | "geometry" | "attrCacheMs"
+> {
+  cacheBytes: number;
+  maxDirtyBytes: number;
+}
+
+export function createMountContext(options: MountContextOptions): MountContext {
+  const { meta, blocks, clock, log, geometry, attrCacheMs } = options;
+  const pool = new BufferPool(clock, MAX_POOLED_BYTES);
+  const budget = new DirtyBudget(options.maxDirtyBytes);
+  return {
+    meta,
+    blocks,
+    clock,
+    log,
+    geometry,
+    attrCacheMs,
+    pool,
+    budget,
+    pipeline: new PutPipeline(blocks, clock, MAX_BLOCKS_IN_FLIGHT * BLOCK_BYTES),
+    sliceIds: new SliceAllocator(() => meta.allocateSlices()),
+    unsynced: new UnsyncedBlocks(blocks, log, MAX_UNSYNCED_BLOCKS),
+    writeback: new Writeback(clock, budget),
+    extentCache: new ExtentCache(EXTENT_CACHE_BYTES),
+    reader: new BlockReader(blocks, pool, geometry, options.cacheBytes),
+    zeros: Buffer.alloc(ZEROS_BYTES),
+    changes: new ChangeCounter(),
+    nameChanges: new ChangeCounter(),
+  };
+}

@@ -1,0 +1,268 @@
+// The VFS of dfs: names go to the metadata server as they come, file data through the engine in this
+// folder. Composes the parts and translates nothing.
+import type { BlockStore } from "../client/block-store.ts";
+import type { Attr, AttrChanges, Caller, StatFs } from "../domain/attributes.ts";
+import { FsError } from "../domain/errno.ts";
+import type { Ino, Name } from "../domain/ids.ts";
+import { ATTR_CACHE_MS, BLOCK_CACHE_BYTES, MAX_DIRTY_BYTES } from "../domain/limits.ts";
+import type { Log } from "../observability/log.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { DirEntry, MetaSession } from "../protocol/meta-service.ts";
+import { createMountContext } from "./create-mount-context.ts";
+import { DirectoryReader } from "./directory-reader.ts";
+import { FileOperations } from "./file-operations.ts";
+import { DEFAULT_GEOMETRY, type Geometry } from "./geometry.ts";
+import { Handles } from "./handles.ts";
+import { askedNow, type MountContext } from "./mount-context.ts";
+import { OpenFiles } from "./open-files.ts";
+import { ReleaseQueue } from "./release-queue.ts";
+import {
+  type FileHandle,
+  type MaybePromise,
+  O_ACCMODE,
+  O_TRUNC,
+  type OpenResult,
+  type Vfs,
+} from "./vfs.ts";
+
+export interface DfsVfsOptions {
+  meta: MetaSession;
+  blocks: BlockStore;
+  clock: Clock;
+  log: Log;
+  /** Memory for blocks that were read. */
+  cacheBytes?: number;
+  /** Memory for bytes not yet written before writers wait. */
+  maxDirtyBytes?: number;
+  /** How long attributes and extents are trusted without asking. */
+  attrCacheMs?: number;
+  /** Changes nothing: every operation that would answers EROFS. */
+  readOnly?: boolean;
+  /** Other sizes than the stored format's, for tests against stores of their own. */
+  geometry?: Geometry;
+}
+
+export class DfsVfs implements Vfs {
+  readonly #context: MountContext;
+  readonly #meta: MetaSession;
+  readonly #readOnly: boolean;
+  readonly #releases: ReleaseQueue;
+  readonly #files: OpenFiles;
+  readonly #handles = new Handles();
+  readonly #operations: FileOperations;
+
+  constructor(options: DfsVfsOptions) {
+    const context = createMountContext({
+      ...options,
+      cacheBytes: options.cacheBytes ?? BLOCK_CACHE_BYTES,
+      maxDirtyBytes: options.maxDirtyBytes ?? MAX_DIRTY_BYTES,
+      attrCacheMs: options.attrCacheMs ?? ATTR_CACHE_MS,
+      geometry: options.geometry ?? DEFAULT_GEOMETRY,
+    });
+    this.#context = context;
+    this.#meta = options.meta;
+    this.#readOnly = options.readOnly ?? false;
+    this.#releases = new ReleaseQueue(options.meta, options.clock, options.log);
+    this.#files = new OpenFiles(context, this.#releases);
+    this.#operations = new FileOperations(context, {
+      files: this.#files,
+      handles: this.#handles,
+      releases: this.#releases,
+    });
+    options.meta.on("sessionLost", () => {
+      this.#operations.reopenAll().catch((error: unknown) => {
+        options.log.error({ err: error }, "open files could not be opened again");
+      });
+    });
+  }
+
+  lookup(caller: Caller, parent: Ino, name: Name): Promise<Attr> {
+    return this.#shown(() => this.#meta.lookup(caller, parent, name));
+  }
+
+  forget(): void {
+    // Nothing is kept for an inode beyond its open handles.
+  }
+
+  getattr(_caller: Caller, ino: Ino): MaybePromise<Attr> {
+    const file = this.#files.get(ino);
+    if (file?.dead !== undefined) throw file.dead;
+    return file === undefined ? this.#shown(() => this.#meta.getattr(ino)) : file.getattr();
+  }
+
+  async setattr(caller: Caller, ino: Ino, changes: AttrChanges, fh?: FileHandle): Promise<Attr> {
+    this.#requireWritable();
+    const handleOpen = fh !== undefined && this.#handles.file(fh).writable;
+    const file = this.#files.get(ino);
+    if (file !== undefined) return file.setattr(caller, changes, handleOpen);
+    const attr = await this.#meta.setattr(caller, ino, changes, handleOpen);
+    // Opened in the meantime: what it was told may be older than this change.
+    const opened = this.#files.get(ino);
+    opened?.uncertain();
+    return opened === undefined ? attr : opened.refresh();
+  }
+
+  readlink(caller: Caller, ino: Ino): Promise<string> {
+    return this.#meta.readlink(caller, ino);
+  }
+
+  symlink(caller: Caller, parent: Ino, name: Name, target: string): Promise<Attr> {
+    this.#requireWritable();
+    return this.#meta.symlink(caller, parent, name, target);
+  }
+
+  mknod(caller: Caller, parent: Ino, name: Name, mode: number, rdev: number): Promise<Attr> {
+    this.#requireWritable();
+    return this.#meta.mknod(caller, parent, name, { mode, rdev });
+  }
+
+  mkdir(caller: Caller, parent: Ino, name: Name, mode: number): Promise<Attr> {
+    this.#requireWritable();
+    return this.#meta.mkdir(caller, parent, name, mode);
+  }
+
+  unlink(caller: Caller, parent: Ino, name: Name): Promise<void> {
+    return this.#renaming(() => this.#meta.unlink(caller, parent, name));
+  }
+
+  rmdir(caller: Caller, parent: Ino, name: Name): Promise<void> {
+    return this.#renaming(() => this.#meta.rmdir(caller, parent, name));
+  }
+
+  rename(
+    caller: Caller,
+    parent: Ino,
+    name: Name,
+    newParent: Ino,
+    newName: Name,
+    flags: number,
+  ): Promise<void> {
+    return this.#renaming(() => this.#meta.rename(caller, parent, name, newParent, newName, flags));
+  }
+
+  link(caller: Caller, ino: Ino, parent: Ino, name: Name): Promise<Attr> {
+    return this.#renaming(() => this.#shown(() => this.#meta.link(caller, ino, parent, name)));
+  }
+
+  create(
+    caller: Caller,
+    parent: Ino,
+    name: Name,
+    mode: number,
+    flags: number,
+  ): Promise<OpenResult> {
+    this.#requireWritable();
+    return this.#operations.create(caller, { parent, name, mode }, flags);
+  }
+
+  open(caller: Caller, ino: Ino, flags: number): Promise<OpenResult> {
+    if ((flags & (O_ACCMODE | O_TRUNC)) !== 0) this.#requireWritable();
+    return this.#operations.open(caller, ino, flags);
+  }
+
+  read(fh: FileHandle, offset: number, sizeBytes: number): MaybePromise<readonly Uint8Array[]> {
+    return this.#operations.read(fh, offset, sizeBytes);
+  }
+
+  write(
+    _caller: Caller,
+    fh: FileHandle,
+    offset: number,
+    data: Uint8Array,
+    killPrivileges: boolean,
+  ): MaybePromise<number> {
+    return this.#operations.write(fh, offset, data, killPrivileges);
+  }
+
+  flush(fh: FileHandle): MaybePromise<void> {
+    return this.#operations.flush(fh);
+  }
+
+  fsync(fh: FileHandle): Promise<void> {
+    return this.#operations.fsync(fh);
+  }
+
+  release(fh: FileHandle): void {
+    this.#operations.release(fh);
+  }
+
+  async opendir(caller: Caller, ino: Ino): Promise<FileHandle> {
+    const reader = new DirectoryReader(this.#context, this.#files, caller, ino);
+    await reader.open();
+    return this.#handles.addDirectory(reader);
+  }
+
+  readdir(fh: FileHandle, cursor: number, withAttrs: boolean): MaybePromise<readonly DirEntry[]> {
+    return this.#handles.directory(fh).read(cursor, withAttrs);
+  }
+
+  releasedir(fh: FileHandle): void {
+    this.#handles.removeDirectory(fh);
+  }
+
+  async fsyncdir(fh: FileHandle): Promise<void> {
+    this.#handles.directory(fh);
+    await this.#meta.syncMetadata();
+  }
+
+  getxattr(caller: Caller, ino: Ino, name: string): Promise<Uint8Array> {
+    return this.#meta.getxattr(caller, ino, name);
+  }
+
+  setxattr(
+    caller: Caller,
+    ino: Ino,
+    name: string,
+    value: Uint8Array,
+    flags: number,
+  ): Promise<void> {
+    return this.#renaming(() => this.#meta.setxattr(caller, ino, name, value, flags));
+  }
+
+  listxattr(caller: Caller, ino: Ino): Promise<string[]> {
+    return this.#meta.listxattr(caller, ino);
+  }
+
+  removexattr(caller: Caller, ino: Ino, name: string): Promise<void> {
+    return this.#renaming(() => this.#meta.removexattr(caller, ino, name));
+  }
+
+  statfs(): Promise<StatFs> {
+    return this.#meta.statfs();
+  }
+
+  async syncfs(): Promise<void> {
+    await this.#operations.flushAll();
+    await this.#context.unsynced.syncAll();
+    await this.#meta.syncMetadata();
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#operations.flushAll();
+    } finally {
+      for (const [fh] of this.#handles.allFiles()) this.#operations.release(fh);
+      await this.#releases.drain();
+      this.#context.writeback.close();
+      await this.#meta.close();
+    }
+  }
+
+  /** Attributes of a reply as they are to be shown. */
+  async #shown(ask: () => Promise<Attr>): Promise<Attr> {
+    const asked = askedNow(this.#context);
+    return this.#files.show(await ask(), asked);
+  }
+
+  /** A change of names or xattrs: it may have changed attributes of open inodes it doesn't name. */
+  async #renaming<T>(change: () => Promise<T>): Promise<T> {
+    this.#requireWritable();
+    const result = await change();
+    this.#context.nameChanges.next();
+    return result;
+  }
+
+  #requireWritable(): void {
+    if (this.#readOnly) throw new FsError("EROFS", "the file system is mounted read-only");
+  }
+}
