@@ -1,2 +1,3 @@
 // What a user may do. Only `admin` is looked at so far; `readonly` waits for the finer rules.
-export type Role = "admin" | "user" | "readonly";
+export const ROLES = ["admin", "user", "readonly"] as const;
+export type Role = (typeof ROLES)[number];

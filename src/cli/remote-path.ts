@@ -2,7 +2,7 @@
 import { type Attr, type Caller, isDirectory, isSymlink } from "../domain/attributes.ts";
 import { FsError } from "../domain/errno.ts";
 import { type Ino, type Name, ROOT_INO } from "../domain/ids.ts";
-import { displayName, toName } from "../domain/name.ts";
+import { displayName, nameFromUtf8, toName } from "../domain/name.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { CliError, EXIT } from "./exit-codes.ts";
 
@@ -22,14 +22,11 @@ export function parseRemotePath(text: string): RemotePath {
       "Write it like /backup/file or dfs:/backup/file.",
     );
   }
-  return splitNames(Buffer.from(path, "utf8").toString("latin1"));
+  return splitPath(path).map(nameFromUtf8);
 }
 
-function splitNames(latin1: string): Name[] {
-  return latin1
-    .split("/")
-    .filter((part) => part !== "" && part !== ".")
-    .map(toName);
+function splitPath(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
 export function formatRemotePath(path: RemotePath): string {
@@ -99,7 +96,7 @@ export class PathWalker {
         }
         const target = await this.#vfs.readlink(this.#caller, child.ino);
         if (target.startsWith("/")) trail = trail.slice(0, 1);
-        names.unshift(...splitNames(target));
+        names.unshift(...splitPath(target).map(toName));
         continue;
       }
       trail = [...trail, child];

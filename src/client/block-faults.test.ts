@@ -60,6 +60,10 @@ async function readRange(
   return error ?? sameBytes(target, data.subarray(begin, begin + target.length));
 }
 
+function requireNone(error: unknown): void {
+  if (error instanceof Error) throw error;
+}
+
 const step = fc.record({
   faults: fc.array(fault, { minLength: 7, maxLength: 7 }),
   length: fc.constantFrom(...LENGTHS),
@@ -114,12 +118,12 @@ test("with faults on any two of six nodes every write and every read succeeds, i
         }
         const target = new Uint8Array(block.ref.lengthBytes);
         const reading = await cluster.settle(store.readBlock(block.ref, 0, target));
-        if (reading.error !== undefined) throw new Error(`read failed: ${String(reading.error)}`);
+        requireNone(reading.error);
         if (!sameBytes(target, block.data)) throw new Error("wrong bytes");
         const writing = await cluster.settle(
           store.putBlock(cluster.newBlock(3000), blockBytes(3000)),
         );
-        if (writing.error !== undefined) throw new Error(`write failed: ${String(writing.error)}`);
+        requireNone(writing.error);
         const tookMs = Math.max(reading.tookMs, writing.tookMs);
         if (tookMs > 2000) throw new Error(`took ${tookMs} ms`);
       }

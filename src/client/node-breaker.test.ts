@@ -7,7 +7,12 @@ import { NodeBreaker, type BreakerState } from "./node-breaker.ts";
 function breakerOn(probe: () => Promise<unknown>) {
   const clock = new FakeClock();
   const states: BreakerState[] = [];
-  const breaker = new NodeBreaker({ clock, probe, changed: (state) => states.push(state) });
+  const breaker = new NodeBreaker({
+    clock,
+    probe,
+    silent: () => undefined,
+    changed: (state) => states.push(state),
+  });
   return { clock, states, breaker };
 }
 

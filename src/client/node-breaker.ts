@@ -13,6 +13,8 @@ export interface BreakerOptions {
   clock: Clock;
   /** Asks the node for a sign of life; rejects when none comes in time. */
   probe: () => Promise<unknown>;
+  /** Called when a probe failed, the first time and each time after. */
+  silent: () => void;
   /** Called at each change of state. */
   changed: (state: BreakerState) => void;
 }
@@ -20,6 +22,7 @@ export interface BreakerOptions {
 export class NodeBreaker {
   readonly #clock: Clock;
   readonly #probe: () => Promise<unknown>;
+  readonly #silent: () => void;
   readonly #changed: (state: BreakerState) => void;
   #state: BreakerState = "closed";
   #probing: Promise<void> | undefined;
@@ -31,6 +34,7 @@ export class NodeBreaker {
   constructor(options: BreakerOptions) {
     this.#clock = options.clock;
     this.#probe = options.probe;
+    this.#silent = options.silent;
     this.#changed = options.changed;
   }
 
@@ -73,6 +77,7 @@ export class NodeBreaker {
     } catch {
       if (this.#answers !== answersBefore) return;
       if (this.#state !== "open") this.#become("open");
+      this.#silent();
       this.#probeLater();
     }
   }

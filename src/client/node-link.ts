@@ -6,11 +6,11 @@ import {
   BREAKER_PROBE_TIMEOUT_MS,
   NODE_QUIET_PING_MS,
   NODE_WATCH_INTERVAL_MS,
-  NODE_WRITE_AVOID_MS,
 } from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ShardService } from "../protocol/shard-service.ts";
+import { NodeAvoidance } from "./node-avoidance.ts";
 import { NodeBreaker, type BreakerState } from "./node-breaker.ts";
 import { NodeLatency } from "./node-latency.ts";
 
@@ -38,6 +38,10 @@ const LATE_TIMER_MS = 100;
 export class NodeLink {
   readonly latency = new NodeLatency();
   readonly breaker: NodeBreaker;
+  /** Reads that were slower than their spares count against it. */
+  readonly reads: NodeAvoidance;
+  /** Puts refused for lack of space, or left behind by the rest of their stripe, count against it. */
+  readonly writes: NodeAvoidance;
   readonly #connect: Connect;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -47,7 +51,6 @@ export class NodeLink {
   /** Probes have connections of their own: they must not queue behind what they ask about. */
   #prober: ClosableShardService | undefined;
   #lastAnswerMs = -Infinity;
-  #avoidWritesUntilMs = -Infinity;
   #cancelWatch: (() => void) | undefined;
   #closed = false;
 
@@ -56,9 +59,12 @@ export class NodeLink {
     this.#connect = connect;
     this.#clock = clock;
     this.#log = log;
+    this.reads = new NodeAvoidance(clock);
+    this.writes = new NodeAvoidance(clock);
     this.breaker = new NodeBreaker({
       clock,
       probe: () => this.#probe(),
+      silent: () => this.#fellSilent(),
       changed: (state) => this.#breakerChanged(state),
     });
   }
@@ -77,7 +83,11 @@ export class NodeLink {
   /** Reads may count on it. */
   get isReadable(): boolean {
     const { state } = this.#node;
-    return (state === "up" || state === "draining") && this.breaker.state === "closed";
+    return (
+      (state === "up" || state === "draining") &&
+      this.breaker.state === "closed" &&
+      !this.reads.isAvoided
+    );
   }
 
   /** It may be reached at all, as far as is known. */
@@ -88,16 +98,8 @@ export class NodeLink {
 
   /** Writes may go to it. */
   get isWritable(): boolean {
-    return (
-      this.#node.state === "up" &&
-      this.breaker.state !== "open" &&
-      this.#clock.monotonicMs() >= this.#avoidWritesUntilMs
-    );
-  }
-
-  /** Leaves the node out of writes for a while: it is full, or slow in writing. */
-  avoidWrites(): void {
-    this.#avoidWritesUntilMs = this.#clock.monotonicMs() + NODE_WRITE_AVOID_MS;
+    const { state } = this.#node;
+    return state === "up" && this.breaker.state !== "open" && !this.writes.isAvoided;
   }
 
   /** A request begun at `startedMs` is slow: if nothing else came since, the node is probed. */
@@ -160,7 +162,7 @@ export class NodeLink {
     if (this.#closed) return;
     if (isFsError(error, "ECONNREFUSED", "ETIMEDOUT")) this.breaker.suspect();
     else if (isFsError(error) && error.code !== "EIO") this.#answered();
-    if (isFsError(error, "ENOSPC")) this.avoidWrites();
+    if (isFsError(error, "ENOSPC")) this.writes.strike();
   }
 
   #watchLater(): void {
@@ -206,10 +208,15 @@ export class NodeLink {
     const { id, url } = this.#node;
     if (state === "open") {
       this.#log.warn({ node: id, url }, "storage node does not answer; left out until it does");
-      this.#endAll(new FsError("ETIMEDOUT", `node ${id} at ${url} does not answer`));
     } else if (state === "closed") {
       this.#log.info({ node: id, url }, "storage node answers");
     }
+  }
+
+  /** Nothing that is under way will be answered either. */
+  #fellSilent(): void {
+    const { id, url } = this.#node;
+    this.#endAll(new FsError("ETIMEDOUT", `node ${id} at ${url} does not answer`));
   }
 
   #endAll(reason: FsError): void {

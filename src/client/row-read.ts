@@ -28,7 +28,7 @@ export interface WantedShard {
 const LATE_TIMER_MS = 50;
 
 /** What to try when those asked have all answered and it isn't enough. */
-type Stage = "readable" | "anyone" | "everywhere";
+type Stage = "readable" | "anyone" | "searching" | "searched";
 
 interface Attempt {
   readonly search: SlotSearch;
@@ -123,20 +123,23 @@ export class RowRead {
   /** Sees whether the read is done, and asks for as many spares as it takes to get there. */
   #advance(): void {
     if (this.#isOver) return;
-    let had = 0;
-    let coming = 0;
+    const { k } = this.#places.pool;
+    let [had, asked, coming] = [0, 0, 0];
     for (const search of this.#slots) {
       if (search?.state === "have") had++;
+      if (search?.state === "asking") asked++;
       if (search !== undefined && isComing(search)) coming++;
     }
-    if (had >= this.#places.pool.k || this.#wanted.every(({ slot }) => this.#has(slot))) {
+    if (had >= k || this.#wanted.every(({ slot }) => this.#has(slot))) {
       this.#end();
       return;
     }
     if (!this.#wanted.every(({ slot }) => isComing(this.#slot(slot)))) {
-      while (coming < this.#places.pool.k && this.#askSpare()) coming++;
+      for (; coming < k && this.#askSpare(); coming++) asked++;
     }
-    if (this.#attempts.size === 0) this.#tryHarder();
+    // When even all those asked could not make it, slow ones among them aren't waited for.
+    const isHopeful = this.#wanted.every(({ slot }) => this.#slot(slot).state !== "idle");
+    if (had + asked < k && !isHopeful) this.#tryHarder();
   }
 
   #has(slot: number): boolean {
@@ -164,26 +167,32 @@ export class RowRead {
     return true;
   }
 
-  /** Nobody is being asked any more and it isn't enough: the next stage, or the end. */
+  /** Those asked aren't enough and no spare is at hand: the next stage, or the end. */
   #tryHarder(): void {
     const nowMs = this.#context.clock.monotonicMs();
     if (this.#stage === "readable") {
       this.#stage = "anyone";
       this.#anyoneUntilMs = nowMs + SHARD_LAST_RESORT_MS;
     }
-    if (this.#stage === "anyone" && nowMs <= this.#anyoneUntilMs) {
-      for (const search of this.#allSlots()) {
-        const link = search.state === "idle" ? search.takeAny() : undefined;
-        if (link !== undefined) this.#ask(search, link, SHARD_LAST_RESORT_MS);
-      }
-      if (this.#attempts.size > 0) return;
-    }
-    if (this.#stage === "everywhere") {
+    if (this.#stage === "anyone") {
+      if (nowMs <= this.#anyoneUntilMs && this.#askAnyone()) return;
+      this.#stage = "searching";
+      void this.#searchEverywhere();
+    } else if (this.#stage === "searched" && !this.#askAnyone()) {
       this.#end(this.#tooFew());
-      return;
     }
-    this.#stage = "everywhere";
-    this.#settling.push(this.#searchEverywhere());
+  }
+
+  /** Asks any candidate left of every slot that isn't being asked for. False when there is none. */
+  #askAnyone(): boolean {
+    let any = false;
+    for (const search of this.#allSlots()) {
+      const link = search.state === "idle" ? search.takeAny() : undefined;
+      if (link === undefined) continue;
+      this.#ask(search, link, lastPatienceMs(link));
+      any = true;
+    }
+    return any;
   }
 
   async #searchEverywhere(): Promise<void> {
@@ -193,12 +202,11 @@ export class RowRead {
     const found = await searchShards(this.#context, this.#places, missing);
     if (this.#isOver) return;
     for (const { slot, link } of found) {
-      const search = this.#slot(slot);
-      if (!search.found(link)) continue;
+      if (!this.#slot(slot).found(link)) continue;
       this.#context.whereabouts.strayed(this.#places.ref, slot, link.node.id);
-      this.#ask(search, search.takeAny() ?? link, SHARD_LAST_RESORT_MS);
     }
-    if (this.#attempts.size === 0) this.#end(this.#tooFew());
+    this.#stage = "searched";
+    this.#advance();
   }
 
   #ask(search: SlotSearch, link: NodeLink, capMs: number): void {
@@ -230,9 +238,13 @@ export class RowRead {
     try {
       const slab = await call.done;
       link.latency.record(clock.monotonicMs() - call.startedMs);
+      if (!search.isSlow) link.reads.clear();
       if (!this.#isOver) this.#accept(search, link, slab);
     } catch (error) {
-      if (search.isSlow) link.latency.record(clock.monotonicMs() - call.startedMs);
+      if (search.isSlow) {
+        link.latency.record(clock.monotonicMs() - call.startedMs);
+        link.reads.strike();
+      }
       if (!this.#isOver) this.#reject(search, link, error);
     }
     this.#attempts.delete(attempt);
@@ -263,6 +275,7 @@ export class RowRead {
     search.failed(link, isFsError(error, "ECONNREFUSED", "EIO", "EPROTO"));
     this.#note(search, link, error instanceof Error ? error.message : String(error));
     if (!isMissing) return;
+    this.#context.whereabouts.notAstray(this.#places.ref, search.slot, link.node.id);
     if (link.node.id === this.#places.homes[search.slot]?.id) {
       this.#findings.push({ kind: "missing", slot: search.slot, node: link.node.id });
     }
@@ -322,7 +335,7 @@ export class RowRead {
     const targets: Uint8Array[] = [];
     for (const { slot, place } of missing) targets[slot] = place;
     const sources = this.#allSlots().map(({ bytes }) => bytes);
-    await this.#context.codecOf(this.#places.pool).reconstruct(sources, targets);
+    await this.#context.decode(this.#places.pool, sources, targets);
   }
 
   #end(failure?: Error): void {
@@ -354,6 +367,11 @@ export class RowRead {
         this.#failures.join("; "),
     );
   }
+}
+
+/** Nodes believed dead get a moment only, slow ones what others get. */
+function lastPatienceMs(link: NodeLink): number {
+  return link.isReachable ? SHARD_SLOW_CAP_MS : SHARD_LAST_RESORT_MS;
 }
 
 /** It is there, or on its way at a fair pace. */

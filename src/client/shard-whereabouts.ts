@@ -32,6 +32,14 @@ export class ShardWhereabouts {
     this.#strays.set(keyOf(ref), strays);
   }
 
+  /** A shard isn't, or no longer, where it was last seen. */
+  notAstray(ref: BlockRef, slot: number, node: NodeId): void {
+    if (this.straysOf(ref)?.[slot] !== node) return;
+    const strays = [...(this.#strays.get(keyOf(ref)) ?? [])];
+    strays[slot] = undefined;
+    this.#strays.set(keyOf(ref), strays);
+  }
+
   /** By slot, where a shard was last seen away from home. */
   straysOf(ref: BlockRef): readonly (NodeId | undefined)[] | undefined {
     return this.#strays.size === 0 ? undefined : this.#strays.get(keyOf(ref));

@@ -1,6 +1,7 @@
 // What the parts of a block store share: links, memory of places, damage queue, codecs, counters.
 import { BufferPool } from "../codec/buffer-pool.ts";
-import { StripeCodec } from "../codec/stripe-codec.ts";
+import type { Slots } from "../codec/slots.ts";
+import { StripeCodec, type Stripe } from "../codec/stripe-codec.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
 import { MAX_BROADCAST_NODES, MAX_SCRATCH_RETAINED_BYTES } from "../domain/limits.ts";
@@ -32,6 +33,8 @@ export interface BlockStoreStats {
   corruptShards: number;
   /** Blocks whose missing shards fsync put anew. */
   healedBlocks: number;
+  /** Stripes being coded or decoded at this moment. */
+  codingNow: number;
 }
 
 export interface StoreContextOptions {
@@ -64,6 +67,7 @@ export class StoreContext {
     searches: 0,
     corruptShards: 0,
     healedBlocks: 0,
+    codingNow: 0,
   };
   readonly #codecs = new Map<string, StripeCodec>();
 
@@ -83,8 +87,27 @@ export class StoreContext {
     return { policy, upNodes: up.length, usableNodes: usable.length, allowMinimum };
   }
 
-  /** The codec of a policy; there are as many as the cluster has policies. */
-  codecOf({ k, m }: CodingPolicy): StripeCodec {
+  /** As StripeCodec.encode. */
+  encode(policy: CodingPolicy, block: Uint8Array): Promise<Stripe> {
+    return this.#counted(this.#codecOf(policy).encode(block));
+  }
+
+  /** As StripeCodec.reconstruct. */
+  decode(policy: CodingPolicy, sources: Slots, targets: Slots): Promise<void> {
+    return this.#counted(this.#codecOf(policy).reconstruct(sources, targets));
+  }
+
+  async #counted<T>(coding: Promise<T>): Promise<T> {
+    this.stats.codingNow++;
+    try {
+      return await coding;
+    } finally {
+      this.stats.codingNow--;
+    }
+  }
+
+  /** There are as many codecs as the cluster has policies. */
+  #codecOf({ k, m }: CodingPolicy): StripeCodec {
     const key = `${k}+${m}`;
     let codec = this.#codecs.get(key);
     if (codec === undefined) {

@@ -108,7 +108,7 @@ export class StripeBlockStore implements BlockStore {
     signal: AbortSignal | undefined,
   ): Promise<Standing> {
     const places = new GroupPlaces(this.#context.links.follow(), ref);
-    const stripe = await this.#context.codecOf(places.pool).encode(data);
+    const stripe = await this.#context.encode(places.pool, data);
     try {
       return await new StripeWrite(this.#context, places, stripe, standing, excluded).run(signal);
     } finally {

@@ -26,6 +26,8 @@ export async function deleteStripes(
   }
   const failures: unknown[] = [];
   const deleteAt = async (link: NodeLink): Promise<void> => {
+    if (!link.isReachable) await link.breaker.probeNow();
+    if (!link.isReachable) throw new FsError("ECONNREFUSED", `${link.node.id} does not answer`);
     for (let at = 0; at < ids.length; at += MAX_BATCH_SHARDS) {
       signal?.throwIfAborted();
       const batch = ids.slice(at, at + MAX_BATCH_SHARDS);

@@ -1,5 +1,6 @@
 import test from "ava";
 import { isFsError } from "../domain/errno.ts";
+import { parseShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { CELL_BYTES } from "../domain/limits.ts";
 import { blockBytes, sameBytes, ShardCluster } from "../testing/shard-cluster.ts";
@@ -264,4 +265,61 @@ test("nodes that the map calls down are not waited for", async (t) => {
   t.is(error, undefined);
   t.true(sameBytes(target, data));
   t.true(tookMs < 100, `${tookMs} ms`);
+});
+
+test("a node that answers but never with a shard is asked for shards ever more seldom", async (t) => {
+  const cluster = new ShardCluster();
+  await using store = cluster.store();
+  const { ref, data } = await write(store, cluster, 100_000);
+  const bad = cluster.homesOf(ref)[0];
+  bad?.hang("get");
+  const target = new Uint8Array(ref.lengthBytes);
+  for (let second = 0; second < 40; second++) {
+    const { error } = await cluster.settle(store.readBlock(ref, 0, target));
+    t.is(error, undefined);
+    t.true(sameBytes(target, data));
+    await cluster.clock.advance(1000);
+  }
+  t.true((bad?.callsOf("get") ?? 0) <= 6, `${bad?.callsOf("get") ?? 0} requests`);
+});
+
+test("when every node is slow a read waits for them", async (t) => {
+  const cluster = new ShardCluster();
+  await using store = cluster.store();
+  const { ref, data } = await write(store, cluster, 100_000);
+  const slow = cluster.clock.sleep(3000);
+  for (const node of cluster.nodes) node.delay("get", slow);
+  const target = new Uint8Array(ref.lengthBytes);
+  for (let round = 0; round < 2; round++) {
+    const { error } = await cluster.settle(store.readBlock(ref, 0, target));
+    t.is(error, undefined);
+    t.true(sameBytes(target, data));
+  }
+});
+
+test("a shard that was found astray and has gone home is found at home", async (t) => {
+  const cluster = new ShardCluster({ nodes: 7 });
+  await using store = cluster.store();
+  const refused = cluster.nodes[0];
+  refused?.fail("put", "EIO");
+  const blocks = [];
+  for (let count = 0; count < 20; count++) blocks.push(await write(store, cluster, 3000));
+  refused?.heal();
+  await using repair = cluster.store();
+  for (const { ref, data } of blocks) {
+    await repair.putBlock(ref, data);
+    const homes = cluster.homesOf(ref);
+    for (const node of cluster.nodes) {
+      const strays = node.memory.ids
+        .map((text) => parseShardId(text))
+        .filter((id) => id !== undefined)
+        .filter((id) => id.slice === ref.slice && homes[id.slot] !== node);
+      await node.memory.deleteMany(strays);
+    }
+  }
+  for (const { ref, data } of blocks) t.true(sameBytes(await read(store, ref), data));
+  const before = cluster.nodes.reduce((sum, node) => sum + node.callsOf("get"), 0);
+  for (const { ref } of blocks) await read(store, ref);
+  const asked = cluster.nodes.reduce((sum, node) => sum + node.callsOf("get"), 0) - before;
+  t.is(asked, 80);
 });

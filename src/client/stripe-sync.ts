@@ -3,12 +3,18 @@
 import { FsError, isFsError } from "../domain/errno.ts";
 import type { NodeId, ShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
-import { MAX_BATCH_SHARDS, SHARD_SYNC_TIMEOUT_MS, SYNC_GRACE_MS } from "../domain/limits.ts";
+import {
+  MAX_BATCH_SHARDS,
+  MAX_BLOCKS_IN_FLIGHT,
+  SHARD_SYNC_TIMEOUT_MS,
+  SYNC_GRACE_MS,
+} from "../domain/limits.ts";
 import { GroupPlaces } from "./group-places.ts";
 import type { NodeLink } from "./node-link.ts";
 import { searchShards } from "./shard-search.ts";
 import type { Standing } from "./shard-whereabouts.ts";
 import type { StoreContext } from "./store-context.ts";
+import { WorkLimit } from "./work-limit.ts";
 import { standsWellEnough } from "./write-rule.ts";
 
 /** Puts the shards anew that aren't in `standing`, not to `excluded`; resolves to where all stand. */
@@ -35,6 +41,7 @@ interface UnsyncedShard {
 export class StripeSync {
   readonly #context: StoreContext;
   readonly #heal: HealBlock;
+  readonly #healing = new WorkLimit(MAX_BLOCKS_IN_FLIGHT);
 
   constructor(context: StoreContext, heal: HealBlock) {
     this.#context = context;
@@ -48,11 +55,14 @@ export class StripeSync {
     const blocks = refs.map((ref): UnsyncedBlock => {
       return { places: new GroupPlaces(maps, ref), durable: [], failed: new Set() };
     });
-    await this.#syncStanding(blocks, (block) => this.#knownStanding(block), signal);
-    for (const block of blocks) {
-      if (!this.#isDurable(block)) await this.#syncHarder(block, signal);
-      this.#context.whereabouts.synced(block.places.ref);
-    }
+    await this.#syncStanding(blocks, undefined, signal);
+    const short = blocks.filter((block) => !this.#isDurable(block));
+    const healing = short.map((block) =>
+      this.#healing.run(1, signal, () => this.#syncHarder(block, signal)),
+    );
+    await Promise.allSettled(healing);
+    await Promise.all(healing);
+    for (const block of blocks) this.#context.whereabouts.synced(block.places.ref);
   }
 
   /** Where the shards were put; where they belong if that was forgotten. */
@@ -61,15 +71,15 @@ export class StripeSync {
     return known ?? places.homes.map((node) => node?.id);
   }
 
-  /** Resolves when all nodes answered, or enough did and the others had their grace. */
+  /** Syncs the shards in `standing`, or where they are known to stand. Resolves when all answered, or enough did and the others had their grace. */
   async #syncStanding(
     blocks: readonly UnsyncedBlock[],
-    standingOf: (block: UnsyncedBlock) => Standing,
+    standing: Standing | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const perNode = new Map<NodeId, UnsyncedShard[]>();
     for (const block of blocks) {
-      standingOf(block).forEach((node, slot) => {
+      (standing ?? this.#knownStanding(block)).forEach((node, slot) => {
         if (node === undefined || block.durable[slot] !== undefined) return;
         const shards = perNode.get(node);
         if (shards === undefined) perNode.set(node, [{ block, slot }]);
@@ -157,23 +167,27 @@ export class StripeSync {
   /** Looks for shards elsewhere, and puts those anew that are nowhere. */
   async #syncHarder(block: UnsyncedBlock, signal: AbortSignal | undefined): Promise<void> {
     const { places } = block;
-    const missing = [...Array(places.slotCount).keys()].filter(
-      (slot) => block.durable[slot] === undefined,
-    );
-    const found: (NodeId | undefined)[] = [];
-    for (const { slot, link } of await searchShards(this.#context, places, missing)) {
-      found[slot] = link.node.id;
+    if (this.#context.whereabouts.unsyncedAt(places.ref) === undefined) {
+      await this.#syncStanding([block], await this.#search(block), signal);
+      if (this.#isDurable(block)) return;
     }
-    await this.#syncStanding([block], () => found, signal);
-    if (this.#isDurable(block)) return;
     const healed = await this.#heal(places.ref, block.durable, block.failed, signal);
-    await this.#syncStanding([block], () => healed, signal);
+    await this.#syncStanding([block], healed, signal);
     if (this.#isDurable(block)) return;
     throw new FsError(
       "EIO",
       `block ${places.ref.slice}/${places.ref.index} is on disk on too few nodes: ` +
         block.durable.filter((node) => node !== undefined).join(", "),
     );
+  }
+
+  async #search({ places, durable }: UnsyncedBlock): Promise<Standing> {
+    const slots = [...Array(places.slotCount).keys()].filter((slot) => durable[slot] === undefined);
+    const standing: (NodeId | undefined)[] = [];
+    for (const { slot, link } of await searchShards(this.#context, places, slots)) {
+      standing[slot] = link.node.id;
+    }
+    return standing;
   }
 
   #isDurable({ places, durable }: UnsyncedBlock): boolean {

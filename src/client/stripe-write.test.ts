@@ -50,6 +50,33 @@ test("whichever two of six nodes are dead, writes stand on the other four and su
   }
 });
 
+test("nodes known to be dead are passed over without putting too many shards on one", async (t) => {
+  const cluster = new ShardCluster();
+  await using store = cluster.store();
+  cluster.nodes[0]?.kill();
+  cluster.nodes[1]?.kill();
+  for (let count = 0; count < 200; count++) {
+    await store.putBlock(cluster.newBlock(100), blockBytes(100));
+  }
+  t.true((cluster.nodes[0]?.callsOf("put") ?? 0) <= 1);
+  const total = shardsHeld(cluster).reduce((sum, held) => sum + held, 0);
+  t.is(total, 1200);
+});
+
+test("a node that serves badly is taken back before a stripe is packed on too few", async (t) => {
+  const cluster = new ShardCluster();
+  await using store = cluster.store();
+  const [full, ...others] = cluster.nodes;
+  full?.fail("put", "ENOSPC", { times: 1 });
+  await store.putBlock(cluster.newBlock(100), blockBytes(100));
+  for (const node of others.slice(0, 2)) node.kill();
+  await store.putBlock(cluster.newBlock(100), blockBytes(100));
+  for (const node of others.slice(2, 3)) node.fail("put", "EIO");
+  const ref = cluster.newBlock(100);
+  await store.putBlock(ref, blockBytes(100));
+  t.is(full?.memory.ids.filter((id) => id.split("-")[2] === ref.slice.toString(16)).length, 2);
+});
+
 test("a hung node stalls writes once, for less than 2 s, however many are under way", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();

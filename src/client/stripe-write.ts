@@ -32,6 +32,8 @@ export class StripeWrite {
   readonly #chosen: (NodeId | undefined)[];
   readonly #calls: (NodeCall<void> | undefined)[] = [];
   readonly #excluded = new Set<NodeId>();
+  /** Left out unasked because they are known not to take writes. */
+  #passedOver: NodeLink[] = [];
   readonly #failures: { node: MapNode; error: unknown }[] = [];
   readonly #startedMs: number;
   #firstFailureMs: number | undefined;
@@ -68,12 +70,10 @@ export class StripeWrite {
     const onAbort = (): void => this.#end(new FsError("EINTR", "write was cancelled"));
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#tickLater();
-    const passedOver = this.#passOverUnwritable();
-    await this.#placeMissing();
-    if (passedOver.length > 0 && !this.#isOver && !this.#standsWellEnough()) {
-      for (const node of passedOver) this.#excluded.delete(node);
-      await this.#placeMissing();
-    }
+    this.#passOverUnwritable();
+    this.#reserveTargets();
+    const slots = [...this.#standing.keys()].filter((slot) => this.#standing[slot] === undefined);
+    await Promise.all(slots.map((slot) => this.#placeShard(slot)));
     this.#cancelTick?.();
     signal?.removeEventListener("abort", onAbort);
     signal?.throwIfAborted();
@@ -81,11 +81,6 @@ export class StripeWrite {
     if (!this.#standsWellEnough()) throw this.#failure();
     this.#reportDeviations();
     return this.#standing;
-  }
-
-  async #placeMissing(): Promise<void> {
-    const slots = [...this.#standing.keys()].filter((slot) => this.#standing[slot] === undefined);
-    await Promise.all(slots.map((slot) => this.#placeShard(slot)));
   }
 
   async #placeShard(slot: number): Promise<void> {
@@ -104,17 +99,37 @@ export class StripeWrite {
     }
   }
 
-  #firstNode(slot: number): MapNode | undefined {
-    const target = this.#places.targets[slot];
-    if (target !== undefined && !this.#excluded.has(target.id)) return target;
-    return this.#nextNode(slot);
+  /** Slots whose own node is usable have it before others look for a place. */
+  #reserveTargets(): void {
+    this.#places.targets.forEach((target, slot) => {
+      if (target !== undefined && !this.#excluded.has(target.id)) this.#chosen[slot] ??= target.id;
+    });
   }
 
+  #firstNode(slot: number): MapNode | undefined {
+    const target = this.#places.targets[slot];
+    return target?.id === this.#chosen[slot] ? target : this.#nextNode(slot);
+  }
+
+  /** Nodes that were passed over are taken back before any node gets more than it may lose. */
   #nextNode(slot: number): MapNode | undefined {
+    const { maps, pool, pg } = this.#places;
     const taken = new Map<NodeId, number>();
     for (const id of this.#chosen) if (id !== undefined) taken.set(id, (taken.get(id) ?? 0) + 1);
-    const { maps, pool, pg } = this.#places;
-    return replacementNode(maps.current, pool, pg, slot, this.#excluded, taken);
+    for (;;) {
+      const node = replacementNode(maps.current, pool, pg, slot, this.#excluded, taken);
+      if (node !== undefined && (taken.get(node.id) ?? 0) < pool.m) return node;
+      if (!this.#takeBackPassedOver()) return node;
+    }
+  }
+
+  /** Those first that answer but serve badly, then those that don't. False when there are none. */
+  #takeBackPassedOver(): boolean {
+    const answering = this.#passedOver.filter((link) => link.isReachable);
+    const back = answering.length > 0 ? answering : this.#passedOver;
+    this.#passedOver = this.#passedOver.filter((link) => !back.includes(link));
+    for (const link of back) this.#excluded.delete(link.node.id);
+    return back.length > 0;
   }
 
   /** Undefined when the node took the shard, else why it didn't. */
@@ -144,6 +159,7 @@ export class StripeWrite {
     this.#calls[slot] = call;
     try {
       await call.done;
+      link.writes.clear();
     } finally {
       this.#calls[slot] = undefined;
     }
@@ -180,14 +196,12 @@ export class StripeWrite {
   }
 
   /** Nodes known not to take writes are passed over, unless the rest couldn't hold a stripe. */
-  #passOverUnwritable(): NodeId[] {
-    if (!canStandWellEnough(this.#circumstances())) return [];
-    const passedOver = this.#context.links
+  #passOverUnwritable(): void {
+    if (!canStandWellEnough(this.#circumstances())) return;
+    this.#passedOver = this.#context.links
       .all()
-      .filter((link) => !link.isWritable && !this.#excluded.has(link.node.id))
-      .map((link) => link.node.id);
-    for (const node of passedOver) this.#excluded.add(node);
-    return passedOver;
+      .filter((link) => !link.isWritable && !this.#excluded.has(link.node.id));
+    for (const link of this.#passedOver) this.#excluded.add(link.node.id);
   }
 
   #standsWellEnough(): boolean {
@@ -232,7 +246,7 @@ export class StripeWrite {
     this.#calls.forEach((call, slot) => {
       if (call === undefined || nowMs - call.startedMs < patienceMs) return;
       const node = this.#chosen[slot];
-      if (node !== undefined) this.#context.links.find(node)?.avoidWrites();
+      if (node !== undefined) this.#context.links.find(node)?.writes.strike();
       call.cancel(new FsError("ETIMEDOUT", `node took over ${patienceMs} ms for a shard`));
     });
   }

@@ -65,6 +65,8 @@ export const READ_BUFFER_BYTES = 1024 * 1024;
 export const MAX_READ_BUFFERS = 16;
 /** An idle connection to a node stays this long; its clients close theirs a little earlier. */
 export const NODE_KEEP_ALIVE_MS = 75_000;
+/** Clients close what was idle this long, before the node does. */
+export const GET_IDLE_MS = 60_000;
 /** A request must have arrived whole by then: 4 MiB at 140 KiB/s. */
 export const NODE_REQUEST_TIMEOUT_MS = 30_000;
 /** A stopping node waits this long for answers under way. */
@@ -128,8 +130,10 @@ export const SHARD_LAST_RESORT_MS = 500;
 export const STRIPE_SETTLE_AFTER_FAILURE_MS = 900;
 /** A stripe that stands well enough waits no longer than this for a slow node's shard. */
 export const STRIPE_SETTLE_MS = 1900;
-/** A node that refused a shard for lack of space, or dawdled over one, is left out this long. */
-export const NODE_WRITE_AVOID_MS = 1000;
+/** A node that answers but was full, or dawdled, is left out this long, twice as long each time… */
+export const NODE_AVOID_MS = 1000;
+/** …up to this: by then an operator should have looked. */
+export const NODE_AVOID_MAX_MS = 30_000;
 /** Once every block is durable on enough nodes, fsync waits this long for the others. */
 export const SYNC_GRACE_MS = 500;
 /** fsync on a busy disk may take long; past this the node counts as failed. */
@@ -270,3 +274,21 @@ export const MAX_RELEASE_BATCH = 1024;
 export const MAX_REOPENS_IN_FLIGHT = 16;
 /** Looking for shards that ended sessions left behind lists every group: not more often than this. */
 export const ORPHAN_SURVEY_INTERVAL_MS = 60_000;
+
+/** Longest key of a metadata engine; lmdb's own limit is 1,978 with pages of 4 KiB. */
+export const MAX_KEY_BYTES = 1024;
+/** The metadata journal is checkpointed at this size: replaying it takes about a second. */
+export const JOURNAL_CHECKPOINT_BYTES = 16 * 1024 * 1024;
+/** While a checkpoint runs the next journal may grow to this many times that; then commits wait. */
+export const MAX_JOURNAL_OVERRUN = 4;
+/** Keys that a checkpoint hands to lmdb in one turn of the event loop: about a millisecond. */
+export const CHECKPOINT_KEYS_PER_TURN = 1000;
+/** Address space of the metadata database, not allocated; it refuses to grow beyond. */
+export const MAX_METADATA_BYTES = 2 ** 40;
+/** Chunks (16 GiB) and extents that a truncate drops at once; more are left to the reaper. */
+export const MAX_CHUNKS_DROPPED_AT_ONCE = 256;
+export const MAX_EXTENTS_DROPPED_AT_ONCE = 4096;
+/** An unlinked file of one chunk with up to this many extents is deleted at once. */
+export const MAX_EXTENTS_DELETED_AT_ONCE = 64;
+/** Inodes released in one transaction when a session ends. */
+export const MAX_RELEASES_AT_ONCE = 256;

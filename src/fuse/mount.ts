@@ -8,13 +8,17 @@ import { systemClock, type Clock } from "../platform/clock.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { loadChannelAddon, type Channel, type ChannelAddon } from "./channel/addon.ts";
 import { Dispatcher } from "./channel/dispatcher.ts";
+import { isDying } from "./channel/interrupts.ts";
 import { encodeInvalidateEntry, encodeInvalidateInode } from "./channel/notifications.ts";
 import { connectDevice } from "./connect.ts";
 import { setReadAhead } from "./read-ahead.ts";
 import { clearStaleMount, unmountPath } from "./stale-mount.ts";
 
-/** As much as one request carries: the next is asked for while one is copied. */
-const DEFAULT_READ_AHEAD_BYTES = 1024 * 1024;
+/**
+ * Two requests ahead. Cold sequential reads with 2 ms to answer in: 71 MB/s with the kernel's 128 KiB, 507 with
+ * 1 MiB, 889 with 2, 918 with 4; answered at once, 4 MiB is slower than 2 by cache misses.
+ */
+const DEFAULT_READ_AHEAD_BYTES = 2 * 1024 * 1024;
 
 export interface FuseMountOptions {
   mountpoint: string;
@@ -34,7 +38,7 @@ export interface FuseMountOptions {
   entryTimeoutMs?: number;
   /** How long the kernel may remember that a name isn't there; default 0. */
   negativeTimeoutMs?: number;
-  /** Read-ahead window of the mount, default 1 MiB; above 128 KiB only root can set it. */
+  /** Read-ahead window of the mount, default 2 MiB; above 128 KiB only root can set it. */
   maxReadAheadBytes?: number;
   /** While busy, look for the next request so long before sleeping; default 0: sleep at once. */
   spinMicroseconds?: number;
@@ -142,6 +146,7 @@ function serve(addon: ChannelAddon, fd: number, options: FuseMountOptions): Serv
       writeback: options.writeback ?? false,
       maxReadAheadBytes: options.maxReadAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
     },
+    isDying,
     onInit(negotiated) {
       options.log.debug(negotiated, "FUSE connection initialized");
       initialized.resolve();

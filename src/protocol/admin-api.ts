@@ -1,5 +1,6 @@
 // The REST API of the metadata server: every request and answer, as schemas and as types.
 import { z } from "zod";
+import { ROLES } from "../auth/role.ts";
 import {
   MAX_CLIENT_NAME_CHARS,
   MAX_DAMAGE_REPORTS,
@@ -21,8 +22,7 @@ export type Problem = z.infer<typeof problemSchema>;
 export const PROBLEM_CONTENT_TYPE = "application/problem+json";
 
 /** readonly and the finer rules come with capabilities; today only admin is looked at. */
-export const roleSchema = z.enum(["admin", "user", "readonly"]);
-export type Role = z.infer<typeof roleSchema>;
+export const roleSchema = z.enum(ROLES);
 
 const password = z.string().min(1).max(MAX_PASSWORD_BYTES);
 const userName = z.string().min(1).max(256);

@@ -11,10 +11,10 @@ import {
   whoamiSchema,
   type ClusterStatus,
   type LoginReply,
-  type Role,
   type User,
   type WhoAmI,
 } from "./admin-api.ts";
+import type { Role } from "../auth/role.ts";
 import { FsError, isErrnoName, type ErrnoName } from "../domain/errno.ts";
 import { RPC_CONNECT_TIMEOUT_MS } from "../domain/limits.ts";
 
@@ -24,7 +24,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 /**
- * Every method rejects with FsError: EACCES (not logged in, wrong password, not an admin), ENOENT,
+ * Every method rejects with FsError: EACCES (not logged in, wrong password), EPERM (no admin), ENOENT,
  * EEXIST, EINVAL, EAGAIN (too many attempts), ECONNREFUSED or ETIMEDOUT (no server), EIO.
  */
 export class AdminClient {

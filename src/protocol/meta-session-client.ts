@@ -1,7 +1,7 @@
 // A client's session with the metadata server: MetaService over the RPC link.
 import type { MetaEvents, MetaSession } from "./meta-service.ts";
 import { FsError } from "../domain/errno.ts";
-import { RPC_PATIENCE_MS } from "../domain/limits.ts";
+import { MAX_CLIENT_NAME_CHARS, RPC_PATIENCE_MS } from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { MetaLink } from "./rpc/meta-link.ts";
@@ -44,7 +44,12 @@ export class RpcMetaSession implements MetaSession {
   constructor(options: ConnectOptions) {
     const { clock = systemClock, patienceMs = RPC_PATIENCE_MS } = options;
     this.#link = new MetaLink(
-      { ...options, clock, patienceMs },
+      {
+        ...options,
+        clock,
+        patienceMs,
+        clientName: options.clientName.slice(0, MAX_CLIENT_NAME_CHARS),
+      },
       {
         mapChanged: (maps) => {
           for (const listener of this.#listeners.mapChanged) listener(maps);

@@ -2,8 +2,6 @@
 // the body goes straight into the buffer it is meant for. No knowledge of shards here.
 import type { Dispatcher } from "undici";
 import { FsError } from "../domain/errno.ts";
-import { errorFromProblem } from "./shard-problem.ts";
-import { WIRE_HEADER, WIRE_VERSION } from "./shard-wire.ts";
 
 export interface ExchangeRequest {
   method: "GET" | "HEAD" | "PUT" | "POST";
@@ -25,9 +23,12 @@ export interface ExchangeReply {
 }
 
 /** Answers that aren't 2xx carry a problem document; more than this of it isn't read. */
-const MAX_PROBLEM_BYTES = 64 * 1024;
+export const MAX_PROBLEM_BYTES = 64 * 1024;
 
-/** @throws FsError as ShardService says; never undici's own errors */
+/**
+ * Brings the answer, good or not.
+ * @throws FsError ETIMEDOUT, EINTR, ECONNREFUSED, EPROTO; never undici's own errors
+ */
 export function exchange(
   dispatcher: Dispatcher,
   request: ExchangeRequest,
@@ -99,10 +100,6 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   ): void {
     this.#status = status;
     this.#headers = headers;
-    const version = headers[WIRE_HEADER];
-    if (this.#good && version !== WIRE_VERSION) {
-      this.#fail(new FsError("EPROTO", `storage node speaks wire version ${String(version)}`));
-    }
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -128,11 +125,6 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (!this.#settle()) return;
-    const body = Buffer.concat(this.#collected);
-    if (!this.#good) {
-      this.#reject(errorFromProblem(this.#status, body.toString("utf8")));
-      return;
-    }
     this.#resolve({
       status: this.#status,
       header: (name) => {
@@ -140,7 +132,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
         return typeof value === "string" ? value : undefined;
       },
       bodyBytes: this.#bodyBytes,
-      body,
+      body: Buffer.concat(this.#collected),
     });
   }
 

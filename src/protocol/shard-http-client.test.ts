@@ -30,7 +30,9 @@ async function rawServer(
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const service = new HttpShardService(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const service = new HttpShardService(
+    `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  );
   t.teardown(async () => {
     await service.close();
     for (const socket of sockets) socket.destroy();
@@ -58,7 +60,11 @@ test("a node that answers nothing costs its callers just their time limit", asyn
   const service = await rawServer(t, () => undefined);
   const signal = AbortSignal.timeout(50);
   await rejectsWith(t, "ETIMEDOUT", service.get(shardId(1), 0, new Uint8Array(64), signal));
-  await rejectsWith(t, "ETIMEDOUT", service.put(shardId(1), payloadOf(64), AbortSignal.timeout(50)));
+  await rejectsWith(
+    t,
+    "ETIMEDOUT",
+    service.put(shardId(1), payloadOf(64), AbortSignal.timeout(50)),
+  );
 });
 
 test("a caller's own abort is EINTR", async (t) => {
@@ -137,7 +143,11 @@ test("an answer that isn't what was asked for is EPROTO", async (t) => {
   ];
   for (const [title, answer] of answers) {
     const service = await rawServer(t, (socket) => socket.write(answer));
-    const error = await t.throwsAsync(service.get(shardId(1), 0, new Uint8Array(64)), undefined, title);
+    const error = await t.throwsAsync(
+      service.get(shardId(1), 0, new Uint8Array(64)),
+      undefined,
+      title,
+    );
     t.true(["EPROTO", "EINVAL"].includes((error as { code?: string }).code ?? ""), title);
   }
 });

@@ -12,9 +12,10 @@ import {
   MAX_SYNC_SHARDS,
 } from "../domain/limits.ts";
 import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
+import { GetPool } from "./shard-get-pool.ts";
 import { encodeShardIds } from "./shard-key.ts";
 import type { ShardMaintenance, ShardVerdict } from "./shard-maintenance.ts";
-import { errorFromFields } from "./shard-problem.ts";
+import { errorFromFields, errorFromProblem } from "./shard-problem.ts";
 import type {
   NodeStats,
   RebuildRequest,
@@ -55,13 +56,18 @@ const DEFAULT_CONNECTIONS = 8;
  */
 export class HttpShardService implements ShardMaintenance, AsyncDisposable {
   readonly #pool: Pool;
+  /** Reads go their own, leaner way; not through TLS. */
+  readonly #gets: GetPool | undefined;
   readonly #token: () => string | undefined;
 
   /** @param baseUrl e.g. http://10.0.0.7:7401 */
   constructor(baseUrl: string, options: HttpShardOptions = {}) {
     this.#token = options.token ?? (() => undefined);
-    this.#pool = new Pool(new URL(baseUrl).origin, {
-      connections: options.connections ?? DEFAULT_CONNECTIONS,
+    const { origin, protocol } = new URL(baseUrl);
+    const connections = options.connections ?? DEFAULT_CONNECTIONS;
+    this.#gets = protocol === "http:" ? new GetPool(new URL(origin), connections) : undefined;
+    this.#pool = new Pool(origin, {
+      connections,
       pipelining: 1,
       connect: { timeout: CONNECT_TIMEOUT_MS },
       headersTimeout: 0,
@@ -71,6 +77,7 @@ export class HttpShardService implements ShardMaintenance, AsyncDisposable {
 
   /** Ends what is under way and closes the connections. */
   async close(): Promise<void> {
+    this.#gets?.close();
     await this.#pool.destroy();
   }
 
@@ -109,7 +116,7 @@ export class HttpShardService implements ShardMaintenance, AsyncDisposable {
     }
     const range = `bytes=${offsetBytes}-${offsetBytes + target.length - 1}`;
     const path = ROUTES.shard(id);
-    const reply = await this.#send({ method: "GET", path, headers: { range }, target }, signal);
+    const reply = await this.#read(path, { range }, target, signal);
     return slabOf(reply, offsetBytes, target);
   }
 
@@ -217,12 +224,39 @@ export class HttpShardService implements ShardMaintenance, AsyncDisposable {
     return parseJson((await this.#send(request, signal)).body);
   }
 
-  #send(request: ExchangeRequest, signal?: AbortSignal): Promise<ExchangeReply> {
-    request.headers[WIRE_HEADER] = WIRE_VERSION;
-    const token = this.#token();
-    if (token !== undefined) request.headers["authorization"] = `Bearer ${token}`;
-    return exchange(this.#pool, request, signal);
+  async #read(
+    path: string,
+    headers: Record<string, string>,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<ExchangeReply> {
+    if (this.#gets === undefined) {
+      return this.#send({ method: "GET", path, headers, target }, signal);
+    }
+    return good(await this.#gets.get(path, { ...this.#ownHeaders(), ...headers }, target, signal));
   }
+
+  async #send(request: ExchangeRequest, signal?: AbortSignal): Promise<ExchangeReply> {
+    Object.assign(request.headers, this.#ownHeaders());
+    return good(await exchange(this.#pool, request, signal));
+  }
+
+  #ownHeaders(): Record<string, string> {
+    const token = this.#token();
+    const wire = { [WIRE_HEADER]: WIRE_VERSION };
+    return token === undefined ? wire : { ...wire, authorization: `Bearer ${token}` };
+  }
+}
+
+/** A good answer of a node that speaks our version. @throws FsError what the problem says, EPROTO */
+function good(reply: ExchangeReply): ExchangeReply {
+  const { status } = reply;
+  if (status < 200 || status >= 300) throw errorFromProblem(status, reply.body.toString("utf8"));
+  const version = reply.header(WIRE_HEADER);
+  if (version !== WIRE_VERSION) {
+    throw new FsError("EPROTO", `storage node speaks wire version ${version ?? "unknown"}`);
+  }
+  return reply;
 }
 
 /** Bytes as undici sends them without a copy. */

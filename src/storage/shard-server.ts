@@ -277,8 +277,13 @@ function answerError(error: unknown, request: Request, response: Response, log: 
   const expected = error instanceof FsError && error.code !== "EIO";
   if (!expected) log.error({ err: error, method: request.method, path: request.path }, "failed");
   const problem = problemOf(error);
-  response.writeHead(problem.status, { "content-type": PROBLEM_TYPE, [WIRE_HEADER]: WIRE_VERSION });
-  response.end(JSON.stringify(problem));
+  const body = JSON.stringify(problem);
+  response.writeHead(problem.status, {
+    "content-length": Buffer.byteLength(body),
+    "content-type": PROBLEM_TYPE,
+    [WIRE_HEADER]: WIRE_VERSION,
+  });
+  response.end(body);
   // What is left of the body is thrown away, so that the sender gets to read the answer.
   request.resume();
 }

@@ -1,6 +1,5 @@
 // A namespace on an engine, with the shorthands that tests of it want.
-import type { Attr, Caller } from "../domain/attributes.ts";
-import { ROOT_CALLER } from "../domain/attributes.ts";
+import { ROOT_CALLER, type Attr } from "../domain/attributes.ts";
 import { isFsError, type ErrnoName } from "../domain/errno.ts";
 import { DEFAULT_POOL, ROOT_INO } from "../domain/ids.ts";
 import type { Ino, Name, SessionId, SliceId } from "../domain/ids.ts";
@@ -51,14 +50,14 @@ export class TestNamespace implements AsyncDisposable {
   /** A new file, not open. */
   async file(
     name: string,
-    { parent = ROOT_INO, mode = 0o644, caller = ROOT_CALLER as Caller } = {},
+    { parent = ROOT_INO, mode = 0o644, caller = ROOT_CALLER } = {},
   ): Promise<Attr> {
     return this.do((ns, tx) => ns.mknod(tx, caller, parent, name as Name, { mode }));
   }
 
   async directory(
     name: string,
-    { parent = ROOT_INO, mode = 0o755, caller = ROOT_CALLER as Caller } = {},
+    { parent = ROOT_INO, mode = 0o755, caller = ROOT_CALLER } = {},
   ): Promise<Attr> {
     return this.do((ns, tx) => ns.mkdir(tx, caller, parent, name as Name, mode));
   }

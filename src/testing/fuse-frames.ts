@@ -133,6 +133,8 @@ export interface FrameChannelOptions {
   readonly negativeMs?: number;
   readonly writeback?: boolean;
   readonly log?: Log;
+  /** Thread ids that are being killed. */
+  readonly dying?: ReadonlySet<number>;
 }
 
 /** A dispatcher over `vfs`, fed with frames. */
@@ -151,6 +153,7 @@ export class FrameChannel {
       layout: FRAME_LAYOUT,
       timeouts: { attrMs: 1500, entryMs: 2000, negativeMs: options.negativeMs ?? 0 },
       init: { writeback: options.writeback ?? false, maxReadAheadBytes: 1 << 20 },
+      isDying: (pid) => Promise.resolve(options.dying?.has(pid) === true),
       onInit: () => this.initialized++,
     });
   }

@@ -98,7 +98,11 @@ export async function startServer(
     await exited;
   });
   const next = (): Promise<FuseServerEvent> => new Promise((resolve) => waiting.push(resolve));
-  const first = await next();
+  const died = exited.then((code): never => {
+    throw new Error(`the FUSE server ended before it had mounted: ${code}`);
+  });
+  const first = await Promise.race([next(), died]);
+  died.catch(() => undefined);
   if (first.type === "failed") throw Object.assign(new Error(first.message), { code: first.code });
   return {
     mountpoint,

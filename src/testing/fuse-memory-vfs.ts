@@ -31,16 +31,20 @@ export interface MemoryVfsOptions {
   readonly keepCache?: boolean;
   /** Entries of one readdir page, default 512. */
   readonly pageEntries?: number;
+  /** Reads come in pieces of at most so many bytes. */
+  readonly pieceBytes?: number;
 }
 
 export class MemoryVfs implements Vfs {
   readonly #tree = new MemoryTree();
   readonly #keepCache: boolean;
   readonly #pageEntries: number;
+  readonly #pieceBytes: number;
 
   constructor(options: MemoryVfsOptions = {}) {
     this.#keepCache = options.keepCache ?? true;
     this.#pageEntries = options.pageEntries ?? 512;
+    this.#pieceBytes = options.pieceBytes ?? Number.MAX_SAFE_INTEGER;
   }
 
   /** Lookups not yet forgotten, the root's not counted. */
@@ -196,7 +200,8 @@ export class MemoryVfs implements Vfs {
   }
 
   read(fh: FileHandle, offset: number, sizeBytes: number): readonly Uint8Array[] {
-    return this.#tree.opened(fh).file.read(offset, sizeBytes);
+    const pieces = this.#tree.opened(fh).file.read(offset, sizeBytes);
+    return pieces.flatMap((piece) => cut(piece, this.#pieceBytes));
   }
 
   write(
@@ -309,6 +314,15 @@ export class MemoryVfs implements Vfs {
     this.#tree.addName(directory, name, node);
     return node;
   }
+}
+
+function cut(bytes: Uint8Array, pieceBytes: number): Uint8Array[] {
+  if (bytes.length <= pieceBytes) return [bytes];
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    pieces.push(bytes.subarray(at, at + pieceBytes));
+  }
+  return pieces;
 }
 
 function dots(name: string, ino: Ino, cookie: number): DirEntry {

@@ -3,7 +3,8 @@
 // It takes commands as IPC messages and answers each with one.
 import { createLog } from "../observability/log.ts";
 import { mountChannel, type FuseMount, type FuseMountOptions } from "../fuse/mount.ts";
-import type { Ino, Name } from "../domain/ids.ts";
+import { ROOT_CALLER } from "../domain/attributes.ts";
+import { ROOT_INO, type Ino, type Name } from "../domain/ids.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { MemoryVfs, type MemoryVfsOptions } from "./fuse-memory-vfs.ts";
 
@@ -65,9 +66,8 @@ async function obey(command: FuseServerCommand, mount: FuseMount, vfs: MemoryVfs
   if (command.type === "exit") process.exit(0);
   if (command.type === "unmount") await mount.unmount({ lazy: command.lazy });
   else if (command.type === "touchContent") {
-    const caller = { uid: 0, gid: 0 };
-    const { fh } = vfs.open(caller, command.ino as Ino, 1);
-    vfs.write(caller, fh, 0, Buffer.from(command.text), false);
+    const { fh } = vfs.open(ROOT_CALLER, command.ino as Ino, 1);
+    vfs.write(ROOT_CALLER, fh, 0, Buffer.from(command.text), false);
     vfs.release(fh);
   } else if (command.type === "invalidateInode") mount.invalidateInode(command.ino as Ino);
   else if (command.type === "invalidateEntry") {
@@ -88,6 +88,8 @@ async function main(): Promise<void> {
   const [mountpoint = "", json = "{}"] = process.argv.slice(2);
   const options = JSON.parse(json) as FuseServerOptions;
   const memory = new MemoryVfs(options);
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  memory.setattr(ROOT_CALLER, ROOT_INO, { uid, gid });
   const asynchronous = options.delayMs !== undefined || options.hanging !== undefined;
   const vfs = asynchronous ? delayed(memory, options.delayMs ?? 0, options.hanging ?? []) : memory;
   let mount: FuseMount;
@@ -103,13 +105,15 @@ async function main(): Promise<void> {
     if (process.connected) process.disconnect();
     return;
   }
+  let obeyed = Promise.resolve();
   process.on("message", (command: FuseServerCommand) => {
-    obey(command, mount, memory).catch(sendFailure);
+    obeyed = obey(command, mount, memory).catch(sendFailure);
   });
   process.on("SIGTERM", () => void mount.unmount({ lazy: true }));
   send({ type: "mounted" });
   if (process.send === undefined) process.stdout.write("mounted\n");
   await mount.closed;
+  await obeyed;
   send({ type: "closed" });
   if (process.connected) process.disconnect();
 }

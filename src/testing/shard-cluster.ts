@@ -10,6 +10,10 @@ import { FakeClock } from "./fake-clock.ts";
 import { FaultyShardService } from "./shard-faults.ts";
 import { MemoryShardService, type MemoryShardOptions } from "./shard-memory.ts";
 
+/** The clock of a waiting test moves so far at a time, when nothing else has happened for so long. */
+const STEP_MS = 10;
+const TURNS_A_STEP = 5;
+
 export class ClusterNode extends FaultyShardService {
   readonly id: NodeId;
   readonly memory: MemoryShardService;
@@ -48,6 +52,7 @@ export class ShardCluster {
   readonly nodes: ClusterNode[] = [];
   readonly pool: Pool;
   maps: MapHistory;
+  readonly #stores: StripeBlockStore[] = [];
   #nextSlice = 1;
 
   constructor(options: ShardClusterOptions = {}) {
@@ -60,7 +65,7 @@ export class ShardCluster {
   }
 
   store(options: Partial<BlockStoreOptions> = {}): StripeBlockStore {
-    return new StripeBlockStore({
+    const store = new StripeBlockStore({
       maps: () => this.maps,
       connect: (node) => this.node(node.id),
       reportDamage: (reports) => this.reports.push(...reports),
@@ -68,6 +73,8 @@ export class ShardCluster {
       log: silentLog,
       ...options,
     });
+    this.#stores.push(store);
+    return store;
   }
 
   node(id: NodeId): ClusterNode {
@@ -119,10 +126,11 @@ export class ShardCluster {
       () => (outcome = { error: undefined }),
       (error: unknown) => (outcome = { error }),
     );
-    // Coding runs in real threads: they get real time before the clock moves.
-    for (let rounds = 0; outcome === undefined; rounds++) {
-      await new Promise(setImmediate);
-      if (rounds % 100 === 99) await this.clock.advance(10);
+    // Coding runs in real threads, which the clock must not outrun.
+    const isCoding = (store: StripeBlockStore): boolean => store.stats().codingNow > 0;
+    while (outcome === undefined) {
+      for (let turns = 0; turns < TURNS_A_STEP; turns++) await new Promise(setImmediate);
+      if (!this.#stores.some(isCoding)) await this.clock.advance(STEP_MS);
     }
     return { ...outcome, tookMs: this.clock.monotonicMs() - startMs };
   }

@@ -34,9 +34,9 @@ export async function rejectsWith(
   code: ErrnoName,
   operation: Promise<unknown>,
 ): Promise<void> {
-  const error = await t.throwsAsync(operation);
-  t.true(error instanceof FsError, String(error));
-  t.is((error as FsError).code, code, error.message);
+  const error: unknown = await t.throwsAsync(operation);
+  if (error instanceof FsError) t.is(error.code, code, error.message);
+  else t.fail(`expected ${code}, got ${String(error)}`);
 }
 
 async function holds(
@@ -56,14 +56,7 @@ export interface OpenedService {
 }
 
 /** Sizes around the borders: a word, a packed shard's most, one cell more, several, the most. */
-const SIZES = [
-  8,
-  CELL_BYTES - 8,
-  CELL_BYTES,
-  CELL_BYTES + 8,
-  3 * CELL_BYTES + 40,
-  MAX_SHARD_BYTES,
-];
+const SIZES = [8, CELL_BYTES - 8, CELL_BYTES, CELL_BYTES + 8, 3 * CELL_BYTES + 40, MAX_SHARD_BYTES];
 
 /** Adds the suite to a test file; `open` brings an empty service for each test. */
 export function testShardService(
@@ -141,12 +134,15 @@ export function testShardService(
     }
   });
 
-  promise("of many who put one id at once, all same bytes, everyone succeeds", async (t, service) => {
-    const payload = payloadOf(3 * CELL_BYTES);
-    await Promise.all(Array.from({ length: 8 }, () => service.put(shardId(1), payload)));
-    await holds(t, service, shardId(1), payload);
-    t.deepEqual([(await service.stats()).shards], [1]);
-  });
+  promise(
+    "of many who put one id at once, all same bytes, everyone succeeds",
+    async (t, service) => {
+      const payload = payloadOf(3 * CELL_BYTES);
+      await Promise.all(Array.from({ length: 8 }, () => service.put(shardId(1), payload)));
+      await holds(t, service, shardId(1), payload);
+      t.deepEqual([(await service.stats()).shards], [1]);
+    },
+  );
 
   promise("of many who put different bytes under one id, one wins whole", async (t, service) => {
     const outcomes = await Promise.allSettled(
@@ -237,35 +233,39 @@ export function testShardService(
     await holds(t, service, shardId(64), payloadOf(64, 5));
   });
 
-  promise("a group lists its shards, and only its own, by slice, index, slot", async (t, service) => {
-    const wanted = [
-      shardId(1),
-      shardId(2, { slot: 1 }),
-      shardId(2, { slot: 5 }),
-      shardId(2, { index: 1 }),
-      shardId(256),
-      shardId(2 ** 40 + 1),
-    ];
-    const others = [
-      shardId(2, { pg: 6 }),
-      shardId(2, { pg: 8 }),
-      shardId(2, { pool: 2 as PoolId }),
-    ];
-    for (const id of [...wanted, ...others].reverse()) await service.put(id, payloadOf(64, id.slice));
-    const { shards, next } = await service.list(1 as PoolId, 7);
-    t.deepEqual(
-      shards,
-      wanted.map((id) => ({ id, sizeBytes: 64 })),
-    );
-    t.is(next, undefined);
-    t.deepEqual(await service.groups(), [
-      [1 as PoolId, 6],
-      [1 as PoolId, 7],
-      [1 as PoolId, 8],
-      [2 as PoolId, 7],
-    ]);
-    t.deepEqual(await service.list(1 as PoolId, 99), { shards: [] });
-  });
+  promise(
+    "a group lists its shards, and only its own, by slice, index, slot",
+    async (t, service) => {
+      const wanted = [
+        shardId(1),
+        shardId(2, { slot: 1 }),
+        shardId(2, { slot: 5 }),
+        shardId(2, { index: 1 }),
+        shardId(256),
+        shardId(2 ** 40 + 1),
+      ];
+      const others = [
+        shardId(2, { pg: 6 }),
+        shardId(2, { pg: 8 }),
+        shardId(2, { pool: 2 as PoolId }),
+      ];
+      for (const id of [...wanted, ...others].reverse())
+        await service.put(id, payloadOf(64, id.slice));
+      const { shards, next } = await service.list(1 as PoolId, 7);
+      t.deepEqual(
+        shards,
+        wanted.map((id) => ({ id, sizeBytes: 64 })),
+      );
+      t.is(next, undefined);
+      t.deepEqual(await service.groups(), [
+        [1 as PoolId, 6],
+        [1 as PoolId, 7],
+        [1 as PoolId, 8],
+        [2 as PoolId, 7],
+      ]);
+      t.deepEqual(await service.list(1 as PoolId, 99), { shards: [] });
+    },
+  );
 
   promise("a long listing comes in pages that neither skip nor repeat", async (t, service) => {
     const count = MAX_SHARD_PAGE + 100;

@@ -54,7 +54,8 @@ export class FileModel {
       }
       this.#bytes.set(position, value);
     }
-    if (sizeBytes < Math.min(...this.#sizes) || sizeBytes > Math.max(...this.#sizes)) wrong.push(`size is ${sizeBytes}`);
+    if (sizeBytes < Math.min(...this.#sizes) || sizeBytes > Math.max(...this.#sizes))
+      wrong.push(`size is ${sizeBytes}`);
     for (const position of this.#bytes.keys()) {
       if (position >= sizeBytes) this.#bytes.delete(position);
     }

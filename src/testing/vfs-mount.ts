@@ -42,7 +42,7 @@ export async function testMount(
   const clock = options.clock ?? new FakeClock();
   const blocks = options.blocks ?? new MemoryBlockStore();
   const namespace = options.namespace ?? (await TestNamespace.create(clock));
-  const meta = namespace.newSession();
+  const meta = await namespace.newSession();
   const vfs = new DfsVfs({
     geometry: DEFAULT_GEOMETRY,
     log: silentLog,

@@ -12,9 +12,8 @@ import type { ReadPlan } from "./read-plan.ts";
 const CELL_SHARE = 1 / 8;
 /** A block of so few cells is fetched whole: the request costs more than the bytes. */
 const SMALL_BLOCK_CELLS = 4;
-/** A block of which this share was fetched in runs is fetched whole at the next. */
+/** A block of which this share is cached in runs is fetched whole at the next: reads stay in it. */
 const HOT_SHARE = 1 / 5;
-const MAX_COUNTED_BLOCKS = 4096;
 /** Bounds the keys; a slice has at most 16 blocks. */
 const MAX_BLOCK_INDEX = 64;
 
@@ -24,13 +23,15 @@ export class BlockReader {
   readonly #blocks: FetchCache;
   readonly #cells: FetchCache;
   readonly #cellsPerBlock: number;
-  /** Runs fetched per block, to notice random reads that stay in one block. */
-  #runCounts = new Map<number, number>();
+  /** Cached runs per block, to notice random reads that stay in few blocks. */
+  readonly #runCounts = new Map<number, number>();
 
   constructor(store: BlockStore, pool: BufferPool, geometry: Geometry, cacheBytes: number) {
     this.#store = store;
     this.#geometry = geometry;
-    this.#cells = new FetchCache(pool, cacheBytes * CELL_SHARE);
+    this.#cells = new FetchCache(pool, cacheBytes * CELL_SHARE, ({ keys }) => {
+      this.#countRuns(Math.floor((keys[0] ?? 0) / this.#cellsPerBlock), -1);
+    });
     this.#blocks = new FetchCache(pool, cacheBytes * (1 - CELL_SHARE));
     this.#cellsPerBlock = Math.ceil(geometry.blockBytes / geometry.cellBytes);
   }
@@ -114,9 +115,17 @@ export class BlockReader {
     for (let index = cell; index < end; index += 1) keys.push(key * this.#cellsPerBlock + index);
     const offset = cell * cellBytes;
     const length = Math.min(end * cellBytes, ref.lengthBytes) - offset;
-    if (this.#runCounts.size >= MAX_COUNTED_BLOCKS) this.#runCounts = new Map();
-    this.#runCounts.set(key, (this.#runCounts.get(key) ?? 0) + 1);
-    return this.#cells.fetch(keys, length, (target) => this.#store.readBlock(ref, offset, target));
+    const run = this.#cells.fetch(keys, length, (target) =>
+      this.#store.readBlock(ref, offset, target),
+    );
+    if (run !== undefined) this.#countRuns(key, 1);
+    return run;
+  }
+
+  #countRuns(blockKey: number, change: number): void {
+    const count = (this.#runCounts.get(blockKey) ?? 0) + change;
+    if (count > 0) this.#runCounts.set(blockKey, count);
+    else this.#runCounts.delete(blockKey);
   }
 }
 

@@ -30,36 +30,36 @@ export class DirectoryReader {
   readonly #caller: Caller;
   readonly #ino: Ino;
   #page: Page | undefined;
-  #parent: Ino | undefined;
+  #parent: Ino;
+  #readBefore = false;
 
   constructor(context: MountContext, files: OpenFiles, caller: Caller, ino: Ino) {
     this.#context = context;
     this.#files = files;
     this.#caller = caller;
     this.#ino = ino;
+    this.#parent = ino;
   }
 
   /** Fetches the first page, so that a directory that can't be read fails to open. */
   async open(): Promise<void> {
-    await this.#fetch(DOT_DOT_COOKIE, true);
+    await Promise.all([this.#fetch(DOT_DOT_COOKIE, true), this.#findParent()]);
   }
 
   /** Entries after `cursor`; none at the end. @throws FsError of readdir */
   read(cursor: number, withAttrs: boolean): MaybePromise<readonly DirEntry[]> {
-    const page = this.#page;
-    if (cursor === 0 && page?.after !== DOT_DOT_COOKIE) this.#page = undefined;
+    // Reading from the start again must see what has changed in between.
+    if (cursor === 0 && this.#readBefore) this.#page = undefined;
+    this.#readBefore = true;
     const from = Math.max(cursor, DOT_DOT_COOKIE);
     const ready = this.#entriesAfter(from, withAttrs);
-    if (ready === undefined || (cursor < DOT_DOT_COOKIE && this.#parent === undefined)) {
-      return this.#readLater(cursor, from, withAttrs);
-    }
-    return this.#deliver(cursor, ready);
+    return ready === undefined
+      ? this.#readLater(cursor, from, withAttrs)
+      : this.#deliver(cursor, ready);
   }
 
   async #readLater(cursor: number, from: number, withAttrs: boolean): Promise<readonly DirEntry[]> {
-    const parent = cursor < DOT_DOT_COOKIE ? this.#findParent() : undefined;
     const page = await this.#fetch(from, withAttrs);
-    await parent;
     return this.#deliver(cursor, page.entries);
   }
 
@@ -82,11 +82,9 @@ export class DirectoryReader {
       entry.attr === undefined ? entry : { ...entry, attr: this.#files.show(entry.attr, asked) },
     );
     if (cursor >= DOT_DOT_COOKIE) return shown;
-    // Reading from the start again must see what has changed in between.
-    if (cursor === 0 && this.#page !== undefined) this.#page = { ...this.#page, after: -1 };
     const dots = [
       dotEntry(".", this.#ino, DOT_COOKIE),
-      dotEntry("..", this.#parent ?? this.#ino, DOT_DOT_COOKIE),
+      dotEntry("..", this.#parent, DOT_DOT_COOKIE),
     ];
     return [...dots.slice(cursor), ...shown];
   }
@@ -113,8 +111,7 @@ export class DirectoryReader {
       this.#parent = await this.#context.meta.parentOf(this.#ino);
     } catch (error) {
       // A removed directory has no parent any more; it is shown as its own.
-      if (!isFsError(error)) throw error;
-      this.#parent = this.#ino;
+      if (!isFsError(error, "ENOENT", "ESTALE")) throw error;
     }
   }
 }

@@ -20,6 +20,7 @@ export interface CacheEntry {
 export class FetchCache {
   readonly #pool: BufferPool;
   readonly #maxBytes: number;
+  readonly #onRemove: (entry: CacheEntry) => void;
   readonly #byKey = new Map<number, CacheEntry>();
   /** From the least to the most recently used. */
   readonly #entries = new Set<CacheEntry>();
@@ -27,9 +28,15 @@ export class FetchCache {
   #usedBytes = 0;
   #fetchingBytes = 0;
 
-  constructor(pool: BufferPool, maxBytes: number) {
+  /** @param onRemove told of each entry that is evicted or whose fetch failed */
+  constructor(
+    pool: BufferPool,
+    maxBytes: number,
+    onRemove: (entry: CacheEntry) => void = () => undefined,
+  ) {
     this.#pool = pool;
     this.#maxBytes = maxBytes;
+    this.#onRemove = onRemove;
   }
 
   get usedBytes(): number {
@@ -130,6 +137,7 @@ export class FetchCache {
     if (entry.lenders === 0) this.#pool.recycle(buffer);
     entry.buffer = undefined;
     entry.view = NOTHING;
+    this.#onRemove(entry);
   }
 }
 

@@ -67,7 +67,11 @@ const step = fc.oneof(
   },
 );
 
-type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+const lose = fc.record({ op: fc.constant("lose" as const) });
+
+type Step =
+  | (typeof step extends fc.Arbitrary<infer T> ? T : never)
+  | (typeof lose extends fc.Arbitrary<infer T> ? T : never);
 
 /** Runs steps on one file, keeping model and file alike. */
 class Run {
@@ -159,6 +163,9 @@ class Run {
       }
       case "touch":
         await vfs.setattr(ROOT_CALLER, this.#ino as never, { mtime: { sec: 1, nsec: 2 } });
+        return;
+      case "lose":
+        await this.mount.meta.lose();
         return;
       case "time":
         await clock.advance(step.ms);
@@ -252,23 +259,34 @@ function slowStore(seed: number): MemoryBlockStore {
 
 function parameters(numRuns: number): fc.Parameters<unknown> {
   const seed = process.env["DFS_SEED"];
-  return { numRuns, includeErrorInReport: true, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+  return {
+    numRuns,
+    includeErrorInReport: true,
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+  };
 }
 
 test("a file reads as a plain array of bytes would, whatever the order of operations", async (t) => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), fc.nat(), async (steps, seed) => {
-      const mount = await testMount({
-        geometry: TINY_GEOMETRY,
-        blocks: slowStore(seed),
-        maxDirtyBytes: 64 * 1024,
-        cacheBytes: 64 * 1024,
-      });
-      const run = new Run(mount, await createFile(mount.vfs, "file"));
-      for (const each of steps) await run.step(each);
-      await run.finish();
-      if (run.failures > 0) throw new Error("an operation failed although nothing was wrong");
-    }),
+    fc.asyncProperty(
+      fc.array(fc.oneof({ weight: 25, arbitrary: step }, { weight: 1, arbitrary: lose }), {
+        maxLength: 60,
+        size: "max",
+      }),
+      fc.nat(),
+      async (steps, seed) => {
+        const mount = await testMount({
+          geometry: TINY_GEOMETRY,
+          blocks: slowStore(seed),
+          maxDirtyBytes: 64 * 1024,
+          cacheBytes: 64 * 1024,
+        });
+        const run = new Run(mount, await createFile(mount.vfs, "file"));
+        for (const each of steps) await run.step(each);
+        await run.finish();
+        if (run.failures > 0) throw new Error("an operation failed although nothing was wrong");
+      },
+    ),
     parameters(Number(process.env["VFS_RUNS"] ?? 300)),
   );
   t.pass();

@@ -122,21 +122,22 @@ export class FileOperations {
   /** The new session holds nothing open yet: opens every handle's inode again. */
   async reopenAll(): Promise<void> {
     this.#context.sliceIds.reset();
-    const handles = this.#handles.allFiles().map(([, handle]) => handle);
-    const next = handles.values();
+    const next = this.#handles.allFiles().values();
     const reopenNext = async (): Promise<void> => {
-      for (const handle of next) await this.#reopen(handle);
+      for (const [fh, handle] of next) await this.#reopen(fh, handle);
     };
     await Promise.all(Array.from({ length: MAX_REOPENS_IN_FLIGHT }, reopenNext));
   }
 
-  async #reopen(handle: OpenHandle): Promise<void> {
+  async #reopen(fh: FileHandle, handle: OpenHandle): Promise<void> {
     const { file, caller, readable, writable } = handle;
-    if (file.dead !== undefined) return;
+    if (file.dead !== undefined || !this.#handles.has(fh)) return;
     try {
       const access = { read: readable, write: writable, truncate: false };
       await this.#context.meta.open(caller, file.ino, access);
       file.uncertain();
+      // Closed in the meantime: its release may have come before this open.
+      if (!this.#handles.has(fh)) this.#releases.add(file.ino);
     } catch (error) {
       const message = `inode ${file.ino} is gone: the metadata server lost the session`;
       file.dead = new FsError("EIO", message, { cause: error });

@@ -1,7 +1,7 @@
 // The write side of one inode: takes bytes, sends blocks, commits extents in write order, one commit at a
 // time, and keeps failures until they are told.
 import type { Attr, Timespec } from "../domain/attributes.ts";
-import { FsError } from "../domain/errno.ts";
+import { FsError, isFsError } from "../domain/errno.ts";
 import type { Ino, PoolId } from "../domain/ids.ts";
 import {
   BLOCK_BYTES,
@@ -15,6 +15,7 @@ import { asFsError, FailureLatch } from "./failures.ts";
 import { InodeLock } from "./inode-lock.ts";
 import type { MountContext } from "./mount-context.ts";
 import type { PendingSlice } from "./pending-slice.ts";
+import { SliceSender } from "./slice-sender.ts";
 import type { MaybePromise } from "./vfs.ts";
 import type { WritebackTarget } from "./writeback.ts";
 
@@ -34,6 +35,7 @@ export class FileWriter implements WritebackTarget {
   readonly slices: DirtySlices;
   readonly #context: MountContext;
   readonly #owner: WriterOwner;
+  readonly #sender: SliceSender;
   #openSlices = 0;
   #committing = false;
   /** fsyncs under way, which commit themselves. */
@@ -50,6 +52,13 @@ export class FileWriter implements WritebackTarget {
     this.#context = context;
     this.#owner = owner;
     this.slices = new DirtySlices(context);
+    this.#sender = new SliceSender(context, owner.ino, {
+      progress: () => {
+        this.#pump();
+        this.#pressAfterFailure();
+      },
+      fail: (error) => this.#fail(error),
+    });
   }
 
   get dirty(): boolean {
@@ -184,7 +193,7 @@ export class FileWriter implements WritebackTarget {
       const slice = this.slices.place(chunk, position, wanted, context);
       if (slice.lengthBytes === 0) this.#openSlices += 1;
       const taken = slice.room(position, wanted);
-      slice.write(position, data, from + done, taken, (index) => this.#send(slice, index));
+      slice.write(position, data, from + done, taken, (index) => this.#sender.send(slice, index));
       if (slice.full) this.#seal(slice);
       done += taken;
     }
@@ -200,54 +209,7 @@ export class FileWriter implements WritebackTarget {
   #seal(slice: PendingSlice): void {
     if (slice.sealed) return;
     this.#openSlices -= 1;
-    const rest = slice.seal();
-    if (rest !== undefined) this.#send(slice, rest);
-    else if (slice.id === undefined) void this.#identifyInline(slice);
-  }
-
-  #send(slice: PendingSlice, index: number): void {
-    const bytes = slice.beginPut(index);
-    void this.#put(slice, index, bytes);
-  }
-
-  async #put(slice: PendingSlice, index: number, bytes: Uint8Array): Promise<void> {
-    try {
-      if (slice.id === undefined) await this.#identify(slice);
-      if (slice.failure !== undefined) throw slice.failure;
-      const ref = slice.refOf(index);
-      await this.#context.pipeline.put(ref, bytes);
-      this.#context.unsynced.add(this.#owner.ino, ref);
-      slice.finishPut(index);
-    } catch (error) {
-      // One failure of a slice is enough to tell; its other blocks may fail after it was dropped.
-      slice.failPut(slice.failure ?? this.#fail(error));
-    }
-    this.#pump();
-  }
-
-  /** Mostly done when it returns; a promise only where the server has to be asked for ids. */
-  #identify(slice: PendingSlice): Promise<void> | undefined {
-    if (slice.identifying !== undefined) return slice.identifying;
-    const taken = this.#context.sliceIds.take();
-    if (typeof taken === "number") {
-      slice.id = taken;
-      return undefined;
-    }
-    slice.identifying = taken.then((id) => {
-      slice.id = id;
-    });
-    return slice.identifying;
-  }
-
-  async #identifyInline(slice: PendingSlice): Promise<void> {
-    try {
-      const waiting = this.#identify(slice);
-      if (waiting === undefined) return; // the caller pumps when it has sealed all
-      await waiting;
-    } catch (error) {
-      slice.failure = this.#fail(error);
-    }
-    this.#pump();
+    this.#sender.finish(slice);
   }
 
   #fail(error: unknown): FsError {
@@ -265,7 +227,6 @@ export class FileWriter implements WritebackTarget {
       const batch = this.slices.nextBatch(Number.MAX_SAFE_INTEGER);
       if (batch.length > 0) void this.#commit(batch, false).then(() => this.#pump());
     }
-    if (this.#failure !== undefined) this.#context.budget.press();
     this.#notify();
   }
 
@@ -292,10 +253,13 @@ export class FileWriter implements WritebackTarget {
       this.#owner.committed(attr, batch);
       this.slices.remove(batch);
     } catch (error) {
-      const failure = this.#fail(error);
-      for (const slice of batch) slice.failure = failure;
       this.#killPrivileges ||= killPrivileges;
       this.#owner.uncertain();
+      if (!isFsError(error, "ESTALE") || !this.#sender.renew(batch)) {
+        const failure = this.#fail(error);
+        for (const slice of batch) slice.failure = failure;
+        this.#pressAfterFailure();
+      }
     }
     this.#committing = false;
     this.#leaveWhenClean();
@@ -306,20 +270,28 @@ export class FileWriter implements WritebackTarget {
     try {
       this.sealAll();
       const seq = this.slices.lastSeq;
-      while (this.#committing || this.slices.unfinished(seq)) await this.#nextChange();
-      await this.#context.unsynced.sync(this.#owner.ino);
       let committed = false;
-      for (;;) {
-        const batch = this.slices.nextBatch(seq);
-        if (batch.length === 0) break;
-        await this.#commit(batch, true);
-        committed = true;
-      }
+      do {
+        while (this.#committing || this.slices.unfinished(seq)) await this.#nextChange();
+        await this.#context.unsynced.sync(this.#owner.ino);
+        for (;;) {
+          const batch = this.slices.nextBatch(seq);
+          if (batch.length === 0) break;
+          await this.#commit(batch, true);
+          committed = true;
+        }
+        // What a lost session left to be put anew is still to come.
+      } while (this.slices.unsettled(seq));
       if (!committed) await this.#context.meta.syncMetadata();
     } finally {
       this.#holds -= 1;
       this.#pump();
     }
+  }
+
+  /** Memory that was about to come free stays taken. */
+  #pressAfterFailure(): void {
+    if (this.#failure !== undefined) this.#context.budget.press();
   }
 
   #leaveWhenClean(): void {

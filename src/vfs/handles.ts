@@ -35,6 +35,10 @@ export class Handles {
     return this.#last;
   }
 
+  has(fh: FileHandle): boolean {
+    return this.#files.has(fh);
+  }
+
   /** @throws FsError EBADF, or EIO when the inode was lost with its session */
   file(fh: FileHandle): OpenHandle {
     const handle = this.#files.get(fh);

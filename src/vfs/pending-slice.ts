@@ -16,6 +16,8 @@ const BLOCK_BUFFER_FROM_BYTES = 128 * 1024;
 interface PendingBlock {
   /** Undefined once the block stands on the nodes. */
   buffer: Uint8Array | undefined;
+  /** Where it stands from then on. */
+  ref: BlockRef | undefined;
   lengthBytes: number;
   sent: boolean;
   /** A reader was given a view: the buffer is left to the garbage collector. */
@@ -42,6 +44,8 @@ export class PendingSlice {
   /** The wait for `id`, while no range has one left. */
   identifying: Promise<void> | undefined;
   failure: FsError | undefined;
+  /** How often its bytes were put anew because a session was lost. */
+  renewals = 0;
   #length = 0;
   #sealed = false;
   #sentBytes = 0;
@@ -163,10 +167,11 @@ export class PendingSlice {
   }
 
   /** The block stands: its memory is free. */
-  finishPut(index: number): void {
+  finishPut(index: number, ref: BlockRef): void {
     this.#unfinishedPuts -= 1;
     if (this.failure !== undefined) return;
     const block = this.#blockAt(index);
+    block.ref = ref;
     if (block.buffer !== undefined) this.#letGo(block.buffer, !block.shared);
     block.buffer = undefined;
   }
@@ -174,6 +179,27 @@ export class PendingSlice {
   failPut(error: FsError): void {
     this.#unfinishedPuts -= 1;
     this.failure ??= error;
+  }
+
+  /** The id is void; a ready slice isn't any more until `finishRenewal`. */
+  beginRenewal(): void {
+    this.renewals += 1;
+    this.id = undefined;
+    this.identifying = undefined;
+    this.#unfinishedPuts += 1;
+  }
+
+  /** Where the blocks of a ready slice stand; none when it goes into the commit. */
+  putBlocks(): BlockRef[] {
+    return this.#blocks.flatMap(({ ref }) => (ref === undefined ? [] : [ref]));
+  }
+
+  movedBlock(index: number, ref: BlockRef): void {
+    this.#blockAt(index).ref = ref;
+  }
+
+  finishRenewal(): void {
+    this.#unfinishedPuts -= 1;
   }
 
   refOf(index: number): BlockRef {
@@ -227,11 +253,13 @@ export class PendingSlice {
       const inBlock = offset - index * blockBytes;
       const step = Math.min(blockBytes - inBlock, end - offset);
       const block = this.#blockAt(index);
-      if (block.buffer === undefined) {
-        sink.block(this.refOf(index), inBlock, step, this.#length);
-      } else {
+      if (block.buffer !== undefined) {
         block.shared = true;
         sink.bytes(block.buffer.subarray(inBlock, inBlock + step));
+      } else if (block.ref !== undefined) {
+        sink.block(block.ref, inBlock, step, this.#length);
+      } else {
+        throw new RangeError(`block ${index} of a pending slice is nowhere`);
       }
       offset += step;
     }
@@ -259,6 +287,7 @@ export class PendingSlice {
       const wanted = index > 0 ? this.#resources.geometry.blockBytes : neededBytes;
       const block = {
         buffer: this.#takeBuffer(wanted),
+        ref: undefined,
         lengthBytes: 0,
         sent: false,
         shared: false,

@@ -58,7 +58,11 @@ export interface Vfs {
     flags: number,
   ): MaybePromise<OpenResult>;
   open(caller: Caller, ino: Ino, flags: number): MaybePromise<OpenResult>;
-  /** The bytes at [offset, offset + sizeBytes), fewer at the end of the file, as pieces in order. */
+  /**
+   * The bytes at [offset, offset + sizeBytes), fewer at the end of the file, as pieces in order.
+   * The pieces are views of cached memory: not to be written to, valid until the next read by the
+   * same handle or its release.
+   */
   read(fh: FileHandle, offset: number, sizeBytes: number): MaybePromise<readonly Uint8Array[]>;
   /** Copies `data` before it returns or settles; waits while too much is dirty. Returns data.length. */
   write(

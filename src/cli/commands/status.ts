@@ -39,7 +39,7 @@ export function formatStatus(cluster: ClusterStatus, url: string): string {
   const rows: (string | number)[][] = [
     ["node", "state", "zone", "used", "capacity", "last seen", "url"],
   ];
-  for (const node of cluster.nodes) {
+  for (const node of cluster.nodes.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const seen = node.lastSeenMsAgo === undefined ? "never" : formatSpan(node.lastSeenMsAgo);
     rows.push([
       node.id,

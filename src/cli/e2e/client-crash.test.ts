@@ -35,34 +35,37 @@ async function writeUntilBroken(
   return { acknowledged, broken: undefined };
 }
 
-test("a killed client loses no acknowledged file and shows no wrong byte of the others", async (t) => {
-  t.timeout(400_000);
-  const cluster = await E2eCluster.up(t);
-  const files = seededFiles(drawSeed(t), SIZES);
-  const writing = writeUntilBroken(cluster.mnt, files);
-  await cluster.waitUntil(
-    "some files",
-    60_000,
-    async () => (await readdir(cluster.mnt)).length > 30,
-  );
-  await cluster.kill("mount");
-  const { acknowledged, broken } = await writing;
-  t.truthy(broken, "the writer must have been interrupted, else this shows nothing");
-  t.is((await cluster.report()).mountState, "stale");
-  await cluster.start("mount");
-  await assertAllWhole(t, cluster.mnt, acknowledged, "after the crash");
-  if (broken !== undefined && (await readdir(cluster.mnt)).includes(broken.name)) {
-    const right = await rightBytes(cluster.mnt, broken);
-    t.not(right, -1, "the interrupted file has bytes that nobody wrote there");
-    t.log(`the interrupted file shows ${right} of ${broken.sizeBytes} bytes`);
-  }
+test.serial(
+  "a killed client loses no acknowledged file and shows no wrong byte of the others",
+  async (t) => {
+    t.timeout(400_000);
+    const cluster = await E2eCluster.up(t);
+    const files = seededFiles(drawSeed(t), SIZES);
+    const writing = writeUntilBroken(cluster.mnt, files);
+    await cluster.waitUntil(
+      "some files",
+      60_000,
+      async () => (await readdir(cluster.mnt)).length > 30,
+    );
+    await cluster.kill("mount");
+    const { acknowledged, broken } = await writing;
+    t.truthy(broken, "the writer must have been interrupted, else this shows nothing");
+    t.is((await cluster.report()).mountState, "stale");
+    await cluster.start("mount");
+    await assertAllWhole(t, cluster.mnt, acknowledged, "after the crash");
+    if (broken !== undefined && (await readdir(cluster.mnt)).includes(broken.name)) {
+      const right = await rightBytes(cluster.mnt, broken);
+      t.not(right, -1, "the interrupted file has bytes that nobody wrote there");
+      t.log(`the interrupted file shows ${right} of ${broken.sizeBytes} bytes`);
+    }
 
-  await cluster.waitUntil("no shard without a file", GC_TIMEOUT_MS, async () => {
-    const kept = (await cluster.status()).nodes.reduce((sum, { shards }) => sum + shards, 0);
-    return kept === (await shardsOfAllFiles(cluster));
-  });
-  await assertAllWhole(t, cluster.mnt, acknowledged, "after gc");
-});
+    await cluster.waitUntil("no shard without a file", GC_TIMEOUT_MS, async () => {
+      const kept = (await cluster.status()).nodes.reduce((sum, { shards }) => sum + shards, 0);
+      return kept === (await shardsOfAllFiles(cluster));
+    });
+    await assertAllWhole(t, cluster.mnt, acknowledged, "after gc");
+  },
+);
 
 interface FileStripes {
   stripes: { slice: number; index: number; shards: unknown[] }[];

@@ -11,32 +11,37 @@ import {
   writeAllSeeded,
 } from "../../testing/e2e-files.ts";
 
-test("put and get keep bytes, mode and time, through files, directories and pipes", async (t) => {
-  const cluster = await E2eCluster.up(t, { nodes: 3, mount: false });
-  const local = join(cluster.scratch, "local");
-  const files = seededFiles(drawSeed(t), [0, 1, 70_000, 4 * MIB + 1, 30 * MIB]);
-  await writeAllSeeded(local, files);
-  const last = join(local, files.at(-1)?.name ?? "");
-  await chmod(last, 0o640);
-  await utimes(last, 1_600_000_000, 1_600_000_000);
-  await symlink("file-that-is-elsewhere", join(local, "link"));
+test.serial(
+  "put and get keep bytes, mode and time, through files, directories and pipes",
+  async (t) => {
+    const cluster = await E2eCluster.up(t, { nodes: 3, mount: false });
+    const local = join(cluster.scratch, "local");
+    const files = seededFiles(drawSeed(t), [0, 1, 70_000, 4 * MIB + 1, 30 * MIB]);
+    await writeAllSeeded(local, files);
+    const last = join(local, files.at(-1)?.name ?? "");
+    await chmod(last, 0o640);
+    await utimes(last, 1_600_000_000, 1_600_000_000);
+    await symlink("file-that-is-elsewhere", join(local, "link"));
 
-  await cluster.dfs("put", "-r", local, "/tree");
-  const back = join(cluster.scratch, "back");
-  await cluster.dfs("get", "-r", "dfs:/tree", back);
-  await assertAllWhole(t, back, files, "after put -r and get -r");
-  const copied = await stat(join(back, files.at(-1)?.name ?? ""));
-  t.is(copied.mode & 0o7777, 0o640);
-  t.is(copied.mtimeMs, 1_600_000_000_000);
-  t.is(await readlink(join(back, "link")), "file-that-is-elsewhere");
+    await cluster.dfs("put", "-r", local, "/tree");
+    const back = join(cluster.scratch, "back");
+    await cluster.dfs("get", "-r", "dfs:/tree", back);
+    await assertAllWhole(t, back, files, "after put -r and get -r");
+    const copied = await stat(join(back, files.at(-1)?.name ?? ""));
+    t.is(copied.mode & 0o7777, 0o640);
+    t.is(copied.mtimeMs, 1_600_000_000_000);
+    t.is(await readlink(join(back, "link")), "file-that-is-elsewhere");
 
-  const content = await readFile(last);
-  t.is((await cluster.run(["put", "-", "/piped"], { input: content })).code, 0);
-  const piped = await cluster.run(["get", "/piped", "-"]);
-  t.true(Buffer.from(piped.stdout, "latin1").equals(content));
-});
+    const content = await readFile(last);
+    t.is((await cluster.run(["put", "-", "/piped"], { input: content })).code, 0);
+    const piped = await cluster.run(["get", "/piped", "-"]);
+    t.is(piped.code, 0, piped.stderr);
+    t.is(piped.stdout.length, content.length);
+    t.true(Buffer.from(piped.stdout, "latin1").equals(content));
+  },
+);
 
-test("mkdir, ls and rm do what they do elsewhere", async (t) => {
+test.serial("mkdir, ls and rm do what they do elsewhere", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   t.is((await cluster.run(["mkdir", "/a/b/c"])).code, 3);
   await cluster.dfs("mkdir", "-p", "/a/b/c");
@@ -58,7 +63,7 @@ test("mkdir, ls and rm do what they do elsewhere", async (t) => {
   await cluster.dfs("rm", "-f", "/a");
 });
 
-test("info shows each shard on a node of its own, and which are missing", async (t) => {
+test.serial("info shows each shard on a node of its own, and which are missing", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 6, mount: false });
   const local = join(cluster.scratch, "file");
   await writeFile(local, Buffer.alloc(5 * MIB, 1));
@@ -84,7 +89,7 @@ test("info shows each shard on a node of its own, and which are missing", async 
   t.is(states.filter((state) => state === "unreachable").length, 2);
 });
 
-test("an interrupted put leaves no file and the old one alone", async (t) => {
+test.serial("an interrupted put leaves no file and the old one alone", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const local = join(cluster.scratch, "file");
   await writeFile(local, "the old content");

@@ -31,7 +31,7 @@ const SIZES = [
   100 * MIB,
 ];
 
-test("files of every size come back byte-identical from cold caches", async (t) => {
+test.serial("files of every size come back byte-identical from cold caches", async (t) => {
   const cluster = await E2eCluster.up(t);
   const files = seededFiles(drawSeed(t), SIZES);
   await writeAllSeeded(cluster.mnt, files);
@@ -44,21 +44,24 @@ test("files of every size come back byte-identical from cold caches", async (t) 
   t.is((await readdir(cluster.mnt)).length, files.length);
 });
 
-test("any two of six nodes may be dead: all fifteen pairs read the same bytes", async (t) => {
-  const cluster = await E2eCluster.up(t);
-  const files = seededFiles(drawSeed(t), [1, 20_000, 300_000, 4 * MIB + 1, 11 * MIB]);
-  await writeAllSeeded(cluster.mnt, files);
-  for (const first of NODES) {
-    for (const second of NODES.filter((node) => node > first)) {
-      await cluster.kill(first, second);
-      await cluster.demo("remount");
-      await assertAllWhole(t, cluster.mnt, files, `nodes ${first} and ${second} dead`);
-      await cluster.start(first, second);
+test.serial(
+  "any two of six nodes may be dead: all fifteen pairs read the same bytes",
+  async (t) => {
+    const cluster = await E2eCluster.up(t);
+    const files = seededFiles(drawSeed(t), [1, 20_000, 300_000, 4 * MIB + 1, 11 * MIB]);
+    await writeAllSeeded(cluster.mnt, files);
+    for (const first of NODES) {
+      for (const second of NODES.filter((node) => node > first)) {
+        await cluster.kill(first, second);
+        await cluster.demo("remount");
+        await assertAllWhole(t, cluster.mnt, files, `nodes ${first} and ${second} dead`);
+        await cluster.start(first, second);
+      }
     }
-  }
-});
+  },
+);
 
-test("a file's time and mode are kept to the nanosecond and the bit", async (t) => {
+test.serial("a file's time and mode are kept to the nanosecond and the bit", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const [file] = seededFiles(drawSeed(t), [1000]);
   if (file === undefined) return;

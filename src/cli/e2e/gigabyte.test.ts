@@ -15,7 +15,7 @@ const LARGE = [300 * MIB, 200 * MIB + 1, 128 * MIB];
 const MIDDLING = Array.from({ length: 60 }, (_, i) => 6 * MIB + i * 4099);
 const SMALL = Array.from({ length: 400 }, (_, i) => 64 + i * 97);
 
-test("a GiB of mixed files survives two nodes that die while it is written", async (t) => {
+test.serial("a GiB of mixed files survives two nodes that die while it is written", async (t) => {
   t.timeout(600_000);
   const cluster = await E2eCluster.up(t);
   const seed = drawSeed(t);

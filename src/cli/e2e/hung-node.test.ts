@@ -30,7 +30,7 @@ async function longestCall(path: string, flags: "r" | "w", sizeBytes: number): P
   return longestMs;
 }
 
-test("a hung node stalls neither reads nor writes for more than a moment", async (t) => {
+test.serial("a hung node stalls neither reads nor writes for more than a moment", async (t) => {
   t.timeout(300_000);
   const cluster = await E2eCluster.up(t);
   const files = seededFiles(drawSeed(t), [64 * MIB, 5000, 100_000]);
@@ -51,12 +51,15 @@ test("a hung node stalls neither reads nor writes for more than a moment", async
   await assertAllWhole(t, cluster.mnt, files, "the node back");
 });
 
-test("a node that hangs while it is written to stalls the writer for a moment only", async (t) => {
-  const cluster = await E2eCluster.up(t);
-  const writing = longestCall(join(cluster.mnt, "written"), "w", 200 * MIB);
-  await cluster.demo("pause", "2");
-  const writeMs = await writing;
-  t.log(`longest call while a node began to hang: ${writeMs.toFixed(0)} ms`);
-  t.true(writeMs < MAX_STALL_MS);
-  await cluster.demo("resume", "2");
-});
+test.serial(
+  "a node that hangs while it is written to stalls the writer for a moment only",
+  async (t) => {
+    const cluster = await E2eCluster.up(t);
+    const writing = longestCall(join(cluster.mnt, "written"), "w", 200 * MIB);
+    await cluster.demo("pause", "2");
+    const writeMs = await writing;
+    t.log(`longest call while a node began to hang: ${writeMs.toFixed(0)} ms`);
+    t.true(writeMs < MAX_STALL_MS);
+    await cluster.demo("resume", "2");
+  },
+);

@@ -6,23 +6,29 @@ import { E2eCluster, runDfs } from "../../testing/e2e-cluster.ts";
 
 const PASSWORD = "correct horse battery";
 
-test("the first user becomes the admin without a login; after that a login is needed", async (t) => {
-  const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
-  const env = { DFS_CONFIG_DIR: join(cluster.scratch, "other"), DFS_META: await metaUrl(cluster) };
-  const stranger = await runDfs(["user", "add", "eve", "--password-stdin"], {
-    env,
-    input: PASSWORD,
-  });
-  t.is(stranger.code, 4);
-  t.regex(stranger.stderr, /log ?in/i);
-  for (const command of [["whoami"], ["status"], ["ls"], ["user", "ls"], ["mount", "/tmp"]]) {
-    const { code, stderr } = await runDfs(command, { env });
-    t.is(code, 4, command.join(" "));
-    t.regex(stderr, /dfs login/);
-  }
-});
+test.serial(
+  "the first user becomes the admin without a login; after that a login is needed",
+  async (t) => {
+    const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
+    const env = {
+      DFS_CONFIG_DIR: join(cluster.scratch, "other"),
+      DFS_META: await metaUrl(cluster),
+    };
+    const stranger = await runDfs(["user", "add", "eve", "--password-stdin"], {
+      env,
+      input: PASSWORD,
+    });
+    t.is(stranger.code, 4);
+    t.regex(stranger.stderr, /log ?in/i);
+    for (const command of [["whoami"], ["status"], ["ls"], ["user", "ls"], ["mount", "/tmp"]]) {
+      const { code, stderr } = await runDfs(command, { env });
+      t.is(code, 4, command.join(" "));
+      t.regex(stderr, /dfs login/);
+    }
+  },
+);
 
-test("login, whoami and logout work as they say, wrong passwords don't", async (t) => {
+test.serial("login, whoami and logout work as they say, wrong passwords don't", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const directory = join(cluster.scratch, "alice");
   const env = { DFS_CONFIG_DIR: directory, DFS_META: await metaUrl(cluster) };
@@ -51,7 +57,7 @@ test("login, whoami and logout work as they say, wrong passwords don't", async (
   t.is((await runDfs(["whoami"], { env })).code, 4);
 });
 
-test("a removed user's login and a changed password's old login are refused", async (t) => {
+test.serial("a removed user's login and a changed password's old login are refused", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const env = { DFS_CONFIG_DIR: join(cluster.scratch, "bob"), DFS_META: await metaUrl(cluster) };
   const login = ["login", "bob", "--password-stdin"];
@@ -66,18 +72,21 @@ test("a removed user's login and a changed password's old login are refused", as
   t.notRegex(await cluster.dfs("user", "ls"), /bob/);
 });
 
-test("usage errors exit with 2, missing things with 3, an absent server with 5", async (t) => {
-  const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
-  t.is((await cluster.run(["ls", "--no-such-option"])).code, 2);
-  t.is((await cluster.run(["no-such-command"])).code, 2);
-  t.is((await cluster.run(["ls", "relative/path"])).code, 2);
-  t.is((await cluster.run(["ls", "/missing"])).code, 3);
-  t.is((await cluster.run(["demo", "kill", "77", "--dir", cluster.directory])).code, 3);
-  await cluster.kill("meta");
-  const { code, stderr } = await cluster.run(["status"]);
-  t.is(code, 5);
-  t.is(stderr.trim().split("\n").length, 1, stderr);
-});
+test.serial(
+  "usage errors exit with 2, missing things with 3, an absent server with 5",
+  async (t) => {
+    const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
+    t.is((await cluster.run(["ls", "--no-such-option"])).code, 2);
+    t.is((await cluster.run(["no-such-command"])).code, 2);
+    t.is((await cluster.run(["ls", "relative/path"])).code, 2);
+    t.is((await cluster.run(["ls", "/missing"])).code, 3);
+    t.is((await cluster.run(["demo", "kill", "77", "--dir", cluster.directory])).code, 3);
+    await cluster.kill("meta");
+    const { code, stderr } = await cluster.run(["status"]);
+    t.is(code, 5);
+    t.is(stderr.trim().split("\n").length, 1, stderr);
+  },
+);
 
 async function metaUrl(cluster: E2eCluster): Promise<string> {
   return (await cluster.report()).meta.url ?? "";

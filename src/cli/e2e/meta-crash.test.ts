@@ -12,30 +12,36 @@ import {
 const SIZES = Array.from({ length: 120 }, (_, i) => (i % 10 === 0 ? 9 * MIB + i : 3000 * (i + 1)));
 const KILL_AFTER_FILES = 40;
 
-test("a metadata server killed in mid-copy loses nothing, and the mount reconnects by itself", async (t) => {
-  t.timeout(300_000);
-  const cluster = await E2eCluster.up(t);
-  const files = seededFiles(drawSeed(t), SIZES);
-  let crash = Promise.resolve();
-  for (const [i, file] of files.entries()) {
-    if (i === KILL_AFTER_FILES) {
-      // The copy goes on meanwhile: it waits, and must not fail.
-      crash = cluster.kill("meta").then(() => cluster.start("meta"));
+test.serial(
+  "a metadata server killed in mid-copy loses nothing, and the mount reconnects by itself",
+  async (t) => {
+    t.timeout(300_000);
+    const cluster = await E2eCluster.up(t);
+    const files = seededFiles(drawSeed(t), SIZES);
+    let crash = Promise.resolve();
+    for (const [i, file] of files.entries()) {
+      if (i === KILL_AFTER_FILES) {
+        // The copy goes on meanwhile: it waits, and must not fail.
+        crash = cluster.kill("meta").then(() => cluster.start("meta"));
+      }
+      await writeSeeded(cluster.mnt, file);
     }
-    await writeSeeded(cluster.mnt, file);
-  }
-  await crash;
-  await assertAllWhole(t, cluster.mnt, files, "from the mount that lived through it");
-  await cluster.demo("remount");
-  await assertAllWhole(t, cluster.mnt, files, "after mounting anew");
-  await cluster.waitForUpNodes(6);
-});
+    await crash;
+    await assertAllWhole(t, cluster.mnt, files, "from the mount that lived through it");
+    await cluster.demo("remount");
+    await assertAllWhole(t, cluster.mnt, files, "after mounting anew");
+    await cluster.waitForUpNodes(6);
+  },
+);
 
-test("storage nodes and logins are still known after the metadata server was killed", async (t) => {
-  const cluster = await E2eCluster.up(t, { nodes: 3 });
-  await cluster.kill("meta");
-  t.is((await cluster.run(["status"])).code, 5);
-  await cluster.start("meta");
-  await cluster.waitForUpNodes(3);
-  t.regex(await cluster.dfs("whoami"), /^admin/);
-});
+test.serial(
+  "storage nodes and logins are still known after the metadata server was killed",
+  async (t) => {
+    const cluster = await E2eCluster.up(t, { nodes: 3 });
+    await cluster.kill("meta");
+    t.is((await cluster.run(["status"])).code, 5);
+    await cluster.start("meta");
+    await cluster.waitForUpNodes(3);
+    t.regex(await cluster.dfs("whoami"), /^admin/);
+  },
+);

@@ -15,7 +15,7 @@ async function makeMountpoint(t: ExecutionContext, cluster: E2eCluster): Promise
   return mountpoint;
 }
 
-test("a daemon mount returns when the mount answers, and umount ends it", async (t) => {
+test.serial("a daemon mount returns when the mount answers, and umount ends it", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const mountpoint = await makeMountpoint(t, cluster);
   const logFile = join(cluster.scratch, "mount.log");
@@ -27,7 +27,7 @@ test("a daemon mount returns when the mount answers, and umount ends it", async 
   t.is((await cluster.run(["umount", mountpoint])).code, 3);
 });
 
-test("a daemon mount that fails says why and exits with the reason's code", async (t) => {
+test.serial("a daemon mount that fails says why and exits with the reason's code", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const missing = await cluster.run(["mount", "-d", join(cluster.scratch, "missing")]);
   t.is(missing.code, 3);
@@ -43,7 +43,7 @@ test("a daemon mount that fails says why and exits with the reason's code", asyn
   t.false(await isFuseMountpoint(mountpoint));
 });
 
-test("a second mount at the same place is refused", async (t) => {
+test.serial("a second mount at the same place is refused", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const { code, stderr } = await cluster.run(["mount", "-d", cluster.mnt]);
   t.is(code, 1);
@@ -52,7 +52,7 @@ test("a second mount at the same place is refused", async (t) => {
   t.is(await readFile(join(cluster.mnt, "still"), "utf8"), "here");
 });
 
-test("a mount that a crash left behind is cleared by the next one", async (t) => {
+test.serial("a mount that a crash left behind is cleared by the next one", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   await writeFile(join(cluster.mnt, "file"), "content");
   await cluster.kill("mount");
@@ -61,7 +61,7 @@ test("a mount that a crash left behind is cleared by the next one", async (t) =>
   t.is(await readFile(join(cluster.mnt, "file"), "utf8"), "content");
 });
 
-test("umount of a busy mount names who holds it and what to do", async (t) => {
+test.serial("umount of a busy mount names who holds it and what to do", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const file = await open(join(cluster.mnt, "held"), "w");
   const busy = await cluster.run(["umount", cluster.mnt]);
@@ -75,7 +75,7 @@ test("umount of a busy mount names who holds it and what to do", async (t) => {
   t.is(await readFile(join(cluster.mnt, "held"), "utf8"), "written while it was busy");
 });
 
-test("remount succeeds while a file is held open", async (t) => {
+test.serial("remount succeeds while a file is held open", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const file = await open(join(cluster.mnt, "held"), "w");
   await file.writeFile("content");
@@ -85,7 +85,7 @@ test("remount succeeds while a file is held open", async (t) => {
   t.is(await readFile(join(cluster.mnt, "after"), "utf8"), "the remount");
 });
 
-test("SIGTERM flushes and unmounts", async (t) => {
+test.serial("SIGTERM flushes and unmounts", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   await writeFile(join(cluster.mnt, "file"), "content");
   const { mountPid } = await cluster.report();
@@ -97,7 +97,7 @@ test("SIGTERM flushes and unmounts", async (t) => {
   t.is(await readFile(join(cluster.mnt, "file"), "utf8"), "content");
 });
 
-test("a daemon holds neither its starter's output nor its locks", async (t) => {
+test.serial("a daemon holds neither its starter's output nor its locks", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const mountpoint = await makeMountpoint(t, cluster);
   const lock = join(cluster.scratch, "lock");
@@ -110,7 +110,7 @@ test("a daemon holds neither its starter's output nor its locks", async (t) => {
   t.regex(stdout, /^free: dfs mounted/);
 });
 
-test("a read-only mount reads and refuses to write", async (t) => {
+test.serial("a read-only mount reads and refuses to write", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   await writeFile(join(cluster.mnt, "file"), "content");
   const mountpoint = await makeMountpoint(t, cluster);

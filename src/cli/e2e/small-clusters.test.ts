@@ -13,21 +13,24 @@ import {
 
 const SIZES = [0, 1, 40_000, 4 * MIB + 1, 10 * MIB];
 
-test("one node works, tolerates nothing, and has everything again when it is back", async (t) => {
-  const cluster = await E2eCluster.up(t, { nodes: 1 });
-  const files = seededFiles(drawSeed(t), SIZES);
-  await writeAllSeeded(cluster.mnt, files);
-  t.is((await cluster.status()).survivesLosses, 0);
-  await cluster.demo("remount");
-  await cluster.kill(1);
-  const large = files.find(({ sizeBytes }) => sizeBytes === 10 * MIB);
-  await t.throwsAsync(readFile(join(cluster.mnt, large?.name ?? "")), { code: "EIO" });
-  await cluster.start(1);
-  await cluster.demo("remount");
-  await assertAllWhole(t, cluster.mnt, files, "the node back");
-});
+test.serial(
+  "one node works, tolerates nothing, and has everything again when it is back",
+  async (t) => {
+    const cluster = await E2eCluster.up(t, { nodes: 1 });
+    const files = seededFiles(drawSeed(t), SIZES);
+    await writeAllSeeded(cluster.mnt, files);
+    t.is((await cluster.status()).survivesLosses, 0);
+    await cluster.demo("remount");
+    await cluster.kill(1);
+    const large = files.find(({ sizeBytes }) => sizeBytes === 10 * MIB);
+    await t.throwsAsync(readFile(join(cluster.mnt, large?.name ?? "")), { code: "EIO" });
+    await cluster.start(1);
+    await cluster.demo("remount");
+    await assertAllWhole(t, cluster.mnt, files, "the node back");
+  },
+);
 
-test("three nodes survive the loss of any one", async (t) => {
+test.serial("three nodes survive the loss of any one", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 3 });
   const files = seededFiles(drawSeed(t), SIZES);
   await writeAllSeeded(cluster.mnt, files);
@@ -40,7 +43,7 @@ test("three nodes survive the loss of any one", async (t) => {
   }
 });
 
-test("six nodes survive the loss of two, and status says so", async (t) => {
+test.serial("six nodes survive the loss of two, and status says so", async (t) => {
   const cluster = await E2eCluster.up(t, { mount: false });
   const status = await cluster.status();
   t.is(status.survivesLosses, 2);

@@ -51,11 +51,13 @@ export interface ChannelAddon {
   receiveDescriptor(socket: number): number;
 }
 
+const ADDON_PATH = "../../../build/Release/dfs_fuse_channel.node";
+
 /** @throws FsError ENOSYS when it hasn't been built */
-export function loadChannelAddon(): ChannelAddon {
+export function loadChannelAddon(path: string = ADDON_PATH): ChannelAddon {
   const require = createRequire(import.meta.url);
   try {
-    return require("../../../build/Release/dfs_fuse_channel.node") as ChannelAddon;
+    return require(path) as ChannelAddon;
   } catch (error) {
     throw new FsError(
       "ENOSYS",

@@ -171,8 +171,10 @@ test("a reply that the kernel finds wrong is followed by an EIO, so that nobody 
 test("an interrupted request of a living caller is answered by its operation alone", async (t) => {
   const later = new Later<string>();
   const channel = new FrameChannel(recordingVfs({ readlink: later.answer }).vfs);
-  channel.exchange(OP.READLINK, Buffer.alloc(0), { unique: 20, pid: process.pid });
+  channel.exchange(OP.READLINK, Buffer.alloc(0), { unique: 20 });
   channel.exchange(OP.INTERRUPT, pack(u64(20)), { unique: 21 });
+  await channel.clock.advance(10_000);
+  t.deepEqual(channel.port.replies, []);
   await later.settle("target");
   await channel.clock.advance(1000);
   t.deepEqual(
@@ -181,14 +183,17 @@ test("an interrupted request of a living caller is answered by its operation alo
   );
 });
 
-test("an interrupted request whose caller is gone is answered EINTR and its late result given back", async (t) => {
+test("an interrupted request is answered EINTR when its caller is being killed, at once or later", async (t) => {
   const later = new Later<unknown>();
   const recording = recordingVfs({ open: later.answer });
-  const channel = new FrameChannel(recording.vfs);
-  const noSuchPid = 2 ** 22 + 1;
-  channel.exchange(OP.OPEN, pack(u32(0), u32(0)), { unique: 20, pid: noSuchPid });
+  const dying = new Set<number>();
+  const channel = new FrameChannel(recording.vfs, { dying });
+  channel.exchange(OP.OPEN, pack(u32(0), u32(0)), { unique: 20, pid: 77 });
   channel.exchange(OP.INTERRUPT, pack(u64(20)), { unique: 21 });
-  while (channel.port.replies.length === 0) await new Promise(setImmediate);
+  await channel.clock.advance(1000);
+  t.deepEqual(channel.port.replies, []);
+  dying.add(77);
+  await channel.clock.advance(1000);
   t.deepEqual(channel.port.replies, [{ unique: 20, error: -4, body: Buffer.alloc(0) }]);
   await later.settle({ fh: 3, attr: { mode: 0 }, keepCache: false });
   t.is(channel.port.replies.length, 1);

@@ -20,6 +20,8 @@ export interface DispatcherOptions {
   readonly layout: PoolLayout;
   readonly timeouts: ReplyTimeouts;
   readonly init: InitSettings;
+  /** Whether the thread is being killed and will not see its answer. */
+  readonly isDying: (pid: number) => Promise<boolean>;
   /** The kernel has our answer to INIT: the mount works. */
   readonly onInit: (negotiated: Negotiated) => void;
 }
@@ -78,8 +80,10 @@ export class Dispatcher {
       negativeEntries: options.timeouts.negativeMs > 0,
       copyData: false,
     };
-    this.#interrupts = new InterruptWatch(options.clock, (request) =>
-      this.#settle(request, ERRNO.EINTR),
+    this.#interrupts = new InterruptWatch(
+      options.clock,
+      (request) => this.#settle(request, ERRNO.EINTR),
+      options.isDying,
     );
   }
 
@@ -197,28 +201,31 @@ export class Dispatcher {
     const key = keyOf(request.uniqueLow, request.uniqueHigh);
     this.#pending.set(key, request);
     this.#running++;
-    result
-      .then(
-        (value) => {
+    const end = (answer: () => void): void => {
+      try {
+        answer();
+      } catch (error) {
+        this.#options.log.error({ err: error, operation: operation.name }, "FUSE reply failed");
+      }
+      request.settled = true;
+      this.#pending.delete(key);
+      done?.();
+      this.#running--;
+      if (this.#running === 0) this.#whenIdle?.();
+    };
+    // One reaction a request: a chain of them costs more than the rest of this method.
+    void result.then(
+      (value) =>
+        end(() => {
           if (request.settled) operation.discard?.(this.#context, value);
           else this.#answer(operation, request.uniqueLow, request.uniqueHigh, value);
-        },
-        (error: unknown) => {
-          if (!request.settled) {
-            this.#fail(operation.name, request.uniqueLow, request.uniqueHigh, error);
-          }
-        },
-      )
-      .catch((error: unknown) => {
-        this.#options.log.error({ err: error, operation: operation.name }, "FUSE reply failed");
-      })
-      .finally(() => {
-        request.settled = true;
-        this.#pending.delete(key);
-        done?.();
-        this.#running--;
-        if (this.#running === 0) this.#whenIdle?.();
-      });
+        }),
+      (error: unknown) =>
+        end(() => {
+          if (request.settled) return;
+          this.#fail(operation.name, request.uniqueLow, request.uniqueHigh, error);
+        }),
+    );
   }
 
   #settle(request: PendingRequest, error: number): void {

@@ -6,6 +6,7 @@ import type { Clock } from "../../platform/clock.ts";
 
 /** A killed process waits this long at most for an operation that hangs. */
 const CHECK_INTERVAL_MS = 250;
+const SIGKILL = 9;
 
 export interface InterruptedRequest {
   /** Thread id of the caller. */
@@ -14,15 +15,17 @@ export interface InterruptedRequest {
   settled: boolean;
 }
 
-/** Whether SIGKILL waits for the thread (any fatal signal becomes one), or it is gone. */
-async function isDying(pid: number): Promise<boolean> {
+/**
+ * Whether SIGKILL waits for the thread; any fatal signal becomes one. A thread that can't be looked at
+ * (another pid namespace, hidepid) is taken for alive.
+ */
+export async function isDying(pid: number): Promise<boolean> {
   try {
-    const pending = /^SigPnd:\s*([0-9a-f]+)$/m.exec(
-      await readFile(`/proc/${pid}/status`, "latin1"),
-    );
-    return ((Number.parseInt(pending?.[1]?.slice(-4) ?? "0", 16) >> 8) & 1) === 1;
+    const status = await readFile(`/proc/${pid}/status`, "latin1");
+    const pending = /^SigPnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+    return ((Number.parseInt(pending.slice(-4), 16) >> (SIGKILL - 1)) & 1) === 1;
   } catch {
-    return true;
+    return false;
   }
 }
 
@@ -38,7 +41,7 @@ export class InterruptWatch<Request extends InterruptedRequest> {
   constructor(
     clock: Clock,
     abandon: (request: Request) => void,
-    dying: (pid: number) => Promise<boolean> = isDying,
+    dying: (pid: number) => Promise<boolean>,
   ) {
     this.#clock = clock;
     this.#abandon = abandon;

@@ -84,6 +84,15 @@ test("POSIX ACLs are refused, so that programs set the mode instead", (t) => {
   t.deepEqual(recording.calls, []);
 });
 
+test("file capabilities are none and can't be set, and the Vfs isn't asked before each file's first write", (t) => {
+  const recording = recordingVfs({});
+  const channel = new FrameChannel(recording.vfs);
+  const name = text("security.capability");
+  t.is(channel.exchange(OP.GETXATTR, pack(u32(20), u32(0), name))?.error, -61);
+  t.is(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))?.error, -95);
+  t.deepEqual(recording.calls, []);
+});
+
 test("a name over 255 bytes is ENAMETOOLONG", (t) => {
   const channel = new FrameChannel(recordingVfs({}).vfs);
   t.is(channel.exchange(OP.LOOKUP, pack(text("x".repeat(256))))?.error, -36);

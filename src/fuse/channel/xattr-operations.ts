@@ -5,6 +5,10 @@ import type { MaybePromise } from "../../vfs/vfs.ts";
 import { encodeNothing, thenDo, type Operation } from "./operation.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 
+/** File capabilities have no effect on a mount with nosuid, which all of ours are. */
+const FILE_CAPABILITIES = "security.capability";
+const NO_CAPABILITIES = new FsError("ENODATA", "no file capabilities");
+
 /**
  * Without FUSE_POSIX_ACL the kernel hands ACLs over as attributes like any other, but a file system that
  * takes them must apply them: `cp -a` sets modes this way and believes that it has done so.
@@ -13,6 +17,12 @@ import type { ReplyWriter } from "./reply-writer.ts";
 function supportedName(name: string): string {
   if (name.startsWith("system.")) throw new FsError("EOPNOTSUPP", `${name} isn't supported`);
   return name;
+}
+
+/** @throws FsError EOPNOTSUPP for what is never kept */
+function storableName(name: string): string {
+  if (name === FILE_CAPABILITIES) throw new FsError("EOPNOTSUPP", `${name} isn't supported`);
+  return supportedName(name);
 }
 
 /** The bytes that were asked for, or only their count. */
@@ -36,8 +46,12 @@ function encodeAnswer(reply: ReplyWriter, result: XattrAnswer): number {
 export const getxattr: Operation<XattrAnswer> = {
   name: "GETXATTR",
   minBodyBytes: 10,
-  run: ({ vfs }, frame) =>
-    answer(vfs.getxattr(frame.caller, frame.ino, supportedName(frame.text(8))), frame.u32(0)),
+  run({ vfs }, frame) {
+    const name = supportedName(frame.text(8));
+    // The kernel asks before the first write to each file: not worth a question to a server.
+    if (name === FILE_CAPABILITIES) throw NO_CAPABILITIES;
+    return answer(vfs.getxattr(frame.caller, frame.ino, name), frame.u32(0));
+  },
   encode: encodeAnswer,
 };
 
@@ -60,7 +74,7 @@ export const setxattr: Operation<void> = {
   run({ vfs }, frame) {
     const sizeBytes = frame.u32(0);
     if (sizeBytes > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", `${sizeBytes} bytes`);
-    const name = supportedName(frame.text(8));
+    const name = storableName(frame.text(8));
     const value = new Uint8Array(frame.data(8 + name.length + 1, sizeBytes));
     return vfs.setxattr(frame.caller, frame.ino, name, value, frame.u32(4));
   },

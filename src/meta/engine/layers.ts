@@ -1,9 +1,7 @@
 // What an engine's transactions are made of: layers of key-value pairs, a newer one over older ones.
+import { MAX_KEY_BYTES } from "../../domain/limits.ts";
 import type { Key, RangeOptions, ReadTransaction, Transaction } from "./engine.ts";
 import { SortedMap } from "./sorted-map.ts";
-
-/** Longest key of every engine: lmdb's own limit is 1,978 with pages of 4 KiB. */
-export const MAX_KEY_BYTES = 1024;
 
 export interface Entry {
   key: Key;

@@ -197,3 +197,15 @@ test("commits that wait for the disk share its flushes and come back in any numb
   await Promise.all(Array.from({ length: 50 }, () => engine.flush()));
   t.is(historyLength(t, engine), 300);
 });
+
+test("an engine that cannot store any more refuses everything, with the reason", async (t) => {
+  const directory = await directoryFor(t);
+  await using engine = await LmdbEngine.open({ directory, checkpointBytes: 1000 });
+  await rm(directory, { recursive: true });
+  const error = await t.throwsAsync(async () => {
+    for (let index = 0; ; index += 1) await commit(engine, index, true);
+  });
+  t.like(error, { code: "EIO", cause: { code: "ENOENT" } });
+  t.throws(() => engine.read((tx) => tx.get(numbered(0))), { code: "EIO" });
+  await t.throwsAsync(engine.flush(), { code: "EIO" });
+});

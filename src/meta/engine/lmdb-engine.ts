@@ -4,6 +4,11 @@
 import { mkdirSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { FsError } from "../../domain/errno.ts";
+import {
+  CHECKPOINT_KEYS_PER_TURN,
+  JOURNAL_CHECKPOINT_BYTES,
+  MAX_JOURNAL_OVERRUN,
+} from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { JournalFile } from "./journal.ts";
@@ -17,17 +22,11 @@ export interface LmdbEngineOptions {
   /** Belongs to this engine; made if it isn't there. */
   directory: string;
   log?: Log;
-  /** The database refuses to grow beyond this (address space, not allocated); 1 TiB unless given. */
+  /** The database refuses to grow beyond this (address space, not allocated); MAX_METADATA_BYTES unless given. */
   maxSizeBytes?: number;
-  /** A checkpoint begins when the journal has this many bytes; 16 MiB unless given. */
+  /** A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless given. */
   checkpointBytes?: number;
 }
-
-const DEFAULT_CHECKPOINT_BYTES = 16 * 1024 * 1024;
-/** While a checkpoint runs the next journal may grow to this many times its size; then commits wait. */
-const MAX_JOURNAL_OVERRUN = 4;
-/** Keys that a checkpoint hands to lmdb in one turn: about a millisecond. */
-const CHECKPOINT_KEYS_PER_TURN = 1000;
 
 interface Job {
   run: (tx: Transaction) => unknown;
@@ -81,7 +80,7 @@ export class LmdbEngine implements Engine {
       const generation = await recoverJournals(directory, store, log);
       const journal = await JournalFile.create(directory, generation + 1);
       const spare = await JournalFile.create(directory, generation + 2);
-      const checkpointBytes = options.checkpointBytes ?? DEFAULT_CHECKPOINT_BYTES;
+      const checkpointBytes = options.checkpointBytes ?? JOURNAL_CHECKPOINT_BYTES;
       return new LmdbEngine({ directory, store, journal, spare, checkpointBytes, log });
     } catch (error) {
       await store.close();

@@ -2,13 +2,13 @@
 // lmdb's most conservative mode: each commit is on disk before it is acknowledged.
 import { open, type Database, type RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
+import { MAX_METADATA_BYTES } from "../../domain/limits.ts";
 import type { Key, RangeOptions } from "./engine.ts";
 import type { Entry, Layer } from "./layers.ts";
 
 type Bytes = Database<Uint8Array, Uint8Array>;
 
 const APPLIED_KEY = Buffer.from("applied");
-const DEFAULT_MAX_SIZE_BYTES = 2 ** 40;
 /** lmdb's name for "the bytes are the key". */
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
@@ -24,7 +24,7 @@ export class LmdbStore implements Layer {
   }
 
   /** @throws FsError EBUSY when another process has the directory open */
-  static open(directory: string, maxSizeBytes = DEFAULT_MAX_SIZE_BYTES): LmdbStore {
+  static open(directory: string, maxSizeBytes = MAX_METADATA_BYTES): LmdbStore {
     const root = open<Uint8Array, Uint8Array>({
       path: directory,
       noSubdir: false,

@@ -4,6 +4,8 @@ import { FsError } from "../../domain/errno.ts";
 import { chunkIndex } from "../../domain/layout.ts";
 import {
   CHUNK_BYTES,
+  MAX_CHUNKS_DROPPED_AT_ONCE,
+  MAX_EXTENTS_DROPPED_AT_ONCE,
   MAX_COMMIT_EXTENTS,
   MAX_FILE_BYTES,
   MAX_INLINE_BYTES,
@@ -18,11 +20,6 @@ import { adjustUsage, allocateId, loadInode, saveInode, stampChange } from "./in
 import { withoutPrivileges } from "./permission.ts";
 import { queueReap } from "./reap.ts";
 import { addSlice, CitationChanges, resolveExtent } from "./slices.ts";
-
-/** A truncate takes this many chunks (16 GiB) off at once; more are left to the reaper. */
-const MAX_CHUNKS_DROPPED_AT_ONCE = 256;
-/** …and this many extents; each costs a slice record. */
-const MAX_EXTENTS_DROPPED_AT_ONCE = 4096;
 
 export function extentsOf(
   tx: ReadTransaction,

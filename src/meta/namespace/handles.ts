@@ -2,6 +2,7 @@
 import type { Caller, Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
+import { MAX_RELEASES_AT_ONCE } from "../../domain/limits.ts";
 import type { OpenAccess, OpenReply } from "../../protocol/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { attrOf, type Inode } from "../schema/inode.ts";
@@ -12,9 +13,6 @@ import { requireRegular } from "./entries.ts";
 import { loadInode, saveInode, stampContent } from "./inodes.ts";
 import { isRoot, MAY_READ, MAY_WRITE, requireAccess, withoutPrivileges } from "./permission.ts";
 import { destroyInode } from "./reap.ts";
-
-/** Inodes that closeSession releases in one transaction. */
-const MAX_RELEASES_AT_ONCE = 256;
 
 export function openInode(
   tx: Transaction,

@@ -2,7 +2,7 @@
 import { chunkIndex } from "../../domain/layout.ts";
 import { isRegular, isSymlink } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
-import { CHUNK_BYTES } from "../../domain/limits.ts";
+import { CHUNK_BYTES, MAX_EXTENTS_DELETED_AT_ONCE } from "../../domain/limits.ts";
 import type { Transaction } from "../engine/engine.ts";
 import { decodeExtents, extentCount, spliceExtents } from "../schema/extents.ts";
 import type { Inode } from "../schema/inode.ts";
@@ -10,9 +10,6 @@ import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
 import { decodeReap, encodeReap } from "../schema/reap.ts";
 import { adjustUsage } from "./inodes.ts";
 import { CitationChanges } from "./slices.ts";
-
-/** A file of one chunk with up to this many extents is deleted at once. */
-const MAX_EXTENTS_DELETED_AT_ONCE = 64;
 
 /** Deletes an inode that has neither name nor opens; large content is left to the reaper. */
 export function destroyInode(tx: Transaction, inode: Inode): void {

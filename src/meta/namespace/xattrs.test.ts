@@ -5,7 +5,7 @@ import { TestNamespace } from "../../testing/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 
 const ann: Caller = { uid: 100, gid: 10 };
-const value = Buffer.from("value");
+const value: Uint8Array = Buffer.from("value");
 
 async function fresh(): Promise<[TestNamespace, Ino]> {
   const fs = await TestNamespace.on(new MemoryEngine());
@@ -16,7 +16,7 @@ function set(
   fs: TestNamespace,
   ino: Ino,
   name: string,
-  { caller = ROOT_CALLER, bytes = value as Uint8Array, flags = 0 } = {},
+  { caller = ROOT_CALLER, bytes = value, flags = 0 } = {},
 ): Promise<string> {
   return fs.errno((ns, tx) => ns.setxattr(tx, caller, ino, name, bytes, flags));
 }

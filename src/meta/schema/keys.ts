@@ -180,19 +180,9 @@ export function groupOfKey(key: Key): { pool: PoolId; pg: number } {
   return { pool: view.getUint16(1) as PoolId, pg: view.getUint32(3) };
 }
 
-/** Slot of a `replySlot` key. */
-export function slotOfKey(key: Key): number {
-  return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint16(9);
-}
-
 /** Name of a `dentry` or `xattr` key, latin1. */
 export function nameOfKey(key: Key): string {
   return latin1(key, 9);
-}
-
-/** Text of a counter, node, token, user or setting key. */
-export function textOfKey(key: Key): string {
-  return latin1(key, 1);
 }
 
 function latin1(bytes: Uint8Array, from: number): string {

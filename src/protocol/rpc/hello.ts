@@ -4,6 +4,7 @@ import type { MapHistory } from "../../domain/cluster-map.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
 import type { Message } from "./frame-channel.ts";
+import { RPC_VERSION } from "./methods.ts";
 import { mapsCodec } from "./wire-cluster.ts";
 import { readBytes, readCount, readFlag, readText } from "./wire-values.ts";
 
@@ -41,10 +42,14 @@ export function packHello(hello: Hello): Message {
   return resume === undefined ? head : [...head, resume.session, resume.secret];
 }
 
-/** @throws FsError EPROTO */
+/** What follows the version belongs to it. @throws FsError EPROTO */
 export function readHello(message: Message): Hello {
   if (message[0] !== 0 || message[1] !== HELLO) throw new FsError("EPROTO", "expected a hello");
   const version = readCount(message[2], "version");
+  if (version !== RPC_VERSION) {
+    const text = `this metadata server speaks version ${RPC_VERSION}, the client ${version}`;
+    throw new FsError("EPROTO", text);
+  }
   const clientName = readText(message[3], MAX_CLIENT_NAME_CHARS, "client name");
   if (message.length < 6) return { version, clientName };
   return { version, clientName, resume: readKey(message[4], message[5]) };
@@ -71,10 +76,19 @@ export function readWelcome(message: Message): Welcome {
   };
 }
 
-/** An error as it travels: an errno name and a text for people. */
+/**
+ * An error as it travels: an errno name and a text for people. It has no stack: this one would only
+ * show the decoder, and half the cost of a lookup that finds nothing is taking it.
+ */
 export function readError(code: unknown, text: unknown): FsError {
   const message = typeof text === "string" ? text : "the metadata server reports an error";
-  return new FsError(isErrnoName(code) ? code : "EIO", message);
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return new FsError(isErrnoName(code) ? code : "EIO", message);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 function readKey(session: unknown, secret: unknown): SessionKey {

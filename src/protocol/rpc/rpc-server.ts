@@ -66,8 +66,11 @@ export class RpcServer<P> {
     const { clock } = this.#options;
     await Promise.all(
       [...this.#connections].map(async (connection) => {
-        await Promise.race([connection.drained(), clock.sleep(RPC_CONNECT_TIMEOUT_MS)]);
-        connection.end(CLOSE_GOING_AWAY, "the metadata server shuts down");
+        const end = (): void => connection.end(CLOSE_GOING_AWAY, "the metadata server shuts down");
+        const cancel = clock.after(RPC_CONNECT_TIMEOUT_MS, end);
+        await connection.drained();
+        cancel();
+        end();
       }),
     );
     this.#sockets.close();

@@ -15,7 +15,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { FrameChannel, type Message } from "./frame-channel.ts";
 import { GOODBYE, MAPS, packRefusal, packWelcome, readHello } from "./hello.ts";
 import type { Hello, Welcome } from "./hello.ts";
-import { readArgs, RPC_VERSION, WIRE_METHODS, type WireMethod } from "./methods.ts";
+import { readArgs, WIRE_METHODS, type WireMethod } from "./methods.ts";
 import { mapsCodec } from "./wire-cluster.ts";
 import { readCount, readFlag } from "./wire-values.ts";
 
@@ -108,30 +108,27 @@ export class ServedConnection<P> implements RpcPeer {
     if (this.#channel.beat(false) >= RPC_SERVER_MISSED_HEARTBEATS) this.#channel.terminate();
   }
 
-  /** Resolves when every request received so far is answered. */
+  /** Resolves when every request received so far is answered, or the connection has ended. */
   drained(): Promise<void> {
-    if (this.#outstanding === 0) return Promise.resolve();
+    if (this.#outstanding === 0 || this.#ended) return Promise.resolve();
     return new Promise((resolve) => this.#onDrained.push(resolve));
   }
 
   #receive(message: Message): void {
     if (this.#ended) return;
     if (this.#session !== undefined) {
-      if (message[0] === 0) this.#control(message);
+      if (message[0] === 0) this.#control(this.#session, message);
       else this.#request(this.#session, message);
       return;
     }
     if (this.#greeting) throw new FsError("EPROTO", "request before the welcome");
     this.#greeting = true;
-    void this.#greet(readHello(message));
+    void this.#greet(message);
   }
 
-  async #greet(hello: Hello): Promise<void> {
+  async #greet(message: Message): Promise<void> {
     try {
-      if (hello.version !== RPC_VERSION) {
-        const text = `this metadata server speaks version ${RPC_VERSION}, not ${hello.version}`;
-        throw new FsError("EPROTO", text);
-      }
+      const hello = readHello(message);
       const { welcome, session } = await this.#options.host.greet(this.principal, hello, this);
       this.#cancelGreetingTimer();
       if (this.#ended || this.#channel.isClosed) {
@@ -142,22 +139,23 @@ export class ServedConnection<P> implements RpcPeer {
       this.#channel.send(packWelcome(welcome));
       if (this.#mapsAfterWelcome !== undefined) this.pushMaps(this.#mapsAfterWelcome);
     } catch (error) {
-      const { code, message } = this.#toFsError(error);
-      this.#channel.send(packRefusal(code, message));
+      const { code, message: text } = this.#toFsError(error);
+      this.#channel.send(packRefusal(code, text));
       this.end(1000, "refused");
     }
   }
 
-  #control(message: Message): void {
+  #control(session: RpcSession, message: Message): void {
     if (message[1] !== GOODBYE) throw new FsError("EPROTO", "unknown message");
-    void this.#sayGoodbye();
+    // A request that came after it would be done for a session that is no more.
+    this.#session = undefined;
+    void this.#sayGoodbye(session);
   }
 
-  async #sayGoodbye(): Promise<void> {
+  async #sayGoodbye(session: RpcSession): Promise<void> {
     await this.drained();
-    const session = this.#session;
     try {
-      await session?.goodbye();
+      await session.goodbye();
     } catch (error) {
       this.#options.log.error({ err: error }, "a session could not be ended");
     }
@@ -250,6 +248,7 @@ export class ServedConnection<P> implements RpcPeer {
   #finish(): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const resolve of this.#onDrained.splice(0)) resolve();
     this.#cancelGreetingTimer();
     this.#session?.disconnected();
     this.#options.ended();
