@@ -100,7 +100,7 @@ export const clusterStatusSchema = z.object({
   health: healthSchema,
   /** What is wrong, each with what to do about it; empty when all is well. */
   problems: z.array(z.object({ what: z.string(), todo: z.string() })),
-  /** Further node losses that no data is lost by, whichever nodes they are; -1: unreadable data now. */
+  /** Further node losses that lose no data, whichever nodes they are; -1: unreadable data now. */
   survivesLosses: z.int(),
   pools: z.array(
     z.object({ id: z.int(), name: z.string(), k: z.int(), m: z.int(), pgCount: z.int() }),

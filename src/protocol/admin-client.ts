@@ -24,8 +24,8 @@ const ANSWER_TIMEOUT_MS = 30_000;
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 /**
- * Every method rejects with FsError: EACCES (not logged in, wrong password), EPERM (no admin), ENOENT,
- * EEXIST, EINVAL, EAGAIN (too many attempts), ECONNREFUSED or ETIMEDOUT (no server), EIO.
+ * Every method rejects with FsError: EACCES (not logged in, wrong password), EPERM (no admin),
+ * ENOENT, EEXIST, EINVAL, EAGAIN (too many attempts), ECONNREFUSED or ETIMEDOUT (no server), EIO.
  */
 export class AdminClient {
   readonly #url: string;

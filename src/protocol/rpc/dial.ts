@@ -1,4 +1,4 @@
-// Opens one connection to the metadata server and exchanges greetings. Retrying is MetaLink's business.
+// Opens one connection to the metadata server and exchanges greetings. Retrying is MetaLink's.
 import { WebSocket } from "ws";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_RPC_FRAME_BYTES } from "../../domain/limits.ts";

@@ -1,4 +1,4 @@
-// The methods of MetaService on the wire: their numbers, whether they may be repeated, their codecs.
+// The methods of MetaService on the wire: numbers, whether they may be repeated, codecs.
 import { FsError } from "../../domain/errno.ts";
 import {
   MAX_DAMAGE_REPORTS,

@@ -41,7 +41,7 @@ export class PendingCalls {
     return this.#calls.size;
   }
 
-  /** Adds a request; it leaves at once if there is a connection and a slot, else as soon as there is. */
+  /** Adds a request; it leaves as soon as there is a connection, and a slot if it needs one. */
   add(method: WireMethod, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
     if (this.#calls.size >= MAX_RPC_PENDING) {
       return Promise.reject(new FsError("EAGAIN", "too many metadata requests are outstanding"));

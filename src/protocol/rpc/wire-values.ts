@@ -1,4 +1,4 @@
-// The values of the namespace as they travel: positional arrays, read back with every field checked.
+// The values of the namespace as they travel: positional arrays, every field checked when read.
 // Numbers are safe integers. The order of fields belongs to RPC_VERSION.
 import type { Attr, AttrChanges, Caller, StatFs, Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
