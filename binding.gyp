@@ -8,6 +8,7 @@
           {
             "sources": [
               "src/fuse/channel/native/channel.c",
+              "src/fuse/channel/native/replies.c",
               "src/fuse/channel/native/notifier.c",
               "src/fuse/channel/native/mount.c"
             ],

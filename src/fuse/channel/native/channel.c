@@ -1,7 +1,7 @@
 // The channel to /dev/fuse: one read is one request, one write is one reply, and that is all it knows.
 // Requests land in slots of a pool that JavaScript sees as one ArrayBuffer; libuv's own loop says when
 // to read; JavaScript is called once a batch. No thread, no copy, no allocation a request.
-#include "parts.h"
+#include "channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,46 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
-#include <uv.h>
 
-#define PAGE_BYTES 4096
-#define DATA_BYTES (1 << 20)
-#define SLOT_COUNT 64
-#define SLOT_STRIDE (DATA_BYTES + PAGE_BYTES)
-// Both headers of a WRITE (fuse_in_header, fuse_write_in): a slot begins so far before a page that the
-// data to write lies on the page, and the space is just what the kernel demands for max_write.
-#define WRITE_HEAD_BYTES 80
-#define SLOT_START (PAGE_BYTES - WRITE_HEAD_BYTES)
-#define REQUEST_BYTES (WRITE_HEAD_BYTES + DATA_BYTES)
-#define REPLY_OFFSET (SLOT_COUNT * SLOT_STRIDE)
-#define REPLY_BYTES SLOT_STRIDE
-#define BATCH_OFFSET (REPLY_OFFSET + REPLY_BYTES)
-#define BATCH_SIZE 32
-#define POOL_BYTES (BATCH_OFFSET + PAGE_BYTES)
-// Below the kernel's UIO_MAXIOV; more pieces are gathered into one buffer first.
-#define MAX_PIECES 256
 // A busy channel that spins goes back to the loop at times, for the sockets and timers there.
 #define MAX_SPIN_BATCHES 32
-
-typedef struct {
-  napi_env env;
-  uv_poll_t poll;
-  int fd;
-  uint8_t *pool;
-  int32_t *batch; // pairs of slot and length, in the pool
-  int free_slots[SLOT_COUNT];
-  int free_count;
-  bool paused; // no slot is free, so the loop isn't told to watch
-  bool stopped;
-  bool torn_down; // the environment is ending: no call into JavaScript any more
-  uint64_t spin_ns, last_busy_ns;
-  notifier *notifier;
-  napi_ref self, on_batch, on_closed;
-  napi_async_context context;
-  napi_async_cleanup_hook_handle cleanup;
-} channel;
 
 void throw_errno(napi_env env, int error, const char *what) {
   char text[256];
@@ -154,7 +118,7 @@ static void on_environment_end(napi_async_cleanup_hook_handle handle, void *argu
   }
 }
 
-static void watch(channel *self) {
+void channel_watch(channel *self) {
   self->paused = self->free_count == 0;
   if (self->paused) {
     uv_poll_stop(&self->poll);
@@ -196,131 +160,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     self->last_busy_ns = uv_hrtime();
   }
   // libuv stops a handle that it reports an error for; an error that isn't ENODEV must not end it.
-  if (!self->stopped && (status < 0 || self->free_count == 0)) watch(self);
-}
-
-static napi_value errno_value(napi_env env, int error) {
-  napi_value value;
-  if (error == 0) return NULL;
-  return napi_create_int32(env, error, &value) == napi_ok ? value : NULL;
-}
-
-static int write_all(channel *self, const struct iovec *pieces, int count) {
-  if (self->fd < 0) return ENODEV;
-  ssize_t written;
-  do {
-    written = count == 1 ? write(self->fd, pieces[0].iov_base, pieces[0].iov_len)
-                         : writev(self->fd, pieces, count);
-  } while (written < 0 && errno == EINTR);
-  return written < 0 ? errno : 0;
-}
-
-// reply(length): sends so many bytes of the reply area. Undefined, or the errno.
-static napi_value reply(napi_env env, napi_callback_info info) {
-  napi_value args[1];
-  size_t count = 1;
-  void *data;
-  int32_t length;
-  if (napi_get_cb_info(env, info, &count, args, NULL, &data) != napi_ok ||
-      napi_get_value_int32(env, args[0], &length) != napi_ok || length < 0 ||
-      length > REPLY_BYTES) {
-    return errno_value(env, EINVAL);
-  }
-  channel *self = data;
-  struct iovec piece = {.iov_base = self->pool + REPLY_OFFSET, .iov_len = (size_t)length};
-  return errno_value(env, write_all(self, &piece, 1));
-}
-
-static int write_gathered(channel *self, napi_env env, napi_value array, uint32_t count,
-                          struct iovec head) {
-  uint8_t *buffer = malloc(head.iov_len + DATA_BYTES);
-  if (buffer == NULL) return ENOMEM;
-  size_t filled = head.iov_len;
-  memcpy(buffer, head.iov_base, head.iov_len);
-  int error = 0;
-  for (uint32_t i = 0; i < count && error == 0; i++) {
-    napi_value element;
-    void *bytes;
-    size_t length;
-    if (napi_get_element(env, array, i, &element) != napi_ok ||
-        napi_get_typedarray_info(env, element, NULL, &length, &bytes, NULL, NULL) != napi_ok ||
-        filled + length > head.iov_len + DATA_BYTES) {
-      error = EINVAL;
-    } else {
-      memcpy(buffer + filled, bytes, length);
-      filled += length;
-    }
-  }
-  struct iovec whole = {.iov_base = buffer, .iov_len = filled};
-  if (error == 0) error = write_all(self, &whole, 1);
-  free(buffer);
-  return error;
-}
-
-// replyData(headLength, pieces): so much of the reply area, then the Uint8Arrays from where they lie.
-static napi_value reply_data(napi_env env, napi_callback_info info) {
-  napi_value args[2];
-  size_t arg_count = 2;
-  void *data;
-  int32_t head_length;
-  uint32_t count;
-  if (napi_get_cb_info(env, info, &arg_count, args, NULL, &data) != napi_ok ||
-      napi_get_value_int32(env, args[0], &head_length) != napi_ok || head_length < 0 ||
-      head_length > REPLY_BYTES || napi_get_array_length(env, args[1], &count) != napi_ok) {
-    return errno_value(env, EINVAL);
-  }
-  channel *self = data;
-  struct iovec pieces[MAX_PIECES + 1];
-  pieces[0].iov_base = self->pool + REPLY_OFFSET;
-  pieces[0].iov_len = (size_t)head_length;
-  if (count > MAX_PIECES) {
-    return errno_value(env, write_gathered(self, env, args[1], count, pieces[0]));
-  }
-  for (uint32_t i = 0; i < count; i++) {
-    napi_value element;
-    if (napi_get_element(env, args[1], i, &element) != napi_ok ||
-        napi_get_typedarray_info(env, element, NULL, &pieces[i + 1].iov_len,
-                                 &pieces[i + 1].iov_base, NULL, NULL) != napi_ok) {
-      return errno_value(env, EINVAL);
-    }
-  }
-  return errno_value(env, write_all(self, pieces, (int)count + 1));
-}
-
-// release(slot): a slot that was kept is free again.
-static napi_value release(napi_env env, napi_callback_info info) {
-  napi_value args[1];
-  size_t count = 1;
-  void *data;
-  int32_t slot;
-  if (napi_get_cb_info(env, info, &count, args, NULL, &data) != napi_ok ||
-      napi_get_value_int32(env, args[0], &slot) != napi_ok || slot < 0 || slot >= SLOT_COUNT) {
-    throw_errno(env, EINVAL, "release");
-    return NULL;
-  }
-  channel *self = data;
-  if (self->free_count == SLOT_COUNT) {
-    throw_errno(env, EINVAL, "release of a slot that is free");
-    return NULL;
-  }
-  self->free_slots[self->free_count++] = slot;
-  if (self->paused && !self->stopped) watch(self);
-  return NULL;
-}
-
-// notify(message): queues it for the notifier's thread. False when there is no room or no channel.
-static napi_value notify(napi_env env, napi_callback_info info) {
-  napi_value args[1], result;
-  size_t count = 1, length;
-  void *data, *bytes;
-  if (napi_get_cb_info(env, info, &count, args, NULL, &data) != napi_ok ||
-      napi_get_typedarray_info(env, args[0], NULL, &length, &bytes, NULL, NULL) != napi_ok) {
-    throw_errno(env, EINVAL, "notify");
-    return NULL;
-  }
-  channel *self = data;
-  bool queued = !self->stopped && notifier_push(self->notifier, bytes, length);
-  return napi_get_boolean(env, queued, &result) == napi_ok ? result : NULL;
+  if (!self->stopped && (status < 0 || self->free_count == 0)) channel_watch(self);
 }
 
 // stop(): closes the descriptor soon; onClosed isn't called.
@@ -371,10 +211,7 @@ static bool expose(napi_env env, channel *self, napi_value object, napi_value on
   return napi_create_external_arraybuffer(env, self->pool, POOL_BYTES, unmap_pool, NULL, &pool) ==
              napi_ok &&
          napi_set_named_property(env, object, "pool", pool) == napi_ok &&
-         define_function(env, object, "reply", reply, self) &&
-         define_function(env, object, "replyData", reply_data, self) &&
-         define_function(env, object, "release", release, self) &&
-         define_function(env, object, "notify", notify, self) &&
+         define_reply_functions(env, object, self) &&
          define_function(env, object, "stop", stop_channel, self) &&
          napi_create_reference(env, object, 1, &self->self) == napi_ok &&
          napi_create_reference(env, on_batch, 1, &self->on_batch) == napi_ok &&
@@ -411,7 +248,7 @@ static napi_value start_channel(napi_env env, napi_callback_info info) {
     throw_errno(env, ENOMEM, "cannot create the channel object");
     return NULL;
   }
-  watch(self);
+  channel_watch(self);
   return object;
 }
 
