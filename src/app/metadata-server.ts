@@ -1,8 +1,8 @@
-// Composes the metadata server: engine, namespace, sessions, cluster, users, background jobs, HTTP and RPC.
+// Composes the metadata server: engine, namespace, sessions, cluster, users, jobs, HTTP and RPC.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { Accounts } from "../auth/accounts.ts";
+import { Accounts, type Principal } from "../auth/accounts.ts";
 import { LoginThrottle } from "../auth/login-throttle.ts";
 import { Passwords } from "../auth/passwords.ts";
 import { FsError } from "../domain/errno.ts";
@@ -28,7 +28,6 @@ import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
 import { RpcServer } from "../protocol/rpc/rpc-server.ts";
-import type { Principal } from "../auth/accounts.ts";
 import { BackgroundJobs } from "./background-jobs.ts";
 
 const DEFAULT_HOST = "127.0.0.1";

@@ -2,6 +2,7 @@
 // metadata server, started in order and stopped in reverse.
 import { mkdir } from "node:fs/promises";
 import type { RequestListener } from "node:http";
+import { setFlagsFromString } from "node:v8";
 import { StripeCodec } from "../codec/stripe-codec.ts";
 import { isFsError } from "../domain/errno.ts";
 import { formatShardId, type NodeId, type ShardId } from "../domain/ids.ts";
@@ -51,6 +52,7 @@ const DEFAULT_WEIGHT = 100;
  *   cluster; EIO; EINVAL
  */
 export async function startStorageNode(options: StorageNodeOptions): Promise<RunningNode> {
+  keepYoungGenerationSmall();
   const parts = new Parts();
   try {
     return await assemble(options, parts);
@@ -74,6 +76,15 @@ class Parts {
     this.#started = [];
     for (const part of parts) await part[Symbol.asyncDispose]();
   }
+}
+
+/**
+ * Keeps V8's young generation at its first size, 1 MiB a half. A node's garbage is request heads and
+ * spent body chunks, which die young: growth bought no time and cost 40 of 180 MiB (4 GiB of shards
+ * put and read). The command-line flag of that name has no effect, this call has.
+ */
+function keepYoungGenerationSmall(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
 }
 
 async function assemble(options: StorageNodeOptions, parts: Parts): Promise<RunningNode> {

@@ -1,4 +1,4 @@
-// Slows down guessing: after a few wrong passwords of a user from an address, each further one waits.
+// Slows down guessing: after a few wrong passwords of a user from an address, more have to wait.
 import { LOGIN_FREE_ATTEMPTS, LOGIN_MAX_WAIT_MS, MAX_LOGIN_TRACKED } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 

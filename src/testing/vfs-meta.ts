@@ -39,8 +39,8 @@ export class TestNamespace {
       counts.set(method, (counts.get(method) ?? 0) + 1);
       const { service } = session;
       // Each method is called with the arguments that were given for it.
-      const carryOut = service[method] as (...args: readonly unknown[]) => Promise<unknown>;
-      const go = (): Promise<unknown> => carryOut.apply(service, args as unknown[]);
+      const carryOut = Reflect.get(service, method) as (...args: unknown[]) => Promise<unknown>;
+      const go = (): Promise<unknown> => Reflect.apply(carryOut, service, args);
       const hook = hooks.get(method);
       return hook === undefined ? await go() : await hook(go, args);
     };

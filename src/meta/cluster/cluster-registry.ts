@@ -182,7 +182,7 @@ export class ClusterRegistry {
     return this.#groups.damageCount;
   }
 
-  /** Every shard of the groups stood in its place at `epoch`, no damage after `damageCount` known. */
+  /** Every shard of the groups stood in its place at `epoch`; damage reported later stays. */
   async markClean(
     groups: readonly GroupKey[],
     epoch: Epoch,

@@ -1,9 +1,10 @@
 // The journal: what commits are acknowledged by. One file a generation, appended to by one write a
-// group of commits; each record's checksum continues that of the one before, so that only an unbroken
-// beginning is ever replayed.
+// group of commits; each record's checksum continues that of the one before, from file to file, so
+// that only an unbroken beginning is ever replayed.
 //
 //   head    "DFSJ" version(1) 0 0 0 generation(8)
-//   record  length(4) crc32(4) changes; the crc runs on from that of the record before (of the head)
+//   record  length(4) crc32(4) changes; the crc runs on from the record before, that of the first
+//           from the head, and that of the head from the last record of the generation before
 //   change  keyLength(2) valueLength(4, 0xffffffff: deleted) key value       all little-endian
 import { readdirSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { open, unlink, type FileHandle } from "node:fs/promises";
@@ -24,6 +25,7 @@ export class JournalFile {
   readonly generation: number;
   readonly #path: string;
   readonly #file: FileHandle;
+  readonly #head: Buffer;
   #crc: number;
   #buffer = Buffer.allocUnsafe(64 * 1024);
   /** Where the next change goes in #buffer. */
@@ -34,11 +36,12 @@ export class JournalFile {
   /** The sync that begins when the one under way is over. */
   #nextSync: Promise<void> | undefined;
 
-  private constructor(path: string, generation: number, file: FileHandle, crc: number) {
+  private constructor(path: string, generation: number, file: FileHandle, head: Buffer) {
     this.#path = path;
     this.generation = generation;
     this.#file = file;
-    this.#crc = crc;
+    this.#head = head;
+    this.#crc = crc32(head);
   }
 
   /** Begins a new file; its name is on disk when this resolves. */
@@ -56,7 +59,17 @@ export class JournalFile {
       await file.close();
       throw error;
     }
-    return new JournalFile(path, generation, file, crc32(head));
+    return new JournalFile(path, generation, file, head);
+  }
+
+  /** Checksum of all that was committed, which the next generation continues. */
+  get crc(): number {
+    return this.#crc;
+  }
+
+  /** Before the first commit: `crc` is that of the generation before, 0 where that is settled. */
+  follow(crc: number): void {
+    this.#crc = crc32(this.#head, crc);
   }
 
   get writtenBytes(): number {
@@ -157,33 +170,35 @@ export function removeJournal(directory: string, generation: number): void {
 }
 
 /**
- * Hands every change of the file's unbroken beginning to `apply`, in order.
- * @returns true when that was the whole file
+ * Hands every change of the file's unbroken beginning to `apply`, in order. `follows` is the checksum
+ * of the generation before.
+ * @returns the file's checksum, undefined when it ends in something broken
  */
 export function replayJournal(
   directory: string,
   generation: number,
+  follows: number,
   apply: (key: string, value: Uint8Array | null) => void,
-): boolean {
+): number | undefined {
   const file = readFileSync(journalPath(directory, generation));
   const head = file.subarray(0, FILE_HEAD);
-  if (head.length < FILE_HEAD || head.toString("latin1", 0, 4) !== MAGIC) return false;
+  if (head.length < FILE_HEAD || head.toString("latin1", 0, 4) !== MAGIC) return undefined;
   if (head[4] !== VERSION) {
     throw new FsError("EIO", `journal ${generation} has version ${head[4] ?? 0}, unknown here`);
   }
-  if (head.readBigUInt64LE(8) !== BigInt(generation)) return false;
-  let crc = crc32(head);
+  if (head.readBigUInt64LE(8) !== BigInt(generation)) return undefined;
+  let crc = crc32(head, follows);
   let at = FILE_HEAD;
   while (at + RECORD_HEAD <= file.length) {
     const end = at + RECORD_HEAD + file.readUInt32LE(at);
-    if (end > file.length) return false;
+    if (end > file.length) return undefined;
     const record = file.subarray(at + RECORD_HEAD, end);
     crc = crc32(record, crc);
-    if (crc !== file.readUInt32LE(at + 4)) return false;
+    if (crc !== file.readUInt32LE(at + 4)) return undefined;
     replayRecord(record, apply);
     at = end;
   }
-  return at === file.length;
+  return at === file.length ? crc : undefined;
 }
 
 function replayRecord(

@@ -115,10 +115,16 @@ function run(program: string, directory: string): ChildProcessByStdio<null, Read
   });
 }
 
-/** Journals of generations 1 to 4 as a machine leaves them that loses its power: 120 commits. */
-async function writeJournals(directory: string): Promise<void> {
+/**
+ * Journals of generations 1 to 4 as a machine leaves them that loses its power: 120 commits.
+ * Returns the journals' lengths after each of them.
+ */
+async function writeJournals(directory: string): Promise<{ generation: number; bytes: number }[]> {
+  const lengths = [];
+  let crc = 0;
   for (let generation = 1; generation <= 4; generation += 1) {
     const journal = await JournalFile.create(directory, generation);
+    journal.follow(crc);
     const end = generation === 4 ? 0 : generation * 40;
     for (let index = end - 40; index >= 0 && index < end; index += 1) {
       const changes: Changes = new SortedMap();
@@ -127,9 +133,12 @@ async function writeJournals(directory: string): Promise<void> {
       if (index % 3 === 0) changes.set(numbered(index - 1).toString("latin1"), null);
       journal.add(changes);
       journal.commit();
+      lengths.push({ generation, bytes: journal.writtenBytes });
     }
+    crc = journal.crc;
     await journal.close();
   }
+  return lengths;
 }
 
 test("a journal torn by a power cut leaves a beginning of the history, never a mixture", async (t) => {
@@ -155,6 +164,20 @@ test("a journal torn by a power cut leaves a beginning of the history, never a m
     }),
     { numRuns: 25, ...seedFromEnvironment() },
   );
+});
+
+test("a journal that ends early between two commits is not followed by the next", async (t) => {
+  const whole = await directoryFor(t);
+  const lengths = await writeJournals(whole);
+  for (const commits of [1, 13, 39, 40, 41, 79, 80, 81, 119, 120]) {
+    const copy = await directoryFor(t);
+    cpSync(whole, copy, { recursive: true });
+    const { generation, bytes } = lengths[commits - 1] ?? { generation: 0, bytes: 0 };
+    truncateSync(join(copy, `journal-${generation}`), bytes);
+    await using engine = await LmdbEngine.open({ directory: copy });
+    // Cut off at its end, a journal is whole, and the next one counts.
+    t.is(historyLength(t, engine), commits % 40 === 0 ? 120 : commits);
+  }
 });
 
 test("a commit that is overtaken by a flipped bit ends the replay", async (t) => {

@@ -14,7 +14,7 @@ import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { JournalFile } from "./journal.ts";
 import { ChangedLayer, keyOfText, LayerReader, LayerTransaction } from "./layers.ts";
 import type { Changes, Layer } from "./layers.ts";
-import { LmdbStore } from "./lmdb-store.ts";
+import { LmdbStore, type AppliedJournal } from "./lmdb-store.ts";
 import { recoverJournals } from "./recovery.ts";
 import { SortedMap } from "./sorted-map.ts";
 
@@ -184,6 +184,7 @@ export class LmdbEngine implements Engine {
     const frozen = this.#active;
     const frozenJournal = this.#journal;
     const below = new ChangedLayer(frozen, this.#parts.store);
+    this.#spare.follow(frozenJournal.crc);
     this.#journal = this.#spare;
     this.#spare = undefined;
     this.#frozenJournal = frozenJournal;
@@ -202,7 +203,7 @@ export class LmdbEngine implements Engine {
     const { store, directory } = this.#parts;
     // The database must not know of commits that a power cut could still take from the journal.
     await journal.sync();
-    await applyChanges(store, frozen, journal.generation);
+    await applyChanges(store, frozen, journal);
     this.#top = new ChangedLayer(this.#active, store);
     this.#frozenJournal = undefined;
     await journal.remove();
@@ -241,7 +242,11 @@ function closedError(): FsError {
   return new FsError("EIO", "the metadata engine is closed");
 }
 
-async function applyChanges(store: LmdbStore, changes: Changes, generation: number): Promise<void> {
+async function applyChanges(
+  store: LmdbStore,
+  changes: Changes,
+  journal: AppliedJournal,
+): Promise<void> {
   let batch: [Uint8Array, Uint8Array | null][] = [];
   for (const [key, value] of changes.entries()) {
     batch.push([keyOfText(key), value]);
@@ -249,5 +254,5 @@ async function applyChanges(store: LmdbStore, changes: Changes, generation: numb
     await store.write(batch);
     batch = [];
   }
-  await store.write(batch, generation);
+  await store.write(batch, journal);
 }

@@ -12,6 +12,12 @@ const APPLIED_KEY = Buffer.from("applied");
 /** lmdb's name for "the bytes are the key". */
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
+/** A journal's generation, and the checksum that the next one continues. */
+export interface AppliedJournal {
+  generation: number;
+  crc: number;
+}
+
 export class LmdbStore implements Layer {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #data: Bytes;
@@ -61,19 +67,21 @@ export class LmdbStore implements Layer {
     });
   }
 
-  /** Generation of the last journal that is wholly in the database; 0 if none. */
-  appliedGeneration(): number {
+  /** The last journal that is wholly in the database; generation 0 if none. */
+  appliedJournal(): AppliedJournal {
     const value = this.#engine.getBinary(APPLIED_KEY);
-    return value === undefined ? 0 : Number(Buffer.from(value).readBigUInt64LE());
+    if (value === undefined) return { generation: 0, crc: 0 };
+    const record = Buffer.from(value);
+    return { generation: Number(record.readBigUInt64LE()), crc: record.readUInt32LE(8) };
   }
 
   /**
-   * Writes pairs (null deletes), and the applied generation where given, in one lmdb transaction of
+   * Writes pairs (null deletes), and the journal they end where given, in one lmdb transaction of
    * its writer thread. On disk when it resolves.
    */
   async write(
     entries: readonly (readonly [Uint8Array, Uint8Array | null])[],
-    appliedGeneration?: number,
+    applied?: AppliedJournal,
   ): Promise<void> {
     const data = this.#data;
     const written = data.batch(() => {
@@ -81,10 +89,11 @@ export class LmdbStore implements Layer {
         if (value === null) void data.remove(key);
         else void data.put(key, value);
       }
-      if (appliedGeneration === undefined) return;
-      const value = Buffer.alloc(8);
-      value.writeBigUInt64LE(BigInt(appliedGeneration));
-      void this.#engine.put(APPLIED_KEY, value);
+      if (applied === undefined) return;
+      const record = Buffer.alloc(12);
+      record.writeBigUInt64LE(BigInt(applied.generation));
+      record.writeUInt32LE(applied.crc, 8);
+      void this.#engine.put(APPLIED_KEY, record);
     });
     await written;
     // Reads of this turn must not go on with a snapshot from before.

@@ -13,18 +13,20 @@ export async function recoverJournals(
   store: LmdbStore,
   log: Log | undefined,
 ): Promise<number> {
-  const applied = store.appliedGeneration();
+  const { generation: applied, crc: appliedCrc } = store.appliedJournal();
   const found = journalGenerations(directory);
   const newest = Math.max(applied, ...found);
   const changes = new Map<string, Uint8Array | null>();
   let next = applied + 1;
+  let crc: number | undefined = appliedCrc;
   for (const generation of found) {
     if (generation < next) continue;
-    // A journal is begun only after the one before; a gap or a torn end is where a power cut struck.
-    const whole =
-      generation === next &&
-      replayJournal(directory, generation, (key, value) => changes.set(key, value));
-    if (!whole) {
+    // A gap, a torn end or an end too early, which the next journal's checksum shows, is where a power
+    // cut struck; what comes after was never durable.
+    if (generation === next) {
+      crc = replayJournal(directory, generation, crc, (key, value) => changes.set(key, value));
+    }
+    if (generation !== next || crc === undefined) {
       log?.warn({ generation, newest }, "journal ends early; later commits were never durable");
       break;
     }
@@ -35,7 +37,7 @@ export async function recoverJournals(
       keyOfText(key),
       value,
     ]);
-    await store.write(entries, newest);
+    await store.write(entries, { generation: newest, crc: 0 });
     log?.info({ keys: entries.length }, "recovered metadata from the journal");
   }
   for (const generation of found) removeJournal(directory, generation);

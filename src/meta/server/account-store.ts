@@ -1,4 +1,5 @@
-// Users and tokens in the engine. A token's key is its hash; a user's tokens are found by walking them all.
+// Users and tokens in the engine. A token's key is its hash; a user's tokens are found by walking
+// them all.
 import type { AccountStore, TokenRecord, UserRecord } from "../../auth/accounts.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";

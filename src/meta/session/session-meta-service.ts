@@ -1,5 +1,5 @@
-// MetaService for one session, over the engine and the namespace. The RPC server calls `invoke`, which
-// also makes a repeated request answer what it answered before; code in this process calls the methods.
+// MetaService for one session, over the engine and the namespace. The RPC server calls `invoke`,
+// where a repeated request is answered as before; code in this process calls the methods.
 import type { StatFs } from "../../domain/attributes.ts";
 import type { ClusterMap, MapHistory } from "../../domain/cluster-map.ts";
 import { FsError, isFsError } from "../../domain/errno.ts";
@@ -83,7 +83,7 @@ export class SessionMetaService implements MetaService {
     return this.#deps.engine.read((tx) => operation(this.#scope, tx, ...args));
   }
 
-  /** A change. With a ticket its answer is kept in the same transaction, and found by a repetition. */
+  /** A change. With a ticket its answer is kept in the same transaction, for a repetition. */
   async change<M extends ChangeMethod>(
     method: M,
     args: MetaArgs<M>,

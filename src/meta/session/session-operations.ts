@@ -1,4 +1,4 @@
-// What each request does to the namespace, as synchronous steps of a transaction: reads and changes.
+// What each request does to the namespace, as synchronous steps of a transaction.
 import { FsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import { MAX_READDIR_ENTRIES } from "../../domain/limits.ts";
@@ -76,7 +76,7 @@ function clampPage(limit: number): number {
 }
 
 /**
- * A slice of a session that has ended may be garbage already: only ids of this one may be committed.
+ * A slice of a session that has ended may be garbage already: only this one's may be committed.
  * @throws FsError ESTALE
  */
 function requireOwnSlices(
