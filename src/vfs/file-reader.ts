@@ -140,10 +140,15 @@ export class FileReader {
     const range = cursor.ahead.due(this.#owner.sizeBytes);
     if (range === undefined) return;
     let at = range.from;
-    for (let count = 0; at < range.to && count < MAX_PREFETCHES_PER_READ; count += 1) {
-      const next = this.#prefetchAt(at, nowMs);
-      if (next === undefined) break;
-      at = next;
+    try {
+      for (let count = 0; at < range.to && count < MAX_PREFETCHES_PER_READ; count += 1) {
+        const next = this.#prefetchAt(at, nowMs);
+        if (next === undefined) break;
+        at = next;
+      }
+    } catch (error) {
+      // Corrupt extents ahead: the read that gets there tells.
+      if (!isFsError(error)) throw error;
     }
     cursor.ahead.issued(at);
   }

@@ -346,3 +346,21 @@ test("a write that arrives during a truncation comes after it", async (t) => {
   await vfs.flush(fh);
   t.deepEqual(await readAll(vfs, fh), expected);
 });
+
+test("fsyncs that come together share their work, and each covers what was written before it", async (t) => {
+  const mount = await testMount(TINY);
+  const commits = watchCommits(mount);
+  const { vfs } = mount;
+  const { fh } = await createFile(vfs, "file");
+  const syncs: Promise<void>[] = [];
+  for (let number = 0; number < 20; number += 1) {
+    await vfs.write(ROOT_CALLER, fh, number * 100, patternBytes(5), false);
+    syncs.push(vfs.fsync(fh));
+  }
+  await Promise.all(syncs);
+  t.is(
+    commits.filter(({ durable }) => durable).reduce((sum, { extents }) => sum + extents.length, 0),
+    20,
+  );
+  t.true(commits.length <= 10, `${commits.length} commits`);
+});

@@ -41,6 +41,8 @@ export class FileWriter implements WritebackTarget {
   /** fsyncs under way, which commit themselves. */
   #holds = 0;
   #syncTail: Promise<void> = Promise.resolve();
+  /** An fsync that hasn't begun: it serves all who ask until then. */
+  #queuedSync: Promise<void> | undefined;
   #waiters: (() => void)[] = [];
   #failure: FsError | undefined;
   #killPrivileges = false;
@@ -131,7 +133,12 @@ export class FileWriter implements WritebackTarget {
    * `failures` afterwards. @throws FsError when the nodes or the server can't make it durable
    */
   sync(): Promise<void> {
-    const run = this.#syncTail.then(() => this.#syncOnce());
+    if (this.#queuedSync !== undefined) return this.#queuedSync;
+    const run = this.#syncTail.then(() => {
+      this.#queuedSync = undefined;
+      return this.#syncOnce();
+    });
+    this.#queuedSync = run;
     this.#syncTail = run.catch(() => undefined);
     return run;
   }

@@ -1,5 +1,6 @@
 // The small parts that a mount is put together from.
 import test from "ava";
+import { FsError } from "../domain/errno.ts";
 import type { Ino, PoolId, SliceId } from "../domain/ids.ts";
 import { SLICE_RANGE_SIZE } from "../domain/limits.ts";
 import { silentLog } from "../observability/log.ts";
@@ -113,4 +114,23 @@ test("blocks past the bound are made durable without being asked for", async (t)
   await turns();
   t.is(store.synced.size, 5);
   t.is(unsynced.count, 6);
+});
+
+test("a sync waits for what another one is making durable, and does it itself if that fails", async (t) => {
+  const store = new MemoryBlockStore();
+  const unsynced = new UnsyncedBlocks(store, silentLog, 10);
+  const ino = 1 as Ino;
+  unsynced.add(ino, { pool: 1 as PoolId, slice: 1 as SliceId, index: 0, lengthBytes: 1 });
+  let calls = 0;
+  store.onSync = async () => {
+    calls += 1;
+    await turns();
+    if (calls === 1) throw new FsError("EIO", "injected");
+  };
+  const first = unsynced.sync(ino);
+  const second = unsynced.syncAll();
+  await t.throwsAsync(first, { code: "EIO" });
+  await second;
+  t.is(calls, 2);
+  t.is(store.synced.size, 1);
 });

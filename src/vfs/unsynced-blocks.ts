@@ -11,6 +11,7 @@ export class UnsyncedBlocks {
   readonly #log: Log;
   readonly #maxBlocks: number;
   readonly #byIno = new Map<Ino, BlockRef[]>();
+  readonly #underWay = new Map<Ino, Promise<void>>();
   #count = 0;
   #trimming = false;
 
@@ -33,25 +34,53 @@ export class UnsyncedBlocks {
   }
 
   /** Makes the inode's blocks durable. @throws FsError of syncBlocks; they stay unsynced then */
-  async sync(ino: Ino): Promise<void> {
-    const refs = this.#byIno.get(ino);
-    if (refs === undefined) return;
-    this.#byIno.delete(ino);
-    this.#count -= refs.length;
+  sync(ino: Ino): Promise<void> {
+    return this.#syncOf([ino]);
+  }
+
+  /** @throws FsError of syncBlocks */
+  syncAll(): Promise<void> {
+    return this.#syncOf([...new Set([...this.#byIno.keys(), ...this.#underWay.keys()])]);
+  }
+
+  async #syncOf(inos: readonly Ino[]): Promise<void> {
+    // What another sync has taken must be durable too before this one answers.
+    for (;;) {
+      const busy = inos.find((ino) => this.#underWay.has(ino));
+      if (busy === undefined) break;
+      await this.#underWay.get(busy)?.catch(() => undefined);
+    }
+    const taken = new Map<Ino, BlockRef[]>();
+    for (const ino of inos) {
+      const refs = this.#byIno.get(ino);
+      if (refs === undefined) continue;
+      taken.set(ino, refs);
+      this.#byIno.delete(ino);
+      this.#count -= refs.length;
+    }
+    const run = this.#send([...taken.values()].flat());
+    for (const ino of taken.keys()) this.#underWay.set(ino, run);
     try {
-      for (let from = 0; from < refs.length; from += MAX_SYNC_BLOCKS) {
-        await this.#blocks.syncBlocks(refs.slice(from, from + MAX_SYNC_BLOCKS));
-      }
+      await run;
     } catch (error) {
-      this.#byIno.set(ino, [...refs, ...(this.#byIno.get(ino) ?? [])]);
-      this.#count += refs.length;
+      for (const [ino, refs] of taken) this.#putBack(ino, refs);
       throw error;
+    } finally {
+      for (const ino of taken.keys()) {
+        if (this.#underWay.get(ino) === run) this.#underWay.delete(ino);
+      }
     }
   }
 
-  /** @throws FsError of the first syncBlocks that fails */
-  async syncAll(): Promise<void> {
-    for (const ino of [...this.#byIno.keys()]) await this.sync(ino);
+  async #send(refs: readonly BlockRef[]): Promise<void> {
+    for (let from = 0; from < refs.length; from += MAX_SYNC_BLOCKS) {
+      await this.#blocks.syncBlocks(refs.slice(from, from + MAX_SYNC_BLOCKS));
+    }
+  }
+
+  #putBack(ino: Ino, refs: readonly BlockRef[]): void {
+    this.#byIno.set(ino, [...refs, ...(this.#byIno.get(ino) ?? [])]);
+    this.#count += refs.length;
   }
 
   /** Too many to remember: the oldest are made durable without being asked for. */

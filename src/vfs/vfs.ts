@@ -23,7 +23,6 @@ export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
-export const O_APPEND = 0o2000;
 export const O_SYNC = 0o4010000;
 export const O_DSYNC = 0o10000;
 
