@@ -283,8 +283,8 @@ export const JOURNAL_CHECKPOINT_BYTES = 16 * 1024 * 1024;
 export const MAX_JOURNAL_OVERRUN = 4;
 /** Keys that a checkpoint hands to lmdb in one turn of the event loop: about a millisecond. */
 export const CHECKPOINT_KEYS_PER_TURN = 1000;
-/** Address space of the metadata database, not allocated; it refuses to grow beyond. */
-export const MAX_METADATA_BYTES = 2 ** 40;
+/** Address space mapped for the metadata database, not allocated; past it lmdb must map anew. */
+export const METADATA_MAP_BYTES = 2 ** 40;
 /** Chunks (16 GiB) and extents that a truncate drops at once; more are left to the reaper. */
 export const MAX_CHUNKS_DROPPED_AT_ONCE = 256;
 export const MAX_EXTENTS_DROPPED_AT_ONCE = 4096;

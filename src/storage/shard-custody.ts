@@ -27,6 +27,10 @@ export class ShardCustody {
     this.#files = parts.files;
     this.#flusher = parts.flusher;
     this.#onDamage = onDamage;
+    this.#index.whenSpoilt((id) => {
+      // It is met, and tried, again.
+      this.#dropSpoilt(id).catch(() => undefined);
+    });
   }
 
   /**
@@ -104,6 +108,16 @@ export class ShardCustody {
       if (record === undefined || record.incarnation !== seen?.incarnation) return;
       if (kind === "missing" && this.stands(id, record)) return;
       await this.#remove(id, record, kind);
+    });
+  }
+
+  /** Takes leave of a shard whose index entry is spoilt. */
+  async #dropSpoilt(id: ShardId): Promise<void> {
+    await this.#turns.run(formatShardId(id), async () => {
+      if (!(await this.#index.removeSpoilt(id))) return;
+      this.#flusher.forget(id);
+      await this.#files.quarantine(id, undefined, Date.now());
+      this.#onDamage(id, "corrupt");
     });
   }
 

@@ -3,7 +3,7 @@
 import { crc32 } from "node:zlib";
 import { open, type Database, type RootDatabase } from "lmdb";
 import { FsError } from "../domain/errno.ts";
-import { formatShardId, type PoolId, type ShardId } from "../domain/ids.ts";
+import type { PoolId, ShardId } from "../domain/ids.ts";
 import { cellCount } from "../domain/layout.ts";
 import {
   GROUP_KEY_BYTES,
@@ -48,6 +48,7 @@ export class ShardIndex {
   #counts = new Map<string, GroupCount>();
   #shards = 0;
   #usedBytes = 0;
+  #onSpoilt: (id: ShardId) => void = () => undefined;
 
   private constructor(root: RootDatabase<Buffer, Buffer>, incarnation: number) {
     const table = (name: string): Database<Buffer, Buffer> =>
@@ -88,11 +89,18 @@ export class ShardIndex {
     await this.#root.close();
   }
 
-  /** @throws FsError EIO when the record is spoilt */
+  /** Who is told of an entry that doesn't match its checksum; it counts as absent until removed. */
+  whenSpoilt(listener: (id: ShardId) => void): void {
+    this.#onSpoilt = listener;
+  }
+
   get(id: ShardId): ShardRecord | undefined {
     const key = shardKey(id);
     const value = this.#records.getBinaryFast(key);
-    return value === undefined ? undefined : decodeRecord(id, key, value);
+    if (value === undefined) return undefined;
+    const record = decodeRecord(key, value);
+    if (record === undefined) this.#onSpoilt(id);
+    return record;
   }
 
   /** Bytes of a packed shard, a copy of its own. */
@@ -123,17 +131,35 @@ export class ShardIndex {
     if (committed !== undefined) await this.#commit(committed);
   }
 
-  /** Up to `limit` shards of a group in key order, those after `after` when it is given. */
+  /** Removes an entry that is spoilt and counts its group anew; false when it isn't. */
+  async removeSpoilt(id: ShardId): Promise<boolean> {
+    const key = shardKey(id);
+    const value = this.#records.getBinary(key);
+    if (value === undefined || decodeRecord(key, value) !== undefined) return false;
+    void this.#packed.remove(key);
+    await this.#commit(this.#records.remove(key));
+    const group = this.page(id.pool, id.pg, undefined, Infinity);
+    const counted = this.#counts.get(key.toString("hex", 0, GROUP_KEY_BYTES));
+    const bytes = group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const missing = group.length - (counted?.shards ?? 0);
+    await this.#commit(this.#count(key, missing, bytes - (counted?.bytes ?? 0)));
+    return true;
+  }
+
+  /**
+   * Up to `limit` shards of a group in key order, those after `after` when it is given; entries that
+   * are spoilt are left out.
+   */
   page(pool: PoolId, pg: number, after: Buffer | undefined, limit: number): ShardInfo[] {
     const start = after ?? groupKey(pool, pg);
-    const range = { start, end: followingKey(groupKey(pool, pg)), limit };
+    const end = followingKey(groupKey(pool, pg));
     const shards: ShardInfo[] = [];
-    for (const { key, value } of this.#records.getRange({
-      ...range,
-      exclusiveStart: after !== undefined,
-    })) {
+    const range = { start, end, exclusiveStart: after !== undefined };
+    for (const { key, value } of this.#records.getRange(range)) {
       const id = readShardKey(key, 0);
-      shards.push({ id, sizeBytes: decodeRecord(id, key, value).sizeBytes });
+      const record = decodeRecord(key, value);
+      if (record === undefined) this.#onSpoilt(id);
+      else if (shards.push({ id, sizeBytes: record.sizeBytes }) === limit) break;
     }
     return shards;
   }
@@ -233,20 +259,15 @@ function encodeRecord(key: Buffer, record: ShardRecord): Buffer {
   return value;
 }
 
-function decodeRecord(id: ShardId, key: Buffer, value: Buffer): ShardRecord {
+/** The record of `key`; undefined when it is spoilt. */
+function decodeRecord(key: Buffer, value: Buffer): ShardRecord | undefined {
   const end = value.length - 4;
-  const spoilt = (why: string): FsError =>
-    new FsError("EIO", `index entry of shard ${formatShardId(id)} is spoilt: ${why}`);
-  if (end < RECORD_HEAD_BYTES) throw spoilt("too short");
-  if (value.readUInt32LE(end) !== crc32(value.subarray(0, end), crc32(key))) {
-    throw spoilt("checksum");
-  }
-  if (value.readUInt8(0) !== RECORD_VERSION) throw spoilt(`version ${value.readUInt8(0)}`);
+  if (end < RECORD_HEAD_BYTES) return undefined;
+  if (value.readUInt32LE(end) !== crc32(value.subarray(0, end), crc32(key))) return undefined;
   const cells = value.readUInt16LE(2);
   const sizeBytes = value.readUInt32LE(8);
-  if (cells !== cellCount(sizeBytes) || end !== RECORD_HEAD_BYTES + cells * 4) {
-    throw spoilt("size");
-  }
+  const isWhole = cells === cellCount(sizeBytes) && end === RECORD_HEAD_BYTES + cells * 4;
+  if (value.readUInt8(0) !== RECORD_VERSION || !isWhole) return undefined;
   const cellCrcs = new Uint32Array(cells);
   for (let cell = 0; cell < cells; cell++) {
     cellCrcs[cell] = value.readUInt32LE(RECORD_HEAD_BYTES + cell * 4);

@@ -92,6 +92,11 @@ function writeHead(response: ServerResponse, reading: ShardReading): void {
 /** Resolves when the kernel has the bytes, or the connection is gone: the buffer is free again. */
 function sendPiece(response: ServerResponse, piece: Buffer, last: boolean): Promise<void> {
   return new Promise((resolve) => {
+    // On a connection that is gone already neither event comes any more.
+    if (response.destroyed || response.closed) {
+      resolve();
+      return;
+    }
     const done = (): void => {
       response.off("close", done);
       resolve();

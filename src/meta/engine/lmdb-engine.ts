@@ -22,8 +22,6 @@ export interface LmdbEngineOptions {
   /** Belongs to this engine; made if it isn't there. */
   directory: string;
   log?: Log;
-  /** The database refuses to grow beyond this (address space, not allocated); MAX_METADATA_BYTES unless given. */
-  maxSizeBytes?: number;
   /** A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless given. */
   checkpointBytes?: number;
 }
@@ -75,7 +73,7 @@ export class LmdbEngine implements Engine {
   static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
     const { directory, log } = options;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const store = LmdbStore.open(directory, options.maxSizeBytes);
+    const store = LmdbStore.open(directory);
     try {
       const generation = await recoverJournals(directory, store, log);
       const journal = await JournalFile.create(directory, generation + 1);

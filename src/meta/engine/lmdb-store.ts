@@ -2,7 +2,7 @@
 // lmdb's most conservative mode: each commit is on disk before it is acknowledged.
 import { open, type Database, type RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
-import { MAX_METADATA_BYTES } from "../../domain/limits.ts";
+import { METADATA_MAP_BYTES } from "../../domain/limits.ts";
 import type { Key, RangeOptions } from "./engine.ts";
 import type { Entry, Layer } from "./layers.ts";
 
@@ -30,11 +30,11 @@ export class LmdbStore implements Layer {
   }
 
   /** @throws FsError EBUSY when another process has the directory open */
-  static open(directory: string, maxSizeBytes = MAX_METADATA_BYTES): LmdbStore {
+  static open(directory: string): LmdbStore {
     const root = open<Uint8Array, Uint8Array>({
       path: directory,
       noSubdir: false,
-      mapSize: maxSizeBytes,
+      mapSize: METADATA_MAP_BYTES,
       overlappingSync: false,
       ...BINARY,
     });
@@ -78,6 +78,7 @@ export class LmdbStore implements Layer {
   /**
    * Writes pairs (null deletes), and the journal they end where given, in one lmdb transaction of
    * its writer thread. On disk when it resolves.
+   * @throws FsError EIO
    */
   async write(
     entries: readonly (readonly [Uint8Array, Uint8Array | null])[],
@@ -85,17 +86,24 @@ export class LmdbStore implements Layer {
   ): Promise<void> {
     const data = this.#data;
     const written = data.batch(() => {
+      let last: Promise<boolean> | undefined;
       for (const [key, value] of entries) {
-        if (value === null) void data.remove(key);
-        else void data.put(key, value);
+        const one = value === null ? data.remove(key) : data.put(key, value);
+        // Most of a batch share a promise; the batch's own tells of a failure.
+        if (one !== last) one.catch(() => undefined);
+        last = one;
       }
       if (applied === undefined) return;
       const record = Buffer.alloc(12);
       record.writeBigUInt64LE(BigInt(applied.generation));
       record.writeUInt32LE(applied.crc, 8);
-      void this.#engine.put(APPLIED_KEY, record);
+      this.#engine.put(APPLIED_KEY, record).catch(() => undefined);
     });
-    await written;
+    try {
+      await written;
+    } catch (error) {
+      throw await commitFailure(error);
+    }
     // Reads of this turn must not go on with a snapshot from before.
     data.resetReadTxn();
   }
@@ -103,4 +111,13 @@ export class LmdbStore implements Layer {
   async close(): Promise<void> {
     await this.#root.close();
   }
+}
+
+/** lmdb's rejection hides the reason in a promise of its own. */
+async function commitFailure(error: unknown): Promise<FsError> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  const cause = await commitError?.catch((reason: unknown) => reason);
+  return new FsError("EIO", "cannot write the metadata database; is the disk full?", {
+    cause: cause ?? error,
+  });
 }
