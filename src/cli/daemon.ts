@@ -38,7 +38,7 @@ export async function spawnDaemon(spec: DaemonSpec): Promise<Daemon> {
   const log = await open(spec.logFile, "a", 0o600);
   let child: ChildProcess;
   try {
-    child = spawn(process.execPath, [DFS_PROGRAM, ...spec.args], {
+    child = spawn(process.execPath, [...process.execArgv, DFS_PROGRAM, ...spec.args], {
       cwd: "/",
       detached: true,
       env: spec.env ?? process.env,

@@ -102,6 +102,8 @@ export class LmdbStore implements Layer {
     try {
       await written;
     } catch (error) {
+      // lmdb keeps a promise of its own for the commit, whose rejection nobody else handles.
+      void data.committed.then(undefined, () => undefined);
       throw await commitFailure(error);
     }
     // Reads of this turn must not go on with a snapshot from before.
