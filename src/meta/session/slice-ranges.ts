@@ -27,11 +27,6 @@ export function fatesOfSlices(
   });
 }
 
-/** True when ranges are left of sessions that have ended. */
-export function hasAbandonedRanges(tx: ReadTransaction): boolean {
-  return !abandonedRangeKeys(tx).next().done;
-}
-
 export function forgetAbandonedRanges(tx: Transaction, held: ReadonlySet<string>): void {
   for (const key of [...abandonedRangeKeys(tx)]) if (held.has(textOf(key))) tx.delete(key);
 }
