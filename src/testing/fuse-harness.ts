@@ -70,6 +70,14 @@ export interface StartOptions {
   readonly uid?: number;
 }
 
+/** As the user, who may yet read the program wherever it was checked out. */
+function runAs(uid: number): { execPath: string; execArgv: string[] } {
+  const capability = "+dac_read_search";
+  const identity = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+  const reading = [`--inh-caps=${capability}`, `--ambient-caps=${capability}`];
+  return { execPath: "setpriv", execArgv: [...identity, ...reading, process.execPath] };
+}
+
 /** Starts a server and waits until its mount answers. Rejects with what it failed with. */
 export async function startServer(
   t: ExecutionContext,
@@ -77,11 +85,10 @@ export async function startServer(
   start: StartOptions = {},
 ): Promise<ServerHandle> {
   const mountpoint = start.mountpoint ?? (await freshMountpoint(t));
-  const identity = start.uid === undefined ? {} : { uid: start.uid, gid: start.uid };
   const child = fork(SERVER, [mountpoint, JSON.stringify(options)], {
     cwd: "/",
     execArgv: [],
-    ...identity,
+    ...(start.uid === undefined ? {} : runAs(start.uid)),
   });
   const waiting: ((event: FuseServerEvent) => void)[] = [];
   let onClosed: () => void = () => undefined;
