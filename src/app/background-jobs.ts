@@ -7,7 +7,7 @@ import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import type { Namespace } from "../meta/namespace/namespace.ts";
-import { ORPHAN_SURVEY_INTERVAL_MS } from "../domain/limits.ts";
+import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { HttpShardService } from "../protocol/shard-http-client.ts";
@@ -28,7 +28,7 @@ export class BackgroundJobs implements AsyncDisposable {
   readonly #loops: JobLoop[];
   readonly #blocks: StripeBlockStore;
   readonly #peers: PeerServices;
-  readonly #stopListening: () => void;
+  readonly #stopListening: (() => void)[];
 
   constructor({ engine, namespace, cluster, clock, log, timings = {} }: BackgroundJobsOptions) {
     const ledger = new EngineSliceLedger(engine, namespace, clock);
@@ -57,10 +57,21 @@ export class BackgroundJobs implements AsyncDisposable {
       },
     });
     this.#loops = [repairLoop, new JobLoop(gc, clock, log)];
-    this.#stopListening = cluster.onChange((maps) => {
-      peers.keepOnly(maps.current.nodes);
-      repairLoop.wake();
-    });
+    let damageWake: (() => void) | undefined;
+    this.#stopListening = [
+      cluster.onChange((maps) => {
+        peers.keepOnly(maps.current.nodes);
+        repairLoop.wake();
+      }),
+      // Reports come in bursts while a node is failing: one pass for all of a moment.
+      cluster.onDamage(() => {
+        damageWake ??= clock.after(JOB_RETRY_MIN_MS, () => {
+          damageWake = undefined;
+          repairLoop.wake();
+        });
+      }),
+      () => damageWake?.(),
+    ];
   }
 
   start(): void {
@@ -72,7 +83,7 @@ export class BackgroundJobs implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#stopListening();
+    for (const stop of this.#stopListening) stop();
     await Promise.all(this.#loops.map((loop) => loop.close()));
     await this.#blocks[Symbol.asyncDispose]();
     await this.#peers.close();

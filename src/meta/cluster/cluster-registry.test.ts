@@ -194,6 +194,18 @@ test("damage reported during a pass is not wiped out by its result", async (t) =
   t.deepEqual(left?.damage, [damage(2, 512)]);
 });
 
+test("whoever repairs hears of damage once, and not of what was known", async (t) => {
+  const { cluster } = await openLocalMeta();
+  let heard = 0;
+  const stop = cluster.onDamage(() => heard++);
+  await cluster.reportDamage([damage(1), damage(2)]);
+  await cluster.reportDamage([damage(1)]);
+  t.is(heard, 1);
+  stop();
+  await cluster.reportDamage([damage(3)]);
+  t.is(heard, 1);
+});
+
 test("damage is bounded a group, and reports of unknown groups are ignored", async (t) => {
   const { cluster } = await openLocalMeta();
   const many = Array.from({ length: MAX_DAMAGE_PER_GROUP + 10 }, (_, i) => damage(3, 256 + i));

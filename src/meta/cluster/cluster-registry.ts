@@ -56,6 +56,7 @@ export class ClusterRegistry {
   readonly #monitor: NodeMonitor;
   readonly #replacedAtMs = new Map<Epoch, number>();
   readonly #listeners = new Set<(maps: MapHistory) => void>();
+  readonly #damageListeners = new Set<() => void>();
   readonly #pendingChanges: Change[] = [];
   #changing: Promise<void> | undefined;
   #history: MapHistory;
@@ -109,6 +110,12 @@ export class ClusterRegistry {
   onChange(listener: (maps: MapHistory) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Called after damage that was not known was reported, when it is on disk. */
+  onDamage(listener: () => void): () => void {
+    this.#damageListeners.add(listener);
+    return () => this.#damageListeners.delete(listener);
   }
 
   nodes(): NodeView[] {
@@ -166,6 +173,7 @@ export class ClusterRegistry {
     }
     if (touched.size === 0) return;
     await this.#storeDamage([...touched.values()]);
+    for (const listener of this.#damageListeners) listener();
   }
 
   /** Groups not known to be whole under the current map, or with damage reported. */
