@@ -92,7 +92,7 @@ export class ShardCustody {
       const record = this.#index.get(id);
       if (record === undefined) return;
       this.#flusher.forget(id);
-      await this.#index.remove([{ id, record }]);
+      await this.#index.remove(id, record);
       if (!record.packed) await this.#files.remove(id);
     });
   }
@@ -124,7 +124,7 @@ export class ShardCustody {
   async #remove(id: ShardId, record: ShardRecord, kind: Damage): Promise<void> {
     this.#flusher.forget(id);
     const packedBytes = record.packed ? this.#index.getPacked(id) : undefined;
-    await this.#index.remove([{ id, record }]);
+    await this.#index.remove(id, record);
     if (kind === "corrupt") await this.#files.quarantine(id, packedBytes, Date.now());
     this.#onDamage(id, kind);
   }

@@ -2,7 +2,6 @@
 // small ones. Nothing here knows of files; ShardStore keeps both in step.
 import { crc32 } from "node:zlib";
 import { open, type Database, type RootDatabase } from "lmdb";
-import { FsError } from "../domain/errno.ts";
 import type { PoolId, ShardId } from "../domain/ids.ts";
 import { cellCount } from "../domain/layout.ts";
 import {
@@ -12,6 +11,7 @@ import {
   SHARD_KEY_BYTES,
   shardKey,
 } from "../protocol/shard-key.ts";
+import { IndexWriter } from "./index-writer.ts";
 import type { ShardInfo } from "../protocol/shard-service.ts";
 
 export interface ShardRecord {
@@ -34,7 +34,7 @@ const RECORD_VERSION = 1;
 const RECORD_HEAD_BYTES = 12;
 const PLACE_PACKED = 0;
 const PLACE_FILE = 1;
-const INCARNATION_KEY = Buffer.from("incarnation");
+const INCARNATION = "incarnation";
 
 export class ShardIndex {
   /** Number of this start, one more than the last one's. */
@@ -44,8 +44,9 @@ export class ShardIndex {
   readonly #packed: Database<Buffer, Buffer>;
   readonly #groups: Database<Buffer, Buffer>;
   readonly #state: Database<Buffer, Buffer>;
-  /** By hex group key, as the last queued transaction leaves them. */
-  #counts = new Map<string, GroupCount>();
+  readonly #writer: IndexWriter;
+  /** By hex group key, as the transaction under way leaves them. */
+  readonly #counts = new Map<string, GroupCount>();
   #shards = 0;
   #usedBytes = 0;
   #onSpoilt: (id: ShardId) => void = () => undefined;
@@ -58,6 +59,7 @@ export class ShardIndex {
     this.#packed = table("packed");
     this.#groups = table("groups");
     this.#state = table("state");
+    this.#writer = new IndexWriter(root);
     this.incarnation = incarnation;
     this.#loadCounts();
   }
@@ -65,14 +67,17 @@ export class ShardIndex {
   /** Opens the index in `directory`, making it when missing. */
   static async open(directory: string): Promise<ShardIndex> {
     const options = { path: directory, encoding: "binary", keyEncoding: "binary" } as const;
-    const root = open<Buffer, Buffer>({ ...options, maxDbs: 8 });
+    // Batching by event turn makes promises of its own whose rejection nobody can handle: a failed
+    // commit would end the process. Explicit batches give the one promise that tells.
+    const root = open<Buffer, Buffer>({ ...options, maxDbs: 8, eventTurnBatching: false });
     const state = root.openDB<Buffer, Buffer>({ name: "state", ...options });
-    const incarnation = (state.get(INCARNATION_KEY)?.readUInt32LE(0) ?? 0) + 1;
+    const incarnation = (state.get(Buffer.from(INCARNATION))?.readUInt32LE(0) ?? 0) + 1;
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(incarnation, 0);
-    await state.put(INCARNATION_KEY, bytes);
+    const index = new ShardIndex(root, incarnation);
+    await index.putState(INCARNATION, bytes);
     await root.flushed;
-    return new ShardIndex(root, incarnation);
+    return index;
   }
 
   get shards(): number {
@@ -114,35 +119,33 @@ export class ShardIndex {
    */
   async insert(id: ShardId, record: ShardRecord, packedBytes?: Buffer): Promise<void> {
     const key = shardKey(id);
-    if (packedBytes !== undefined) void this.#packed.put(key, packedBytes);
-    void this.#records.put(key, encodeRecord(key, record));
-    await this.#commit(this.#count(key, 1, record.sizeBytes));
+    await this.#change(key, 1, record.sizeBytes, () => {
+      if (packedBytes !== undefined) void this.#packed.put(key, packedBytes);
+      void this.#records.put(key, encodeRecord(key, record));
+    });
   }
 
-  /** Removes shards that the index has. */
-  async remove(shards: readonly { id: ShardId; record: ShardRecord }[]): Promise<void> {
-    let committed: Promise<boolean> | undefined;
-    for (const { id, record } of shards) {
-      const key = shardKey(id);
+  /** Removes a shard that the index has. */
+  async remove(id: ShardId, record: ShardRecord): Promise<void> {
+    const key = shardKey(id);
+    await this.#change(key, -1, -record.sizeBytes, () => {
       if (record.packed) void this.#packed.remove(key);
       void this.#records.remove(key);
-      committed = this.#count(key, -1, -record.sizeBytes);
-    }
-    if (committed !== undefined) await this.#commit(committed);
+    });
   }
 
-  /** Removes an entry that is spoilt and counts its group anew; false when it isn't. */
+  /**
+   * Removes an entry that is spoilt; false when it isn't. What it said of its size is lost: the
+   * node's sum of bytes is that much too high for the group.
+   */
   async removeSpoilt(id: ShardId): Promise<boolean> {
     const key = shardKey(id);
     const value = this.#records.getBinary(key);
     if (value === undefined || decodeRecord(key, value) !== undefined) return false;
-    void this.#packed.remove(key);
-    await this.#commit(this.#records.remove(key));
-    const group = this.page(id.pool, id.pg, undefined, Infinity);
-    const counted = this.#counts.get(key.toString("hex", 0, GROUP_KEY_BYTES));
-    const bytes = group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const missing = group.length - (counted?.shards ?? 0);
-    await this.#commit(this.#count(key, missing, bytes - (counted?.bytes ?? 0)));
+    await this.#change(key, -1, 0, () => {
+      void this.#packed.remove(key);
+      void this.#records.remove(key);
+    });
     return true;
   }
 
@@ -188,7 +191,8 @@ export class ShardIndex {
   }
 
   async putState(name: string, value: Buffer): Promise<void> {
-    await this.#commit(this.#state.put(Buffer.from(name), value));
+    const write = (): void => void this.#state.put(Buffer.from(name), value);
+    await this.#writer.apply({ write, revert: () => undefined });
   }
 
   /** Resolves when all that was committed so far is on disk. */
@@ -196,38 +200,35 @@ export class ShardIndex {
     await this.#root.flushed;
   }
 
-  #count(key: Buffer, shards: number, bytes: number): Promise<boolean> {
+  /** Commits `write` together with what it adds to the counts of the key's group. */
+  #change(key: Buffer, shards: number, bytes: number, write: () => void): Promise<void> {
     const group = key.subarray(0, GROUP_KEY_BYTES);
+    return this.#writer.apply({
+      write: () => {
+        write();
+        const count = this.#count(group, shards, bytes);
+        if (count.shards === 0) void this.#groups.remove(group);
+        else void this.#groups.put(group, encodeCount(count));
+      },
+      revert: () => void this.#count(group, -shards, -bytes),
+    });
+  }
+
+  #count(group: Buffer, shards: number, bytes: number): GroupCount {
     const name = group.toString("hex");
     const count = this.#counts.get(name) ?? { shards: 0, bytes: 0 };
     count.shards += shards;
-    count.bytes += bytes;
+    // A group without shards has no bytes, whatever was lost count of.
+    const left = count.shards === 0 ? 0 : count.bytes + bytes;
     this.#shards += shards;
-    this.#usedBytes += bytes;
-    if (count.shards === 0) {
-      this.#counts.delete(name);
-      return this.#groups.remove(group);
-    }
-    this.#counts.set(name, count);
-    const value = Buffer.alloc(16);
-    value.writeBigUInt64LE(BigInt(count.shards), 0);
-    value.writeBigUInt64LE(BigInt(count.bytes), 8);
-    return this.#groups.put(group, value);
-  }
-
-  async #commit(committed: Promise<boolean>): Promise<void> {
-    try {
-      await committed;
-    } catch (error) {
-      this.#loadCounts();
-      throw indexError(error);
-    }
+    this.#usedBytes += left - count.bytes;
+    count.bytes = left;
+    if (count.shards === 0) this.#counts.delete(name);
+    else this.#counts.set(name, count);
+    return count;
   }
 
   #loadCounts(): void {
-    this.#counts = new Map();
-    this.#shards = 0;
-    this.#usedBytes = 0;
     for (const { key, value } of this.#groups.getRange({})) {
       const shards = Number(value.readBigUInt64LE(0));
       const bytes = Number(value.readBigUInt64LE(8));
@@ -238,11 +239,11 @@ export class ShardIndex {
   }
 }
 
-function indexError(error: unknown): FsError {
-  const full = (error as { code?: unknown } | undefined)?.code === 28;
-  return full
-    ? new FsError("ENOSPC", "the disk of the node's index is full", { cause: error })
-    : new FsError("EIO", "the node's index cannot be written", { cause: error });
+function encodeCount(count: GroupCount): Buffer {
+  const value = Buffer.allocUnsafe(16);
+  value.writeBigUInt64LE(BigInt(count.shards), 0);
+  value.writeBigUInt64LE(BigInt(count.bytes), 8);
+  return value;
 }
 
 function encodeRecord(key: Buffer, record: ShardRecord): Buffer {

@@ -1,5 +1,5 @@
 // The store's promises beyond ShardService: damage, full disks, restarts, leftovers.
-import { readdir, truncate, unlink, writeFile } from "node:fs/promises";
+import { readdir, rm, truncate, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import type { ShardId } from "../domain/ids.ts";
@@ -11,7 +11,9 @@ import {
   shardId,
   testShardService,
 } from "../testing/shard-service-conformance.ts";
-import { flipByte, openTempStore, shardFile } from "../testing/shard-node.ts";
+import { fillIndex } from "../testing/full-index-process.ts";
+import { flipByte, makeTempDir, openTempStore, shardFile } from "../testing/shard-node.ts";
+import { ShardStore } from "./shard-store.ts";
 
 testShardService(test, "store", async () => {
   const { store: service, close } = await openTempStore();
@@ -148,4 +150,16 @@ test("a file left over under a shard's name doesn't harm the shard that is put t
   await opened.store.put(shardId(2), payloadOf(LARGE, 2));
   t.is(await opened.store.verify(shardId(2)), "intact");
   await opened.close();
+});
+
+test("an index that cannot grow refuses shards and loses none, and the node lives on", async (t) => {
+  const directory = await makeTempDir();
+  const outcome = await fillIndex(directory, 4096);
+  t.true(outcome.acknowledged > 20 && outcome.refused >= 16);
+  t.is(outcome.spoilt, 0);
+  t.is(outcome.left, Math.ceil(outcome.acknowledged / 2));
+  const store = await ShardStore.open({ directory });
+  t.is((await store.stats()).shards, outcome.left);
+  await store.close();
+  await rm(directory, { recursive: true });
 });
