@@ -1,8 +1,11 @@
 // Composes a mount: client session, VFS and the kernel channel, taken down in the opposite order.
 import { hostname } from "node:os";
 import { MAX_CLIENT_NAME_CHARS } from "../domain/limits.ts";
-import { mountChannel } from "../fuse/mount.ts";
+import { mountFuse, type FuseDriver } from "../fuse/driver.ts";
 import { clearStaleMount } from "../fuse/stale-mount.ts";
+import { mapIds } from "../vfs/id-mapping-vfs.ts";
+import { openSubdir } from "../vfs/subdir-vfs.ts";
+import type { Vfs } from "../vfs/vfs.ts";
 import { type ClientSessionOptions, openClientSession } from "./client-session.ts";
 
 export interface StartMountOptions extends Omit<ClientSessionOptions, "clientName"> {
@@ -11,6 +14,17 @@ export interface StartMountOptions extends Omit<ClientSessionOptions, "clientNam
   readOnly: boolean;
   allowOther: boolean;
   writeback: boolean;
+  noExec?: boolean;
+  noAtime?: boolean;
+  /** Default: the channel, or fuse-native where that isn't built. */
+  driver?: FuseDriver;
+  /** Local ids that stand for this process's: see mapIds. */
+  uid?: number;
+  gid?: number;
+  /** Directory of the file system that becomes the root. */
+  subdir?: string;
+  /** First column of mount(8). */
+  fsName?: string;
 }
 
 export interface RunningMount {
@@ -24,10 +38,10 @@ export interface RunningMount {
 
 /**
  * Resolves when the mount answers.
- * @throws FsError of clearStaleMount (the mountpoint), openClientSession (the server), mountChannel
+ * @throws FsError of clearStaleMount (the mountpoint), openClientSession (the server), mountFuse
  */
 export async function startMount(options: StartMountOptions): Promise<RunningMount> {
-  const { mountpoint, readOnly, allowOther, writeback, log } = options;
+  const { mountpoint, log } = options;
   // First, since a wrong mountpoint needs no server to be told.
   if ((await clearStaleMount(mountpoint)) === "cleared") {
     log.info({ mountpoint }, "cleared the mount that a crashed process left behind");
@@ -35,8 +49,11 @@ export async function startMount(options: StartMountOptions): Promise<RunningMou
   const clientName = `mount ${hostname()}:${mountpoint}`.slice(0, MAX_CLIENT_NAME_CHARS);
   const session = await openClientSession({ ...options, clientName });
   try {
-    const { vfs } = session;
-    const mount = await mountChannel({ mountpoint, vfs, log, readOnly, allowOther, writeback });
+    const vfs = await viewOf(session.vfs, options);
+    const mount = await mountFuse(
+      { ...kernelOptions(options), mountpoint, vfs, log },
+      options.driver,
+    );
     return {
       closed: mount.closed,
       unmount: (how) => mount.unmount(how),
@@ -46,4 +63,20 @@ export async function startMount(options: StartMountOptions): Promise<RunningMou
     await session.close();
     throw error;
   }
+}
+
+function kernelOptions(options: StartMountOptions) {
+  const { readOnly, allowOther, writeback, noExec = false, noAtime = false, fsName } = options;
+  const named = fsName === undefined ? {} : { fsName };
+  return { readOnly, allowOther, writeback, noExec, noAtime, ...named };
+}
+
+/** The file system as this mount shows it. @throws FsError ENOENT, ENOTDIR, EACCES of the subdir */
+async function viewOf(vfs: Vfs, { subdir, uid, gid }: StartMountOptions): Promise<Vfs> {
+  const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const below = subdir === undefined ? vfs : await openSubdir(vfs, own, subdir);
+  if (uid === undefined && gid === undefined) return below;
+  const uids = uid === undefined ? undefined : { cluster: own.uid, local: uid };
+  const gids = gid === undefined ? undefined : { cluster: own.gid, local: gid };
+  return mapIds(below, uids, gids);
 }

@@ -1,7 +1,7 @@
 // Logins of this user on this machine: one profile per cluster URL in a 0600 file.
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { homedir, hostname, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Low } from "lowdb";
 import { MAX_CLIENT_NAME_CHARS } from "../domain/limits.ts";
 import { openDurableJson } from "../platform/durable-json.ts";
@@ -67,10 +67,26 @@ export class Credentials {
     this.#file = file;
   }
 
-  static async open(directory = configDirectory()): Promise<Credentials> {
+  static open(directory = configDirectory()): Promise<Credentials> {
+    return Credentials.#read(join(directory, "credentials.json"));
+  }
+
+  /** A file that must be there, and be its owner's alone. @throws CliError (not found, auth) */
+  static async openFile(path: string): Promise<Credentials> {
+    const found = await stat(path).catch((error: unknown) => {
+      throw new CliError(EXIT.notFound, `cannot read credentials ${path}`, undefined, {
+        cause: error,
+      });
+    });
+    if ((found.mode & 0o077) !== 0) {
+      throw new CliError(EXIT.auth, `${path} can be read by others`, `Run \`chmod 600 ${path}\`.`);
+    }
+    return Credentials.#read(path);
+  }
+
+  static async #read(path: string): Promise<Credentials> {
     const defaults: CredentialsFile = { version: 1, profiles: {} };
-    const path = join(directory, "credentials.json");
-    return new Credentials(directory, await openDurableJson(path, defaults, 0o600));
+    return new Credentials(dirname(path), await openDurableJson(path, defaults, 0o600));
   }
 
   /** In order: `meta` (the option), DFS_META, the latest login, the default URL. */
@@ -106,9 +122,16 @@ export class Credentials {
   }
 }
 
-/** As `connection`, for commands that can't do without a login. @throws CliError (auth) */
-export async function requireLogin(meta?: string): Promise<Connection & { token: string }> {
-  const connection = (await Credentials.open()).connection(meta);
+/**
+ * As `connection`, for commands that can't do without a login: from `file`, else from the usual place.
+ * @throws CliError (auth, not found)
+ */
+export async function requireLogin(
+  meta?: string,
+  file?: string,
+): Promise<Connection & { token: string }> {
+  const credentials = file === undefined ? Credentials.open() : Credentials.openFile(file);
+  const connection = (await credentials).connection(meta);
   if (connection.token === undefined) {
     throw new CliError(
       EXIT.auth,

@@ -58,6 +58,10 @@ export interface Caller {
   gid: number;
   /** Supplementary groups where they are known. */
   groups?: readonly number[];
+  /** Bits to take off the modes of what it makes, unless a default ACL says what they are to be. */
+  umask?: number;
+  /** Thread that asks, where it runs on this machine; it stays here. */
+  pid?: number;
 }
 
 export const ROOT_CALLER: Caller = { uid: 0, gid: 0 };

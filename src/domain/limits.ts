@@ -6,14 +6,18 @@ export const MAX_NAME_BYTES = 255;
 export const MAX_SYMLINK_BYTES = 4095;
 /** Same as ext4's EXT4_LINK_MAX for files would be 65,000; we count in 32 bits and stop well before. */
 export const MAX_LINKS = 2_000_000_000;
+/** A caller's groups are believed so long; no longer than the kernel believes attributes. */
+export const CALLER_GROUPS_MS = 1000;
+/** Callers whose groups are remembered: more than machines run programs that need them at a time. */
+export const MAX_CALLER_GROUPS = 1024;
 /** Linux XATTR_NAME_MAX and XATTR_SIZE_MAX. */
 export const MAX_XATTR_NAME_BYTES = 255;
 export const MAX_XATTR_VALUE_BYTES = 65_536;
 /** All of an inode's xattr names together (XATTR_LIST_MAX): listxattr must fit one reply. */
 export const MAX_XATTR_LIST_BYTES = 65_536;
 
-/** A file's largest size: 2^53 would lose exactness in arithmetic on offsets; 8 PiB is far below. */
-export const MAX_FILE_BYTES = 8 * 1024 ** 5;
+/** A file's largest size: above 2^53 numbers lose exactness, and sums of offsets must not. */
+export const MAX_FILE_BYTES = 4 * 1024 ** 5;
 /** The window of a file whose extents form one record. */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
 /** The unit that is coded: larger amortises requests, smaller bounds memory; 1 MiB shards at k = 4. */
@@ -60,6 +64,8 @@ export const STATFS_MAX_AGE_MS = 1000;
 export const MAX_FILE_SYNCS = 2;
 /** Shard files left to a sync or to the kernel; beyond, they are synced early: a second of a disk. */
 export const MAX_UNSYNCED_FILES = 256;
+/** Changes of a node's index in one transaction: some milliseconds of work at most. */
+export const MAX_INDEX_BATCH = 512;
 /** Buffers shards are read into on their way out, 8 MiB in all; larger ones measured no quicker. */
 export const READ_BUFFER_BYTES = 512 * 1024;
 export const MAX_READ_BUFFERS = 16;
@@ -244,8 +250,11 @@ export const TOKEN_USE_RESOLUTION_MS = 3_600_000;
 
 /** Puts of one mount in flight by number: small blocks don't fill MAX_BLOCKS_IN_FLIGHT in bytes. */
 export const MAX_PUTS_IN_FLIGHT = 64;
-/** A block that no node takes is tried again for so long before its file reports the error. */
-export const PUT_RETRY_MS = 5000;
+/**
+ * A block that too few nodes take, or make durable, is tried again for so long before its file reports
+ * the error: longer than NODE_DOWN_AFTER_MS, from when on a small cluster's others stand in.
+ */
+export const PUT_RETRY_MS = 8000;
 /** Unwritten runs of one file that still take writes: a scan of them costs a random write ~1 µs. */
 export const MAX_PENDING_SLICES = 256;
 /** The same with those on their way to the metadata server; past it writers of the file wait. */
@@ -288,7 +297,28 @@ export const METADATA_MAP_BYTES = 2 ** 40;
 /** Chunks (16 GiB) and extents that a truncate drops at once; more are left to the reaper. */
 export const MAX_CHUNKS_DROPPED_AT_ONCE = 256;
 export const MAX_EXTENTS_DROPPED_AT_ONCE = 4096;
+/** Extents that one step of a copy by reference cites: each rewrites a slice's record of up to 16 KiB. */
+export const MAX_EXTENTS_COPIED_AT_ONCE = 512;
+/** Chunks (64 GiB) that one search for data or a hole looks into. */
+export const MAX_CHUNKS_SEARCHED_AT_ONCE = 1024;
+/** Inodes with ranges copied from other files that a mount remembers until an fsync covers them. */
+export const MAX_COPIED_INODES = 1024;
 /** An unlinked file of one chunk with up to this many extents is deleted at once. */
 export const MAX_EXTENTS_DELETED_AT_ONCE = 64;
+/** Locks on one inode, each range of each holder counted: a request reads and writes all of them. */
+export const MAX_LOCKS_PER_INODE = 1024;
+/** Requests for locks that may wait in one session: a thread of some program each. */
+export const MAX_LOCK_WAITS_PER_SESSION = 4096;
 /** Inodes released in one transaction when a session ends. */
 export const MAX_RELEASES_AT_ONCE = 256;
+
+/** Names whose inodes a fuse-native mount remembers, each for as long as the kernel may: some MiB. */
+export const MAX_REMEMBERED_NAMES = 65_536;
+/** A fuse-native operation is answered by then: the metadata server's patience and a little more. */
+export const NATIVE_OPERATION_DEADLINE_MS = RPC_PATIENCE_MS + 15_000;
+/** fuse-native takes a directory in one piece; a larger one is refused rather than run out of memory. */
+export const MAX_WHOLE_LISTING_ENTRIES = 1_000_000;
+/** An access time so recent that fuse-native can only have it from `touch`: a request's way to us. */
+export const TOUCH_WINDOW_MS = 1000;
+/** How often a fuse-native mount looks whether it has ended: it isn't told. */
+export const NATIVE_END_POLL_MS = 100;

@@ -15,6 +15,8 @@ const SUBTYPE = "dfs";
 const MS_RDONLY = 1;
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+const MS_NOATIME = 1024;
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
@@ -25,6 +27,8 @@ export interface ConnectOptions {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly defaultPermissions: boolean;
+  readonly noExec: boolean;
+  readonly noAtime: boolean;
 }
 
 function codeOf(error: unknown): string {
@@ -68,7 +72,12 @@ function mountError(mountpoint: string, name: string): FsError {
 async function connectAsRoot(addon: ChannelAddon, options: ConnectOptions): Promise<number> {
   const fd = await openDevice();
   const data = [`fd=${fd}`, "rootmode=40000", "user_id=0", "group_id=0", ...kernelOptions(options)];
-  const flags = MS_NOSUID | MS_NODEV | (options.readOnly ? MS_RDONLY : 0);
+  const flags =
+    MS_NOSUID |
+    MS_NODEV |
+    (options.readOnly ? MS_RDONLY : 0) |
+    (options.noExec ? MS_NOEXEC : 0) |
+    (options.noAtime ? MS_NOATIME : 0);
   const error = await addon.mount(
     options.fsName,
     options.mountpoint,
@@ -99,6 +108,8 @@ async function connectAsUser(addon: ChannelAddon, options: ConnectOptions): Prom
     options.readOnly ? "ro" : "rw",
     "nosuid",
     "nodev",
+    ...(options.noExec ? ["noexec"] : []),
+    ...(options.noAtime ? ["noatime"] : []),
     `fsname=${fsName}`,
     `subtype=${SUBTYPE}`,
     ...kernelOptions(options),

@@ -13,9 +13,9 @@ interface Outcome {
   readonly message: string;
 }
 
-function run(args: readonly string[], socket?: number): Promise<Outcome> {
+function run(args: readonly string[], socket?: number, program = "fusermount3"): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn("fusermount3", args, {
+    const child = spawn(program, args, {
       cwd: "/",
       env: { ...process.env, ...(socket === undefined ? {} : { _FUSE_COMMFD: "3" }) },
       stdio: ["ignore", "ignore", "pipe", ...(socket === undefined ? [] : [socket])],
@@ -61,4 +61,9 @@ export async function mountAsUser(
 /** Unmounts; the outcome's code is 0 when it was done. */
 export function unmountAsUser(mountpoint: string, lazy: boolean): Promise<Outcome> {
   return run(["-u", ...(lazy ? ["-z"] : []), "--", mountpoint]);
+}
+
+/** The same as root, without the addon: umount(8), which doesn't look at the mount itself. */
+export function unmountByProgram(mountpoint: string, lazy: boolean): Promise<Outcome> {
+  return run(["--no-canonicalize", ...(lazy ? ["--lazy"] : []), mountpoint], undefined, "umount");
 }

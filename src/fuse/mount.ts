@@ -6,11 +6,13 @@ import { ATTR_CACHE_MS } from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import { CallerGroups } from "./caller-groups.ts";
 import { loadChannelAddon, type Channel, type ChannelAddon } from "./channel/addon.ts";
 import { Dispatcher } from "./channel/dispatcher.ts";
 import { isDying } from "./channel/interrupts.ts";
 import { encodeInvalidateEntry, encodeInvalidateInode } from "./channel/notifications.ts";
 import { connectDevice } from "./connect.ts";
+import { withCallerGroups } from "./grouped-vfs.ts";
 import { setReadAhead } from "./read-ahead.ts";
 import { clearStaleMount, unmountPath } from "./stale-mount.ts";
 
@@ -27,8 +29,12 @@ export interface FuseMountOptions {
   readOnly?: boolean;
   /** Let other users than the mounting one in; as a user this needs user_allow_other. */
   allowOther?: boolean;
-  /** The kernel checks permission bits before it asks; default true. */
+  /** The kernel checks permissions before it asks, which it does with POSIX ACLs anyway; default true. */
   defaultPermissions?: boolean;
+  /** Programs on it aren't run. */
+  noExec?: boolean;
+  /** Shown by mount(8); access times aren't kept by reading anyway. */
+  noAtime?: boolean;
   /** The kernel collects small writes and owns size and mtime meanwhile; default false. */
   writeback?: boolean;
   /** First column of mount(8), default "dfs". */
@@ -129,13 +135,15 @@ function serve(addon: ChannelAddon, fd: number, options: FuseMountOptions): Serv
     (errno) => {
       initialized.reject(new FsError("EIO", "the mount ended before it began"));
       if (errno !== ERRNO.ENODEV) options.log.error({ errno }, "reading /dev/fuse failed");
+      dispatcher.interruptAll();
       void dispatcher.idle().then(closed.resolve);
     },
   );
+  const clock = options.clock ?? systemClock;
   const dispatcher = new Dispatcher(channel, {
-    vfs: options.vfs,
+    vfs: withCallerGroups(options.vfs, new CallerGroups(clock)),
     log: options.log,
-    clock: options.clock ?? systemClock,
+    clock,
     layout: addon.layout,
     timeouts: {
       attrMs: options.attrTimeoutMs ?? ATTR_CACHE_MS,
@@ -144,6 +152,7 @@ function serve(addon: ChannelAddon, fd: number, options: FuseMountOptions): Serv
     },
     init: {
       writeback: options.writeback ?? false,
+      locks: options.vfs.setlk !== undefined,
       maxReadAheadBytes: options.maxReadAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
     },
     isDying,
@@ -170,6 +179,8 @@ export async function mountChannel(options: FuseMountOptions): Promise<FuseMount
     readOnly: options.readOnly ?? false,
     allowOther: options.allowOther ?? false,
     defaultPermissions: options.defaultPermissions ?? true,
+    noExec: options.noExec ?? false,
+    noAtime: options.noAtime ?? false,
   });
   const { channel, initialized, closed } = serve(addon, fd, options);
   await initialized;

@@ -3,9 +3,9 @@
 import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { getSystemErrorName } from "node:util";
-import { ERRNO, FsError, isErrnoName } from "../domain/errno.ts";
+import { ERRNO, FsError, isErrnoName, isFsError } from "../domain/errno.ts";
 import { loadChannelAddon } from "./channel/addon.ts";
-import { unmountAsUser } from "./fusermount.ts";
+import { unmountAsUser, unmountByProgram } from "./fusermount.ts";
 import { findMount, type MountEntry } from "./mount-table.ts";
 
 const MNT_DETACH = 2;
@@ -81,6 +81,16 @@ function busy(mountpoint: string, detail: string): FsError {
   );
 }
 
+/** An errno or 0. Where the addon isn't built, umount(8) does it, and says less. */
+async function unmountAsRoot(mountpoint: string, lazy: boolean): Promise<number> {
+  try {
+    return await loadChannelAddon().unmount(mountpoint, lazy ? MNT_DETACH : 0);
+  } catch (error) {
+    if (!isFsError(error, "ENOSYS")) throw error;
+  }
+  return (await unmountByProgram(mountpoint, lazy)).code === 0 ? 0 : ERRNO.EBUSY;
+}
+
 /**
  * Unmounts what is mounted at `mountpoint`: by umount2(2) as root, else through fusermount3.
  * Lazy: out of the tree at once, ended when its last user leaves.
@@ -90,8 +100,7 @@ export async function unmountPath(mountpoint: string, options: { lazy: boolean }
   const mounted = await findMount(mountpoint);
   if (mounted === undefined) throw new FsError("EINVAL", `nothing is mounted at ${mountpoint}`);
   if (process.geteuid?.() === 0) {
-    const flags = options.lazy ? MNT_DETACH : 0;
-    const error = await loadChannelAddon().unmount(mounted.mountpoint, flags);
+    const error = await unmountAsRoot(mounted.mountpoint, options.lazy);
     if (error === 0) return;
     if (error === ERRNO.EBUSY) throw busy(mountpoint, "");
     const name = getSystemErrorName(-error);

@@ -2,6 +2,7 @@
 // Implemented by the server (per session), the RPC proxy and the fault wrapper.
 import type { Attr, AttrChanges, Caller, StatFs, Timespec } from "../domain/attributes.ts";
 import type { MapHistory } from "../domain/cluster-map.ts";
+import type { LockOwner, LockRange, LockSpace, LockType } from "../domain/file-lock.ts";
 import type { Ino, Name, NodeId, PoolId, ShardId, SliceId } from "../domain/ids.ts";
 import type { Extent } from "../domain/layout.ts";
 
@@ -10,7 +11,7 @@ export const RENAME_NOREPLACE = 1;
 export const RENAME_EXCHANGE = 2;
 
 export interface CreateRequest {
-  /** Type and permission bits; the umask is already taken off. Regular files only for create. */
+  /** Type and permission bits; the caller's umask is still to be taken off. Regular files only for create. */
   mode: number;
   rdev?: number;
   /** What create wants of a file that exists already; checked then. Reading and writing if absent. */
@@ -76,9 +77,79 @@ export interface CommitRequest {
   durable: boolean;
 }
 
+/** Bytes [from, to) of a file have extents; none at or after the place asked for where from is to. */
+export interface DataRun {
+  from: number;
+  /** Where the search ended, too: directly behind it there may be more. */
+  to: number;
+  /** The file's length. */
+  sizeBytes: number;
+}
+
+/** fallocate(2) of one range. */
+export interface RangeChange {
+  ino: Ino;
+  offset: number;
+  lengthBytes: number;
+  /** What the file has there becomes a hole. */
+  clear: boolean;
+  /** The file is at least so long that the range ends in it. */
+  extend: boolean;
+  /** Clear suid/sgid, as a write by other than root does. */
+  killPrivileges: boolean;
+}
+
+/** copy_file_range(2): the target cites the source's slices; no byte moves. */
+export interface RangeCopy {
+  source: Ino;
+  sourceOffset: number;
+  target: Ino;
+  targetOffset: number;
+  lengthBytes: number;
+  killPrivileges: boolean;
+}
+
+/** One bounded step of a change of a range. */
+export interface RangeReply {
+  /** Of the file that was changed. */
+  attr: Attr;
+  /** So much from the range's start is done; fewer than asked for: ask for the rest. */
+  doneBytes: number;
+}
+
 export interface SliceRange {
   first: SliceId;
   count: number;
+}
+
+/** A lock somebody asks about. */
+export interface LockQuery extends LockRange {
+  ino: Ino;
+  space: LockSpace;
+  owner: LockOwner;
+  type: LockType;
+}
+
+/** A lock that stands against a query. */
+export interface LockConflict extends LockRange {
+  type: LockType;
+  /** Process that holds it; 0 where it is another client's. */
+  pid: number;
+}
+
+export interface LockRequest extends Omit<LockQuery, "type"> {
+  type: LockType | "unlock";
+  /** Process that asks, to be named in a LockConflict. */
+  pid: number;
+  /** 0: don't wait. Else the client's number for this wait, the same whenever it asks again. */
+  wait: number;
+}
+
+export interface LockReply {
+  /** False: it waits. After `lockReady`, `resumed` or `sessionLost` ask again. */
+  granted: boolean;
+  /** Of the inode when the lock was granted, to tell whether what is cached is still good. */
+  attr?: Attr;
 }
 
 /** Something a client met that repair must look at. */
@@ -94,6 +165,10 @@ export interface MetaEvents {
   mapChanged: (maps: MapHistory) => void;
   /** The session is dead on the server: its open inodes must be opened again. */
   sessionLost: () => void;
+  /** The connection was lost and is there again; waits for locks must be asked for again. */
+  resumed: () => void;
+  /** The lock of this wait was granted. Asking again tells so, too. */
+  lockReady: (wait: number) => void;
 }
 
 /**
@@ -114,6 +189,8 @@ export interface MetaService {
     request: CreateRequest,
     exclusive: boolean,
   ): Promise<CreateReply>;
+  /** A regular file without a name, held open by the session; `link` may name it (O_TMPFILE). */
+  createUnnamed(caller: Caller, parent: Ino, mode: number): Promise<OpenReply>;
   mkdir(caller: Caller, parent: Ino, name: Name, mode: number): Promise<Attr>;
   mknod(caller: Caller, parent: Ino, name: Name, request: CreateRequest): Promise<Attr>;
   symlink(caller: Caller, parent: Ino, name: Name, target: string): Promise<Attr>;
@@ -147,6 +224,12 @@ export interface MetaService {
 
   extents(ino: Ino, chunks: readonly number[]): Promise<ChunkExtents[]>;
   commit(request: CommitRequest): Promise<Attr>;
+  /** The next bytes at or after `offset` that have extents. */
+  nextData(ino: Ino, offset: number): Promise<DataRun>;
+  /** A step; several make the whole range. */
+  changeRange(request: RangeChange): Promise<RangeReply>;
+  /** A step; ends at the source's end. EINVAL where the ranges of one file overlap. */
+  copyRange(request: RangeCopy): Promise<RangeReply>;
   allocateSlices(): Promise<SliceRange>;
   /** Answers when all that was acknowledged before is on disk. */
   syncMetadata(): Promise<void>;
@@ -157,6 +240,17 @@ export interface MetaService {
   listxattr(caller: Caller, ino: Ino): Promise<string[]>;
   removexattr(caller: Caller, ino: Ino, name: string): Promise<void>;
   statfs(): Promise<StatFs>;
+
+  /** What stands against the lock, if anything does. */
+  getlk(query: LockQuery): Promise<LockConflict | undefined>;
+  /**
+   * Locks or unlocks a range, splitting and merging the owner's locks as POSIX says. Asking again
+   * for what one holds changes nothing. Waiting takes no request: it is answered at once.
+   * @throws FsError EAGAIN (held by others), EDEADLK, ENOLCK
+   */
+  setlk(request: LockRequest): Promise<LockReply>;
+  /** Ends a wait that was answered with "waits". True: too late, the lock was granted. */
+  cancelLock(request: LockRequest): Promise<boolean>;
 
   maps(): Promise<MapHistory>;
   reportDamage(reports: readonly DamageReport[]): Promise<void>;

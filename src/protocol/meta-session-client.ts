@@ -39,7 +39,12 @@ type Method<M extends MetaMethod> = (...args: MetaArgs<M>) => Promise<MetaResult
 
 export class RpcMetaSession implements MetaSession {
   readonly #link: MetaLink;
-  readonly #listeners: Listeners = { mapChanged: new Set(), sessionLost: new Set() };
+  readonly #listeners: Listeners = {
+    mapChanged: new Set(),
+    sessionLost: new Set(),
+    resumed: new Set(),
+    lockReady: new Set(),
+  };
 
   constructor(options: ConnectOptions) {
     const { clock = systemClock, patienceMs = RPC_PATIENCE_MS } = options;
@@ -56,6 +61,12 @@ export class RpcMetaSession implements MetaSession {
         },
         sessionLost: () => {
           for (const listener of this.#listeners.sessionLost) listener();
+        },
+        resumed: () => {
+          for (const listener of this.#listeners.resumed) listener();
+        },
+        lockReady: (wait) => {
+          for (const listener of this.#listeners.lockReady) listener(wait);
         },
       },
     );
@@ -109,6 +120,13 @@ export class RpcMetaSession implements MetaSession {
   readonly removexattr = this.#method("removexattr");
   readonly statfs = this.#method("statfs");
   readonly maps = this.#method("maps");
+  readonly createUnnamed = this.#method("createUnnamed");
+  readonly nextData = this.#method("nextData");
+  readonly changeRange = this.#method("changeRange");
+  readonly copyRange = this.#method("copyRange");
+  readonly getlk = this.#method("getlk");
+  readonly setlk = this.#method("setlk");
+  readonly cancelLock = this.#method("cancelLock");
   readonly reportDamage = this.#method("reportDamage");
 
   #method<M extends MetaMethod>(name: M): Method<M> {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 import type { DemoReport } from "../cli/demo/demo-report.ts";
+import type { FuseDriver } from "../fuse/driver.ts";
 import type { ClusterStatus } from "../protocol/admin-api.ts";
 
 const DFS = fileURLToPath(new URL("../../bin/dfs", import.meta.url));
@@ -59,6 +60,7 @@ export function runDfs(args: readonly string[], options: RunOptions = {}): Promi
 export interface ClusterOptions {
   nodes?: number;
   mount?: boolean;
+  driver?: FuseDriver;
 }
 
 export class E2eCluster {
@@ -83,6 +85,7 @@ export class E2eCluster {
       await rm(base, { recursive: true, force: true });
     });
     const mount = options.mount === false ? ["--no-mount"] : [];
+    if (options.driver !== undefined) mount.push("--driver", options.driver);
     await cluster.demo("up", "--nodes", String(options.nodes ?? 6), ...mount);
     return cluster;
   }

@@ -101,12 +101,31 @@ export class FramePort implements ReplyPort {
   release(slot: number): void {
     this.released.push(slot);
   }
+
+  /** Messages of the addon's thread; replies among them count as replies, too. */
+  readonly notified: Buffer[] = [];
+
+  notify(message: Uint8Array): boolean {
+    const copy = Buffer.from(message);
+    this.notified.push(copy);
+    if (copy.readBigUInt64LE(8) !== 0n) {
+      this.replies.push({
+        unique: Number(copy.readBigUInt64LE(8)),
+        error: copy.readInt32LE(4),
+        body: copy.subarray(16),
+      });
+    }
+    return true;
+  }
 }
 
 export interface Call {
   readonly method: string;
   readonly args: readonly unknown[];
 }
+
+/** Methods that a Vfs may lack; the recording one has those that it has an answer for. */
+const OPTIONAL_METHODS = new Set(["getlk", "setlk"]);
 
 /** A Vfs that notes its calls and answers each method with what `answers` has: a value or a function. */
 export function recordingVfs(answers: Readonly<Record<string, unknown>>): {
@@ -116,15 +135,16 @@ export function recordingVfs(answers: Readonly<Record<string, unknown>>): {
   const calls: Call[] = [];
   const target = {} as Vfs;
   const vfs = new Proxy(target, {
-    get:
-      (_target, property) =>
-      (...args: unknown[]): unknown => {
+    get: (_target, property) => {
+      const answer = answers[String(property)];
+      if (OPTIONAL_METHODS.has(String(property)) && answer === undefined) return undefined;
+      return (...args: unknown[]): unknown => {
         calls.push({ method: String(property), args });
-        const answer = answers[String(property)];
         return typeof answer === "function"
           ? (Reflect.apply(answer, undefined, args) as unknown)
           : answer;
-      },
+      };
+    },
   });
   return { vfs, calls };
 }
@@ -152,7 +172,11 @@ export class FrameChannel {
       clock: this.clock,
       layout: FRAME_LAYOUT,
       timeouts: { attrMs: 1500, entryMs: 2000, negativeMs: options.negativeMs ?? 0 },
-      init: { writeback: options.writeback ?? false, maxReadAheadBytes: 1 << 20 },
+      init: {
+        writeback: options.writeback ?? false,
+        locks: vfs.setlk !== undefined,
+        maxReadAheadBytes: 1 << 20,
+      },
       isDying: (pid) => Promise.resolve(options.dying?.has(pid) === true),
       onInit: () => this.initialized++,
     });

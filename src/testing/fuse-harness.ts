@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
+import { loadFuseNative } from "../fuse/native/package.ts";
 import { unmountPath } from "../fuse/stale-mount.ts";
 import type { FuseServerCommand, FuseServerEvent, FuseServerOptions } from "./fuse-server.ts";
 
@@ -18,6 +19,18 @@ export function whyNoFuse(): string | undefined {
     accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
   } catch {
     return "needs /dev/fuse readable and writable (root, or mode 0666)";
+  }
+  return undefined;
+}
+
+/** The same for mounts through fuse-native, an optional dependency. */
+export function whyNoFuseNative(): string | undefined {
+  const reason = whyNoFuse();
+  if (reason !== undefined || process.env["CI"] === "true") return reason;
+  try {
+    loadFuseNative();
+  } catch (error) {
+    return error instanceof Error ? error.message : "fuse-native doesn't load";
   }
   return undefined;
 }

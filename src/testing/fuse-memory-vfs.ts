@@ -1,5 +1,6 @@
 // A small POSIX file system in memory behind the Vfs interface: correct, synchronous, one process.
 // It counts the kernel's lookups, so that a driver that loses or repeats a FORGET is found out.
+import { isAclName } from "../domain/acl.ts";
 import {
   isDirectory,
   isRegular,
@@ -19,6 +20,7 @@ import { ROOT_INO, type Ino, type Name } from "../domain/ids.ts";
 import { MAX_FILE_BYTES } from "../domain/limits.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, type DirEntry } from "../protocol/meta-service.ts";
 import { O_EXCL, O_TRUNC, type FileHandle, type OpenResult, type Vfs } from "../vfs/vfs.ts";
+import * as ranges from "./fuse-memory-ranges.ts";
 import { attrOf, MemoryTree, wallTime, type MemoryNode } from "./fuse-memory-tree.ts";
 
 const XATTR_CREATE = 1;
@@ -219,6 +221,38 @@ export class MemoryVfs implements Vfs {
     return data.length;
   }
 
+  createUnnamed(caller: Caller, _parent: Ino, mode: number): OpenResult {
+    const node = this.#tree.newNode(caller, unmasked(caller, S_IFREG | (mode & 0o7777)), 0);
+    node.nlink = 0;
+    const fh = this.#tree.openHandle(node);
+    return { fh, attr: this.#handOut(node), keepCache: this.#keepCache };
+  }
+
+  fallocate(
+    _caller: Caller,
+    fh: FileHandle,
+    mode: number,
+    offset: number,
+    lengthBytes: number,
+  ): void {
+    ranges.fallocate(this.#tree.opened(fh).file, mode, offset, lengthBytes);
+  }
+
+  seek(fh: FileHandle, offset: number, to: "data" | "hole"): number {
+    return ranges.seek(this.#tree.opened(fh).file, offset, to);
+  }
+
+  copyRange(
+    _caller: Caller,
+    source: { fh: FileHandle; offset: number },
+    target: { fh: FileHandle; offset: number },
+    lengthBytes: number,
+  ): number {
+    const from = this.#tree.opened(source.fh).file;
+    const to = this.#tree.opened(target.fh).file;
+    return ranges.copyRange(from, source.offset, to, target.offset, lengthBytes);
+  }
+
   flush(fh: FileHandle): void {
     this.#tree.opened(fh);
   }
@@ -265,6 +299,8 @@ export class MemoryVfs implements Vfs {
   }
 
   setxattr(_caller: Caller, ino: Ino, name: string, value: Uint8Array, flags: number): void {
+    // To keep an ACL without applying it would be a lie: cp sets modes this way.
+    if (isAclName(name)) throw new FsError("EOPNOTSUPP", "no ACLs here");
     const { xattrs } = this.#tree.node(ino);
     if ((flags & XATTR_CREATE) !== 0 && xattrs.has(name)) throw new FsError("EEXIST", "exists");
     if ((flags & XATTR_REPLACE) !== 0 && !xattrs.has(name)) throw new FsError("ENODATA", "missing");
@@ -310,10 +346,14 @@ export class MemoryVfs implements Vfs {
     const inherits = (directory.mode & S_ISGID) !== 0;
     const owner = { uid: caller.uid, gid: inherits ? directory.gid : caller.gid };
     const inherited = inherits && isDirectory(mode) ? S_ISGID : 0;
-    const node = this.#tree.newNode(owner, mode | inherited, rdev);
+    const node = this.#tree.newNode(owner, unmasked(caller, mode) | inherited, rdev);
     this.#tree.addName(directory, name, node);
     return node;
   }
+}
+
+function unmasked({ umask = 0 }: Caller, mode: number): number {
+  return (mode & S_IFMT) === S_IFLNK ? mode : mode & ~umask;
 }
 
 function cut(bytes: Uint8Array, pieceBytes: number): Uint8Array[] {

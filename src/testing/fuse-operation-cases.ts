@@ -4,6 +4,7 @@ import type { Attr } from "../domain/attributes.ts";
 import type { Ino } from "../domain/ids.ts";
 import { OP } from "../fuse/channel/wire.ts";
 import { pack, text, u32, u64, type Call } from "./fuse-frames.ts";
+import { LOCK_CASES, LOCK_OWNER } from "./fuse-lock-cases.ts";
 
 export const ATTR: Attr = {
   ino: 0x1_0000_0007 as Ino,
@@ -21,7 +22,8 @@ export const ATTR: Attr = {
   ctimeSec: 5_000_000_000,
   ctimeNsec: 2,
 };
-const CALLER = { uid: 1000, gid: 100 };
+const CALLER = { uid: 1000, gid: 100, pid: 4242 };
+const CREATOR = { ...CALLER, umask: 0o22 };
 
 /** struct fuse_attr of ATTR. */
 const ATTR_OUT = pack(
@@ -134,14 +136,14 @@ export const OPERATION_CASES: Readonly<Record<string, OperationCase>> = {
     opcode: OP.MKNOD,
     body: pack(u32(0o020600), u32(0x103), u32(0o22), u32(0), text("null")),
     answers: { mknod: ATTR },
-    calls: [{ method: "mknod", args: [CALLER, 1, "null", 0o020600, 0x103] }],
+    calls: [{ method: "mknod", args: [CREATOR, 1, "null", 0o020600, 0x103] }],
     reply: ENTRY_REPLY,
   },
   MKDIR: {
     opcode: OP.MKDIR,
     body: pack(u32(0o40755), u32(0o22), text("d")),
     answers: { mkdir: ATTR },
-    calls: [{ method: "mkdir", args: [CALLER, 1, "d", 0o40755] }],
+    calls: [{ method: "mkdir", args: [CREATOR, 1, "d", 0o40755] }],
     reply: ENTRY_REPLY,
   },
   UNLINK: {
@@ -207,8 +209,60 @@ export const OPERATION_CASES: Readonly<Record<string, OperationCase>> = {
     opcode: OP.CREATE,
     body: pack(u32(0o302), u32(0o100644), u32(0o22), u32(0), text("new")),
     answers: { create: opened },
-    calls: [{ method: "create", args: [CALLER, 1, "new", 0o100644, 0o302] }],
+    calls: [{ method: "create", args: [CREATOR, 1, "new", 0o100644, 0o302] }],
     reply: pack(ENTRY_REPLY, u64(9), u32(2), u32(0)),
+  },
+  TMPFILE: {
+    opcode: OP.TMPFILE,
+    body: pack(u32(0o20200002), u32(0o100600), u32(0o22), u32(0), text("/")),
+    answers: { createUnnamed: opened },
+    calls: [{ method: "createUnnamed", args: [CREATOR, 1, 0o100600, 0o20200002] }],
+    reply: pack(ENTRY_REPLY, u64(9), u32(2), u32(0)),
+  },
+  FALLOCATE: {
+    opcode: OP.FALLOCATE,
+    body: pack(u64(9), u64(2 ** 33), u64(2 ** 34), u32(3), u32(0)),
+    answers: {},
+    calls: [{ method: "fallocate", args: [CALLER, 9, 3, 2 ** 33, 2 ** 34] }],
+    reply: nothing,
+  },
+  "LSEEK to data": {
+    opcode: OP.LSEEK,
+    body: pack(u64(9), u64(2 ** 33), u32(3), u32(0)),
+    answers: { seek: 2 ** 34 },
+    calls: [{ method: "seek", args: [9, 2 ** 33, "data"] }],
+    reply: pack(u64(2 ** 34)),
+  },
+  "LSEEK to a hole": {
+    opcode: OP.LSEEK,
+    body: pack(u64(9), u64(0), u32(4), u32(0)),
+    answers: { seek: 4096 },
+    calls: [{ method: "seek", args: [9, 0, "hole"] }],
+    reply: pack(u64(4096)),
+  },
+  COPY_FILE_RANGE: {
+    opcode: OP.COPY_FILE_RANGE,
+    body: pack(...[u64(9), u64(5), u64(44), u64(10), u64(2 ** 33), u64(77), u64(0)]),
+    answers: { copyRange: 70 },
+    calls: [
+      {
+        method: "copyRange",
+        args: [CALLER, { fh: 9, offset: 5 }, { fh: 10, offset: 2 ** 33 }, 77],
+      },
+    ],
+    reply: pack(u32(70), u32(0)),
+  },
+  COPY_FILE_RANGE_64: {
+    opcode: OP.COPY_FILE_RANGE_64,
+    body: pack(...[u64(9), u64(5), u64(44), u64(10), u64(0), u64(2 ** 40), u64(0)]),
+    answers: { copyRange: 2 ** 40 },
+    calls: [
+      {
+        method: "copyRange",
+        args: [CALLER, { fh: 9, offset: 5 }, { fh: 10, offset: 0 }, 2 ** 40],
+      },
+    ],
+    reply: pack(u64(2 ** 40)),
   },
   READ: {
     opcode: OP.READ,
@@ -250,11 +304,12 @@ export const OPERATION_CASES: Readonly<Record<string, OperationCase>> = {
   },
   FLUSH: {
     opcode: OP.FLUSH,
-    body: pack(u64(9), u32(0), u32(0), u64(0)),
+    body: pack(u64(9), u32(0), u32(0), u32(0x0a0b0c0d), u32(0xfedcba98)),
     answers: {},
-    calls: [{ method: "flush", args: [9] }],
+    calls: [{ method: "flush", args: [9, LOCK_OWNER] }],
     reply: nothing,
   },
+  ...LOCK_CASES,
   "FSYNC of data only": {
     opcode: OP.FSYNC,
     body: pack(u64(9), u32(1), u32(0)),

@@ -2,13 +2,16 @@
 // Tests run it as a child, so that the process that uses the mount isn't the one that serves it.
 // It takes commands as IPC messages and answers each with one.
 import { createLog } from "../observability/log.ts";
-import { mountChannel, type FuseMount, type FuseMountOptions } from "../fuse/mount.ts";
+import { mountFuse, type FuseDriver } from "../fuse/driver.ts";
+import type { FuseMount, FuseMountOptions } from "../fuse/mount.ts";
 import { ROOT_CALLER } from "../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../domain/ids.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 import { MemoryVfs, type MemoryVfsOptions } from "./fuse-memory-vfs.ts";
 
 export interface FuseServerOptions extends MemoryVfsOptions {
+  /** Default: the channel. */
+  readonly driver?: FuseDriver;
   readonly mount?: Partial<Omit<FuseMountOptions, "mountpoint" | "vfs" | "log" | "clock">>;
   /** Every method that may answers with a promise, after so many milliseconds (0: at once). */
   readonly delayMs?: number;
@@ -94,12 +97,10 @@ async function main(): Promise<void> {
   const vfs = asynchronous ? delayed(memory, options.delayMs ?? 0, options.hanging ?? []) : memory;
   let mount: FuseMount;
   try {
-    mount = await mountChannel({
-      ...options.mount,
-      mountpoint,
-      vfs,
-      log: createLog("fuse-server"),
-    });
+    mount = await mountFuse(
+      { ...options.mount, mountpoint, vfs, log: createLog("fuse-server") },
+      options.driver ?? "channel",
+    );
   } catch (error) {
     sendFailure(error);
     if (process.connected) process.disconnect();
@@ -116,6 +117,8 @@ async function main(): Promise<void> {
   await obeyed;
   send({ type: "closed" });
   if (process.connected) process.disconnect();
+  // fuse-native leaves something behind that would keep the process alive.
+  if (options.driver === "fuse-native") process.exit(0);
 }
 
 await main();

@@ -35,6 +35,16 @@ export class TestNamespace {
     const counts = new Map<Method, number>();
     const hooks = new Map<Method, MetaHook>();
     const lost: (() => void)[] = [];
+    const ready: ((wait: number) => void)[] = [];
+    const connect = (): void => {
+      sessions.attach(session, {
+        displaced: () => undefined,
+        lockReady: (wait) => {
+          for (const listener of ready) listener(wait);
+        },
+      });
+    };
+    connect();
     const request = async (method: Method, args: readonly unknown[]): Promise<unknown> => {
       counts.set(method, (counts.get(method) ?? 0) + 1);
       const { service } = session;
@@ -49,10 +59,12 @@ export class TestNamespace {
       hooks,
       on: <K extends keyof MetaEvents>(event: K, listener: MetaEvents[K]): void => {
         if (event === "sessionLost") lost.push(listener as () => void); // K says so
+        if (event === "lockReady") ready.push(listener as (wait: number) => void); // and here
       },
       lose: async (): Promise<void> => {
         await sessions.end(session);
         session = await this.#begin();
+        connect();
         for (const listener of lost) listener();
       },
       close: () => sessions.end(session),

@@ -8,9 +8,11 @@ import {
 } from "../domain/limits.ts";
 import { BlockReader } from "./block-reader.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { CopiedRanges } from "./copied-ranges.ts";
 import { DirtyBudget } from "./dirty-budget.ts";
 import { ExtentCache } from "./extent-cache.ts";
 import { ChangeCounter, type MountContext } from "./mount-context.ts";
+import { PatientSync } from "./patient-sync.ts";
 import { PutPipeline } from "./put-pipeline.ts";
 import { SliceAllocator } from "./slice-allocator.ts";
 import { UnsyncedBlocks } from "./unsynced-blocks.ts";
@@ -29,6 +31,7 @@ export interface MountContextOptions extends Pick<
 export function createMountContext(options: MountContextOptions): MountContext {
   const { meta, blocks, clock, log, geometry, attrCacheMs } = options;
   const pool = new BufferPool(clock, MAX_POOLED_BYTES);
+  const sync = new PatientSync(blocks, clock);
   const budget = new DirtyBudget(options.maxDirtyBytes);
   return {
     meta,
@@ -41,7 +44,8 @@ export function createMountContext(options: MountContextOptions): MountContext {
     budget,
     pipeline: new PutPipeline(blocks, clock, MAX_BLOCKS_IN_FLIGHT * BLOCK_BYTES),
     sliceIds: new SliceAllocator(() => meta.allocateSlices()),
-    unsynced: new UnsyncedBlocks(blocks, log, MAX_UNSYNCED_BLOCKS),
+    unsynced: new UnsyncedBlocks(sync, log, MAX_UNSYNCED_BLOCKS),
+    copied: new CopiedRanges(meta, sync, log, geometry),
     writeback: new Writeback(clock, budget),
     extentCache: new ExtentCache(EXTENT_CACHE_BYTES),
     reader: new BlockReader(blocks, pool, geometry, options.cacheBytes),

@@ -3,21 +3,32 @@
 import type { BlockStore } from "../client/block-store.ts";
 import type { Attr, AttrChanges, Caller, StatFs } from "../domain/attributes.ts";
 import { FsError } from "../domain/errno.ts";
+import type { LockOwner } from "../domain/file-lock.ts";
 import type { Ino, Name } from "../domain/ids.ts";
-import { ATTR_CACHE_MS, BLOCK_CACHE_BYTES, MAX_DIRTY_BYTES } from "../domain/limits.ts";
+import {
+  ATTR_CACHE_MS,
+  BLOCK_CACHE_BYTES,
+  MAX_DIRTY_BYTES,
+  MAX_FILE_BYTES,
+} from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { DirEntry, MetaSession } from "../protocol/meta-service.ts";
+import type { DirEntry, LockConflict, MetaSession } from "../protocol/meta-service.ts";
 import { createMountContext } from "./create-mount-context.ts";
 import { DirectoryReader } from "./directory-reader.ts";
 import { FileOperations } from "./file-operations.ts";
 import { DEFAULT_GEOMETRY, type Geometry } from "./geometry.ts";
 import { Handles } from "./handles.ts";
+import { LockOperations } from "./lock-operations.ts";
 import { askedNow, type MountContext } from "./mount-context.ts";
+import { RangeOperations } from "./range-operations.ts";
 import { OpenFiles } from "./open-files.ts";
 import { ReleaseQueue } from "./release-queue.ts";
 import {
   type FileHandle,
+  type FileLock,
+  type FileLockRequest,
+  type LockResult,
   type MaybePromise,
   O_ACCMODE,
   O_TRUNC,
@@ -50,6 +61,8 @@ export class DfsVfs implements Vfs {
   readonly #files: OpenFiles;
   readonly #handles = new Handles();
   readonly #operations: FileOperations;
+  readonly #ranges: RangeOperations;
+  readonly #locks: LockOperations;
 
   constructor(options: DfsVfsOptions) {
     const context = createMountContext({
@@ -69,7 +82,10 @@ export class DfsVfs implements Vfs {
       handles: this.#handles,
       releases: this.#releases,
     });
+    this.#ranges = new RangeOperations(context, this.#handles);
+    this.#locks = new LockOperations(context, this.#handles);
     options.meta.on("sessionLost", () => {
+      this.#locks.sessionLost();
       this.#operations.reopenAll().catch((error: unknown) => {
         options.log.error({ err: error }, "open files could not be opened again");
       });
@@ -92,6 +108,9 @@ export class DfsVfs implements Vfs {
 
   async setattr(caller: Caller, ino: Ino, changes: AttrChanges, fh?: FileHandle): Promise<Attr> {
     this.#requireWritable();
+    if (changes.sizeBytes !== undefined && changes.sizeBytes > MAX_FILE_BYTES) {
+      throw new FsError("EFBIG", `files end at ${MAX_FILE_BYTES} bytes`);
+    }
     const handleOpen = fh !== undefined && this.#handles.file(fh).writable;
     const file = this.#files.get(ino);
     if (file !== undefined) return file.setattr(caller, changes, handleOpen);
@@ -155,6 +174,11 @@ export class DfsVfs implements Vfs {
     return this.#operations.create(caller, { parent, name, mode }, flags);
   }
 
+  createUnnamed(caller: Caller, parent: Ino, mode: number, flags: number): Promise<OpenResult> {
+    this.#requireWritable();
+    return this.#operations.createUnnamed(caller, parent, mode, flags);
+  }
+
   open(caller: Caller, ino: Ino, flags: number): Promise<OpenResult> {
     if ((flags & (O_ACCMODE | O_TRUNC)) !== 0) this.#requireWritable();
     return this.#operations.open(caller, ino, flags);
@@ -174,7 +198,33 @@ export class DfsVfs implements Vfs {
     return this.#operations.write(fh, offset, data, killPrivileges);
   }
 
-  flush(fh: FileHandle): MaybePromise<void> {
+  fallocate(
+    caller: Caller,
+    fh: FileHandle,
+    mode: number,
+    offset: number,
+    lengthBytes: number,
+  ): Promise<void> {
+    return this.#ranges.fallocate(caller, fh, mode, offset, lengthBytes);
+  }
+
+  seek(fh: FileHandle, offset: number, to: "data" | "hole"): Promise<number> {
+    return this.#ranges.seek(fh, offset, to);
+  }
+
+  copyRange(
+    caller: Caller,
+    source: { fh: FileHandle; offset: number },
+    target: { fh: FileHandle; offset: number },
+    lengthBytes: number,
+  ): Promise<number> {
+    return this.#ranges.copy(caller, source, target, lengthBytes);
+  }
+
+  flush(fh: FileHandle, owner?: LockOwner): MaybePromise<void> {
+    if (owner !== undefined && this.#locks.isLocker(fh, owner)) {
+      return this.#flushAndUnlock(fh, owner);
+    }
     return this.#operations.flush(fh);
   }
 
@@ -183,7 +233,16 @@ export class DfsVfs implements Vfs {
   }
 
   release(fh: FileHandle): void {
-    this.#operations.release(fh);
+    const file = this.#operations.release(fh);
+    this.#locks.released(fh, file);
+  }
+
+  getlk(fh: FileHandle, lock: FileLock): Promise<LockConflict | undefined> {
+    return this.#locks.getlk(fh, lock);
+  }
+
+  setlk(fh: FileHandle, request: FileLockRequest, signal?: AbortSignal): Promise<LockResult> {
+    return this.#locks.setlk(fh, request, signal);
   }
 
   async opendir(caller: Caller, ino: Ino): Promise<FileHandle> {
@@ -234,6 +293,7 @@ export class DfsVfs implements Vfs {
   async syncfs(): Promise<void> {
     await this.#operations.flushAll();
     await this.#context.unsynced.syncAll();
+    await this.#context.copied.syncAll();
     await this.#meta.syncMetadata();
   }
 
@@ -245,6 +305,14 @@ export class DfsVfs implements Vfs {
       await this.#releases.drain();
       this.#context.writeback.close();
       await this.#meta.close();
+    }
+  }
+
+  async #flushAndUnlock(fh: FileHandle, owner: LockOwner): Promise<void> {
+    try {
+      await this.#operations.flush(fh);
+    } finally {
+      await this.#locks.closedBy(fh, owner);
     }
   }
 

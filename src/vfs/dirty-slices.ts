@@ -2,7 +2,7 @@
 // of them may be committed next.
 import { FsError } from "../domain/errno.ts";
 import type { PoolId } from "../domain/ids.ts";
-import { MAX_COMMIT_EXTENTS, MAX_COMMIT_INLINE_BYTES } from "../domain/limits.ts";
+import { CHUNK_BYTES, MAX_COMMIT_EXTENTS, MAX_COMMIT_INLINE_BYTES } from "../domain/limits.ts";
 import { PendingSlice, type SliceResources } from "./pending-slice.ts";
 import type { SegmentSink } from "./segments.ts";
 
@@ -114,6 +114,20 @@ export class DirtySlices {
   /** Gives up what has failed. */
   dropFailed(): void {
     this.remove(this.#list.filter((slice) => slice.failure !== undefined));
+  }
+
+  /** What all pending slices hold; bytes that were written twice may count twice. */
+  get totalBytes(): number {
+    let sum = 0;
+    for (const { lengthBytes } of this.#list) sum += lengthBytes;
+    return sum;
+  }
+
+  /** Pending bytes as ranges of the file, in no order. */
+  ranges(): { from: number; to: number }[] {
+    return this.#list.map(({ chunk, start, end }) => {
+      return { from: chunk * CHUNK_BYTES + start, to: chunk * CHUNK_BYTES + end };
+    });
   }
 
   /** Whether any pending byte lies in [from, to) of the chunk. */

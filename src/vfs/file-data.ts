@@ -30,6 +30,10 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
   #version = 0;
   #freshUntilMs = 0;
   #nameChangeSeen = 0;
+  /** Changes by others that were noticed. */
+  #foreignChanges = 0;
+  /** Both kinds of changes when a lock was last granted, or the file opened. */
+  #atLock = { own: 0, foreign: 0 };
   #lastChange = 0;
   #refresh: { asked: AskedAt; reply: Promise<Attr> } | undefined;
   /** Nothing but what this mount wrote was ever in the file, as far as it knows. */
@@ -89,6 +93,7 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
       ...this.#attr,
       mode: writer.killsPrivileges ? withoutPrivileges(this.#attr.mode) : this.#attr.mode,
       sizeBytes: this.sizeBytes,
+      allocatedBytes: this.#allocatedBytes(),
       mtimeSec: sec,
       mtimeNsec: nsec,
       ctimeSec: sec,
@@ -132,6 +137,22 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
     return same;
   }
 
+  /**
+   * A lock was granted, and the server then had these attributes. True when nothing that is cached,
+   * here or in the kernel, can be older. An own change may have hidden another's since the last lock.
+   */
+  lockGranted(attr: Attr, asked: AskedAt): boolean {
+    const unchanged =
+      asked.change >= this.#lastChange &&
+      this.#atLock.own === this.#lastChange &&
+      this.#atLock.foreign === this.#foreignChanges &&
+      sameContent(attr, this.#attr);
+    if (!unchanged) this.uncertain();
+    this.observe(attr, asked);
+    this.#atLock = { own: this.#lastChange, foreign: this.#foreignChanges };
+    return unchanged;
+  }
+
   async setattr(caller: Caller, changes: AttrChanges, handleOpen: boolean): Promise<Attr> {
     return this.writer.lock.exclusive(async () => {
       await this.#settleBefore(changes);
@@ -153,6 +174,23 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
     });
   }
 
+  /**
+   * A change of the content that the server makes, perhaps in steps, in order with the writes.
+   * @throws FsError of `change`, or why earlier writes could not be committed
+   */
+  async changeContent(change: () => Promise<Attr>): Promise<void> {
+    return this.writer.lock.exclusive(async () => {
+      await this.#settleBefore({ sizeBytes: this.sizeBytes + 1 });
+      try {
+        this.#changed(await change());
+        this.extents.invalidate();
+      } catch (error) {
+        this.uncertain();
+        throw error;
+      }
+    });
+  }
+
   committed(attr: Attr, slices: readonly PendingSlice[]): void {
     this.extents.committed(
       slices.map((slice) => ({ chunk: slice.chunk, extent: slice.toExtent() })),
@@ -165,6 +203,13 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
     this.#version += 1;
     this.#freshUntilMs = 0;
     this.extents.invalidate();
+  }
+
+  /** Dirty bytes count, as if they overlaid none: programs take a file of no blocks for one of no data. */
+  #allocatedBytes(): number {
+    const { allocatedBytes } = this.#attr;
+    const limit = Math.max(allocatedBytes, this.sizeBytes);
+    return Math.min(limit, allocatedBytes + this.writer.slices.totalBytes);
   }
 
   async #askAttributes(asked: AskedAt): Promise<Attr> {
@@ -201,6 +246,7 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
     if (!sameContent(attr, this.#attr)) {
       this.#version += 1;
       this.#allOwn = false;
+      this.#foreignChanges += 1;
       this.extents.invalidate();
     }
     this.#attr = attr;

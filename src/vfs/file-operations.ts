@@ -6,6 +6,7 @@ import type { Ino, Name } from "../domain/ids.ts";
 import { MAX_REOPENS_IN_FLIGHT } from "../domain/limits.ts";
 import type { CreateReply, OpenAccess, OpenReply } from "../protocol/meta-service.ts";
 import { asFsError } from "./failures.ts";
+import type { FileData } from "./file-data.ts";
 import { ReadCursor } from "./file-reader.ts";
 import type { Handles, OpenHandle } from "./handles.ts";
 import { askedNow, type AskedAt, type MountContext } from "./mount-context.ts";
@@ -63,6 +64,17 @@ export class FileOperations {
     }
   }
 
+  async createUnnamed(
+    caller: Caller,
+    parent: Ino,
+    mode: number,
+    flags: number,
+  ): Promise<OpenResult> {
+    const asked = askedNow(this.#context);
+    const reply = await this.#context.meta.createUnnamed(caller, parent, mode);
+    return this.#adopt(caller, reply, flags, asked);
+  }
+
   async open(caller: Caller, ino: Ino, flags: number): Promise<OpenResult> {
     const access = accessOf(flags);
     const asked = askedNow(this.#context);
@@ -101,11 +113,13 @@ export class FileOperations {
     await this.#sync(this.#handles.file(fh));
   }
 
-  release(fh: FileHandle): void {
+  /** Returns what the handle was of. */
+  release(fh: FileHandle): FileData {
     const handle = this.#handles.removeFile(fh);
     if (handle === undefined) throw new FsError("EBADF", `no open file has handle ${fh}`);
     handle.cursor.lend([]);
     this.#files.release(handle.file);
+    return handle.file;
   }
 
   /** Commits all that is dirty. @throws FsError the first failure that nobody was told of */

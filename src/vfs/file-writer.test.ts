@@ -225,18 +225,35 @@ test("fsync through a later handle covers what an earlier one wrote", async (t) 
   t.is(meta.counts.get("syncMetadata"), 2);
 });
 
-test("a node that can't sync fails the fsync but loses nothing", async (t) => {
-  const { vfs, blocks, meta } = await testMount(TINY);
+test("nodes that can't sync fail the fsync after a while, and nothing is lost", async (t) => {
+  const { vfs, blocks, meta, clock } = await testMount(TINY);
   const { fh } = await createFile(vfs, "file");
   await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
   blocks.onSync = () => {
     throw new FsError("EIO", "injected");
   };
-  await t.throwsAsync(async () => vfs.fsync(fh), { code: "EIO" });
+  const failing = t.throwsAsync(async () => vfs.fsync(fh), { code: "EIO" });
+  for (let waited = 0; waited <= PUT_RETRY_MS + 1000; waited += 200) await clock.advance(200);
+  await failing;
   await vfs.flush(fh);
   t.is(meta.counts.get("commit"), 1);
   blocks.onSync = () => undefined;
   await vfs.fsync(fh);
+  t.is(blocks.synced.size, 2);
+});
+
+test("an fsync waits for nodes that will be able to sync in a moment", async (t) => {
+  const { vfs, blocks, clock } = await testMount(TINY);
+  const { fh } = await createFile(vfs, "file");
+  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  blocks.onSync = () => {
+    throw new FsError("EIO", "injected");
+  };
+  const synced = t.notThrowsAsync(async () => vfs.fsync(fh));
+  for (let waited = 0; waited < PUT_RETRY_MS - 1000; waited += 200) await clock.advance(200);
+  blocks.onSync = () => undefined;
+  await clock.advance(1000);
+  await synced;
   t.is(blocks.synced.size, 2);
 });
 

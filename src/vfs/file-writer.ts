@@ -23,6 +23,8 @@ import type { WritebackTarget } from "./writeback.ts";
 export interface WriterOwner {
   readonly ino: Ino;
   readonly pool: PoolId;
+  /** Set when nothing may be written any more. */
+  readonly dead: FsError | undefined;
   /** The extents are in the metadata, which now says `attr`; the slices are about to be forgotten. */
   committed(attr: Attr, slices: readonly PendingSlice[]): void;
   /** What was cached of the file may be wrong: data was lost, or nobody knows if it was committed. */
@@ -249,6 +251,7 @@ export class FileWriter implements WritebackTarget {
     this.#committing = true;
     this.#killPrivileges = false;
     try {
+      if (this.#owner.dead !== undefined) throw this.#owner.dead;
       const attr = await this.#context.meta.commit({
         ino,
         extents,
@@ -281,6 +284,7 @@ export class FileWriter implements WritebackTarget {
       do {
         while (this.#committing || this.slices.unfinished(seq)) await this.#nextChange();
         await this.#context.unsynced.sync(this.#owner.ino);
+        await this.#context.copied.sync(this.#owner.ino);
         for (;;) {
           const batch = this.slices.nextBatch(seq);
           if (batch.length === 0) break;

@@ -5,6 +5,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { MetaSession } from "../protocol/meta-service.ts";
 import type { BlockReader } from "./block-reader.ts";
 import type { BufferPool } from "./buffer-pool.ts";
+import type { CopiedRanges } from "./copied-ranges.ts";
 import type { DirtyBudget } from "./dirty-budget.ts";
 import type { ExtentCache } from "./extent-cache.ts";
 import type { Geometry } from "./geometry.ts";
@@ -25,6 +26,7 @@ export interface MountContext {
   readonly pipeline: PutPipeline;
   readonly sliceIds: SliceAllocator;
   readonly unsynced: UnsyncedBlocks;
+  readonly copied: CopiedRanges;
   readonly writeback: Writeback;
   readonly extentCache: ExtentCache;
   readonly reader: BlockReader;

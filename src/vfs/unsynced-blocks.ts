@@ -7,7 +7,7 @@ import { MAX_SYNC_BLOCKS } from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 
 export class UnsyncedBlocks {
-  readonly #blocks: BlockStore;
+  readonly #blocks: Pick<BlockStore, "syncBlocks">;
   readonly #log: Log;
   readonly #maxBlocks: number;
   readonly #byIno = new Map<Ino, BlockRef[]>();
@@ -15,7 +15,7 @@ export class UnsyncedBlocks {
   #count = 0;
   #trimming = false;
 
-  constructor(blocks: BlockStore, log: Log, maxBlocks: number) {
+  constructor(blocks: Pick<BlockStore, "syncBlocks">, log: Log, maxBlocks: number) {
     this.#blocks = blocks;
     this.#log = log;
     this.#maxBlocks = maxBlocks;

@@ -1,6 +1,7 @@
 // dfs demo …: a whole cluster of separate processes on this machine.
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { FUSE_DRIVERS, type FuseDriver } from "../../fuse/driver.ts";
 import { DemoCluster } from "../demo/demo-cluster.ts";
 import type { Member } from "../demo/demo-members.ts";
 import { withDemoLock } from "../demo/demo-lock.ts";
@@ -20,6 +21,7 @@ interface UpOptions extends DemoOptions {
   nodes?: number;
   mount: string | boolean;
   options?: string;
+  driver?: FuseDriver;
 }
 
 /** More processes than this on one machine show nothing new. */
@@ -34,6 +36,7 @@ export function define(command: Command): void {
     .option("--mount <dir>", "where to mount it; DIR/mnt at first")
     .option("--no-mount", "don't mount it")
     .option("-o, --options <list>", "mount options, as of dfs mount")
+    .addOption(new Option("--driver <name>", "as of dfs mount").choices(FUSE_DRIVERS))
     .action(upCommand);
   addJsonOption(up);
   addJsonOption(subcommand(command, "status", "its processes").action(statusCommand));
@@ -75,6 +78,7 @@ async function upCommand(options: UpOptions): Promise<void> {
             ? resolve(options.mount)
             : (mount ?? (nodes.length > 0 ? undefined : paths.defaultMount)),
       mountOptions: options.options,
+      driver: options.driver,
     });
     return reportDemo(cluster);
   });

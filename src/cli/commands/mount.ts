@@ -2,14 +2,15 @@
 import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type RunningMount, startMount } from "../../app/mount.ts";
 import { isFsError } from "../../domain/errno.ts";
+import { FUSE_DRIVERS, type FuseDriver } from "../../fuse/driver.ts";
 import { createLog, type Log } from "../../observability/log.ts";
 import { requireLogin } from "../credentials.ts";
 import { spawnDaemon } from "../daemon.ts";
 import { CliError, EXIT } from "../exit-codes.ts";
-import { parseMountOptions } from "../mount-options.ts";
+import { applySource, type MountFlags, parseMountOptions } from "../mount-options.ts";
 import { holdersOf, probeMount } from "../mountpoint.ts";
 import { addMetaOption, sizeArgument } from "../options.ts";
 import { printLine } from "../output.ts";
@@ -22,6 +23,10 @@ interface MountOptions {
   options: string[];
   cache?: number;
   logFile?: string;
+  driver?: FuseDriver;
+  subdir?: string;
+  credentials?: string;
+  source?: string;
 }
 
 /** Connecting, a stale mount to clear, the kernel: seconds at most; then say so. */
@@ -38,21 +43,25 @@ export function define(command: Command): void {
     .option("-d, --daemon", "run in the background; returns when the mount answers")
     .option(
       "-o, --options <list>",
-      "ro, allow_other, writeback; comma-separated",
+      "ro, allow_other, uid=, subdir=, …, as in fstab; comma-separated",
       (value: string, before: string[]) => [...before, value],
       [],
     )
     .option("--cache <size>", "memory for blocks read before, like 512M", sizeArgument)
     .option("--log-file <file>", "where a daemon's log goes")
+    .option("--subdir <path>", "mount this directory of the file system instead of its root")
+    .option("--credentials <file>", "file with the login, as dfs login keeps it")
+    .addOption(new Option("--driver <name>", "how to talk to the kernel").choices(FUSE_DRIVERS))
+    .addOption(new Option("--source <name>", "first column of fstab: URL or none").hideHelp())
     .action(mount);
 }
 
 async function mount(directory: string, options: MountOptions): Promise<void> {
-  const flags = parseMountOptions(options.options);
+  const flags = flagsOf(options);
   const mountpoint = resolve(directory);
-  const login = await requireLogin(options.meta);
+  const login = await requireLogin(flags.meta, flags.credentials);
   if (options.daemon === true) {
-    await mountInBackground(mountpoint, login.url, options);
+    await mountInBackground(mountpoint, login.url, { ...options, ...ownOptions(flags) });
     return;
   }
   const log = createLog("mount");
@@ -63,11 +72,34 @@ async function mount(directory: string, options: MountOptions): Promise<void> {
     token: login.token,
     mountpoint,
     log,
-    ...(options.cache === undefined ? {} : { cacheBytes: options.cache }),
   });
   printLine(`dfs mounted at ${mountpoint}; Ctrl-C unmounts`);
   await reportReady({ mountpoint });
   await serve(running, signals, mountpoint, log);
+}
+
+/** What -o and the options of our own say together; our own win. */
+function flagsOf(options: MountOptions): MountFlags {
+  const flags = applySource(parseMountOptions(options.options), options.source);
+  const { meta, cache, driver, subdir, credentials } = options;
+  if (meta !== undefined) flags.meta = meta;
+  if (cache !== undefined) flags.cacheBytes = cache;
+  if (driver !== undefined) flags.driver = driver;
+  if (subdir !== undefined) flags.subdir = subdir;
+  if (credentials !== undefined) flags.credentials = credentials;
+  // A daemon's directory is another.
+  if (flags.credentials !== undefined) flags.credentials = resolve(flags.credentials);
+  return flags;
+}
+
+/** The options of our own that say what `flags` do. */
+function ownOptions(flags: MountFlags): Partial<MountOptions> {
+  const { driver, subdir, credentials } = flags;
+  return {
+    ...(driver === undefined ? {} : { driver }),
+    ...(subdir === undefined ? {} : { subdir }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
 }
 
 /** Until somebody unmounts it or signals come; then everything acknowledged is flushed. */
@@ -121,6 +153,10 @@ async function mountInBackground(
   const args = ["mount", mountpoint, "--meta", url];
   for (const list of options.options) args.push("-o", list);
   if (options.cache !== undefined) args.push("--cache", String(options.cache));
+  for (const name of ["driver", "subdir", "credentials", "source"] as const) {
+    const value = options[name];
+    if (value !== undefined) args.push(`--${name}=${value}`);
+  }
   const daemon = await spawnDaemon({ args, logFile, timeoutMs: DAEMON_READY_TIMEOUT_MS });
   try {
     await probeMount(await realpath(mountpoint), PROBE_TIMEOUT_MS);

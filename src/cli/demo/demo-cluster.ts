@@ -2,6 +2,7 @@
 import { mkdir, rm, rmdir, unlink, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import type { FuseDriver } from "../../fuse/driver.ts";
 import { unmountPath } from "../../fuse/stale-mount.ts";
 import { AdminClient } from "../../protocol/admin-client.ts";
 import { clientName, Credentials } from "../credentials.ts";
@@ -25,6 +26,7 @@ export interface UpOptions {
   /** Absolute; undefined: no mount. */
   mount: string | undefined;
   mountOptions: string | undefined;
+  driver?: FuseDriver | undefined;
 }
 
 export class DemoCluster {
@@ -106,6 +108,7 @@ export class DemoCluster {
       }
       data.mount = options.mount;
       if (options.mountOptions !== undefined) data.mountOptions = options.mountOptions;
+      if (options.driver !== undefined) data.driver = options.driver;
     }
     await mkdir(this.paths.directory, { recursive: true, mode: 0o700 });
     await this.#db.write();

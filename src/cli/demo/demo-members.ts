@@ -79,6 +79,7 @@ export class DemoMembers {
     const start = async (): Promise<void> => {
       const args = ["mount", mountpoint, "--meta", this.metaUrl()];
       if (data.mountOptions !== undefined) args.push("-o", data.mountOptions);
+      if (data.driver !== undefined) args.push("--driver", data.driver);
       await this.#spawn("mount", args, this.environment(), (identity) => {
         data.mountProcess = identity;
       });

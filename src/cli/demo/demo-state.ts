@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Low } from "lowdb";
 import { openDurableJson } from "../../platform/durable-json.ts";
+import type { FuseDriver } from "../../fuse/driver.ts";
 import { CliError, EXIT } from "../exit-codes.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
@@ -23,6 +24,8 @@ export interface DemoState {
   mount?: string;
   /** -o of every mount of this cluster. */
   mountOptions?: string;
+  /** --driver of every mount of this cluster. */
+  driver?: FuseDriver;
   mountProcess?: ProcessIdentity;
   meta: { data: string; url?: string; process?: ProcessIdentity };
   nodes: DemoNode[];

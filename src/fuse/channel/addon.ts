@@ -25,11 +25,14 @@ export interface ReplyPort {
   replyData(headBytes: number, pieces: readonly Uint8Array[]): number | undefined;
   /** Frees a slot that was kept by setting its length in the batch to 0. */
   release(slot: number): void;
+  /**
+   * Queues a message for the addon's own thread, which copies it and writes them in order. False when
+   * there is no room.
+   */
+  notify(message: Uint8Array): boolean;
 }
 
 export interface Channel extends ReplyPort {
-  /** Queues a message for the addon's own thread, which copies it. False when there is no room. */
-  notify(message: Uint8Array): boolean;
   /** Closes the descriptor; onClosed isn't called. */
   stop(): void;
 }

@@ -1,6 +1,8 @@
 // Turns request bytes into replies: one batch after another, each request by the table of operations.
 // Knows no kernel: requests come in a pool, replies go out through a ReplyPort.
+import type { Attr } from "../../domain/attributes.ts";
 import { ERRNO, FsError } from "../../domain/errno.ts";
+import type { Ino } from "../../domain/ids.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { MaybePromise, Vfs } from "../../vfs/vfs.ts";
@@ -8,10 +10,12 @@ import type { PoolLayout, ReplyPort } from "./addon.ts";
 import { Frame } from "./frame.ts";
 import { encodeInit, negotiate, type InitSettings, type Negotiated } from "./init.ts";
 import { InterruptWatch } from "./interrupts.ts";
+import { encodeInvalidateInode } from "./notifications.ts";
 import type { Operation, OperationContext } from "./operation.ts";
 import { ReplyWriter, type ReplyTimeouts } from "./reply-writer.ts";
 import { handlerOf } from "./table.ts";
-import { OUT_HEADER_BYTES } from "./wire.ts";
+import { ToldAttributes } from "./told-attributes.ts";
+import { NOTIFY_INVAL_INODE, OUT_HEADER_BYTES } from "./wire.ts";
 
 export interface DispatcherOptions {
   readonly vfs: Vfs;
@@ -36,6 +40,8 @@ interface PendingRequest {
   readonly uniqueLow: number;
   readonly uniqueHigh: number;
   readonly pid: number;
+  /** Of an operation that can be interrupted. */
+  readonly abort: AbortController | undefined;
   /** Answered, by its operation or because its caller is dying. */
   settled: boolean;
 }
@@ -54,6 +60,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #pending = new Map<number, PendingRequest>();
   readonly #interrupts: InterruptWatch<PendingRequest>;
+  /** Inodes whose invalidation is still owed to the kernel. */
+  readonly #stale = new Set<Ino>();
   #running = 0;
   #heldSlots = 0;
   #copied = 0;
@@ -68,16 +76,20 @@ export class Dispatcher {
     this.#options = options;
     this.#batch = new Int32Array(port.pool, layout.batchOffset, layout.batchSize * 2);
     this.#frame = new Frame(port.pool);
+    const told = new ToldAttributes(options.clock, options.timeouts.attrMs);
     this.#reply = new ReplyWriter(
       port.pool,
       layout.replyOffset,
       layout.replyBytes,
       options.timeouts,
+      told,
     );
     this.#context = {
+      told,
       vfs: options.vfs,
       directories: new Map(),
       negativeEntries: options.timeouts.negativeMs > 0,
+      writeback: options.init.writeback,
       copyData: false,
     };
     this.#interrupts = new InterruptWatch(
@@ -97,6 +109,11 @@ export class Dispatcher {
         this.#batch[i * 2 + 1] ?? 0,
       );
     }
+  }
+
+  /** The connection has ended: nobody waits any more for what may take for ever. */
+  interruptAll(): void {
+    for (const { abort } of this.#pending.values()) abort?.abort();
   }
 
   /** Resolves when no operation is under way. */
@@ -127,12 +144,13 @@ export class Dispatcher {
     context.copyData =
       keeps && this.#heldSlots >= MAX_HELD_SLOTS && this.#copied < MAX_COPIED_REQUESTS;
     const copied = context.copyData;
+    const abort = operation.interruptible === true ? new AbortController() : undefined;
     let result: MaybePromise<Result>;
     try {
       if (frame.bodyBytes < operation.minBodyBytes) {
         throw new FsError("EIO", `malformed ${operation.name} of ${frame.bodyBytes} bytes`);
       }
-      result = operation.run(context, frame);
+      result = operation.run(context, frame, abort?.signal);
     } catch (error) {
       this.#fail(operation.name, uniqueLow, uniqueHigh, error);
       return;
@@ -142,7 +160,8 @@ export class Dispatcher {
       return;
     }
     const done = keeps ? this.#hold(copied) : undefined;
-    this.#await(operation, { uniqueLow, uniqueHigh, pid: frame.pid, settled: false }, result, done);
+    const request = { uniqueLow, uniqueHigh, pid: frame.pid, abort, settled: false };
+    this.#await(operation, request, result, done);
   }
 
   /** A request that has no reply. */
@@ -168,7 +187,9 @@ export class Dispatcher {
   /** The request named in the body has been interrupted; nothing is answered to this one. */
   interrupt(frame: Frame): void {
     const request = this.#pending.get(frame.u64(0));
-    if (request !== undefined) this.#interrupts.watch(request);
+    if (request === undefined) return;
+    request.abort?.abort();
+    this.#interrupts.watch(request);
   }
 
   acknowledge(frame: Frame): void {
@@ -241,9 +262,14 @@ export class Dispatcher {
   ): void {
     let error: number | undefined;
     try {
+      const settled = operation.settles?.(result);
+      if (settled !== undefined && this.#context.told.differs(settled))
+        this.#dropAttributes(settled);
       const bodyBytes = operation.encode(this.#reply, result);
       const pieces = operation.pieces?.(result);
-      error = this.#send(uniqueLow, uniqueHigh, bodyBytes, pieces);
+      const pages = operation.reliesOnPages?.(result);
+      if (pages === undefined) error = this.#send(uniqueLow, uniqueHigh, bodyBytes, pieces);
+      else this.#sendBehindInvalidations(pages, uniqueLow, uniqueHigh, bodyBytes);
     } catch (cause) {
       operation.discard?.(this.#context, result);
       this.#fail(operation.name, uniqueLow, uniqueHigh, cause);
@@ -252,6 +278,42 @@ export class Dispatcher {
     if (error === undefined) return;
     operation.discard?.(this.#context, result);
     this.#refused(operation.name, uniqueLow, uniqueHigh, error);
+  }
+
+  /**
+   * Has the kernel forget the attributes of an inode before it gets an answer about it. Written from
+   * this thread, unlike other notifications: without pages to drop it waits for no lock that a request
+   * could hold, and the request under way keeps the inode from being evicted.
+   */
+  #dropAttributes({ ino }: Attr): void {
+    let length = this.#reply.putI64(0, ino);
+    length = this.#reply.putI64(length, -1);
+    length = this.#reply.putI64(length, 0);
+    this.#reply.putHeader(OUT_HEADER_BYTES + length, -NOTIFY_INVAL_INODE, 0, 0);
+    this.#port.reply(OUT_HEADER_BYTES + length);
+    this.#context.told.forget(ino);
+  }
+
+  /**
+   * By the addon's thread, which writes in order and may wait for pages that this one is about to fill.
+   * @throws FsError EAGAIN when the kernel doesn't take them
+   */
+  #sendBehindInvalidations(
+    { ino, stale }: { ino: Ino; stale: boolean },
+    uniqueLow: number,
+    uniqueHigh: number,
+    bodyBytes: number,
+  ): void {
+    const lengthBytes = OUT_HEADER_BYTES + bodyBytes;
+    this.#reply.putHeader(lengthBytes, 0, uniqueLow, uniqueHigh);
+    const reply = new Uint8Array(this.#port.pool, this.#layout.replyOffset, lengthBytes);
+    if (stale) this.#stale.add(ino);
+    if (this.#stale.has(ino) && this.#port.notify(encodeInvalidateInode(ino))) {
+      this.#stale.delete(ino);
+      this.#context.told.forget(ino);
+    }
+    if (!this.#stale.has(ino) && this.#port.notify(reply)) return;
+    throw new FsError("EAGAIN", "the kernel takes no cache invalidations");
   }
 
   /** ENOENT: the request is gone, its caller killed or the connection ended. */

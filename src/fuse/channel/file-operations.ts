@@ -1,6 +1,15 @@
 // Operations on open files.
 import { S_ISGID, S_ISUID } from "../../domain/attributes.ts";
-import { O_ACCMODE, O_TRUNC, type FileHandle, type OpenResult } from "../../vfs/vfs.ts";
+import { FsError } from "../../domain/errno.ts";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_TRUNC,
+  type FileHandle,
+  type OpenResult,
+  type Vfs,
+} from "../../vfs/vfs.ts";
+import { lockOwnerAt } from "./lock-operations.ts";
 import { encodeNothing, thenDo, type Operation, type OperationContext } from "./operation.ts";
 import {
   FOPEN_KEEP_CACHE,
@@ -13,20 +22,41 @@ import {
 } from "./wire.ts";
 
 interface Opened extends OpenResult {
-  readonly flags: number;
+  readonly noFlush: boolean;
 }
 
 function openFlags(opened: Opened): number {
   const keepCache = opened.keepCache ? FOPEN_KEEP_CACHE : 0;
-  // Nothing was written through a handle for reading: its close needs no request of its own.
-  const readOnly = (opened.flags & O_ACCMODE) === 0;
-  return keepCache | (readOnly ? FOPEN_NOFLUSH : 0);
+  return keepCache | (opened.noFlush ? FOPEN_NOFLUSH : 0);
+}
+
+/**
+ * Nothing was written through a handle for reading: its close needs no request of its own, except that
+ * any close by a process gives up the fcntl locks it has on the file, which the kernel says no other way.
+ */
+function closesSilently(vfs: Vfs, flags: number): boolean {
+  return (flags & O_ACCMODE) === 0 && vfs.setlk === undefined;
 }
 
 function releaseUnseen({ vfs }: OperationContext, fh: FileHandle): void {
   const released = vfs.release(fh);
   // Nobody is left to be told: the Vfs has said what is to be said of data that wasn't kept.
   if (released instanceof Promise) released.catch(() => undefined);
+}
+
+/**
+ * Told that an inode is stale, the kernel looks the name up again: it finds the inode that the name has by
+ * now, and learns the size, which it must know before it appends, since it asks nobody then.
+ */
+function lookAgainIfStale(
+  context: OperationContext,
+  { fh, attr }: OpenResult,
+  flags: number,
+): void {
+  const appends = (flags & (O_APPEND | O_TRUNC)) === O_APPEND;
+  if (!context.told.mustLookAgain(attr, appends)) return;
+  releaseUnseen(context, fh);
+  throw new FsError("ESTALE", `inode ${attr.ino} was changed by another client`);
 }
 
 export const open: Operation<Opened> = {
@@ -39,12 +69,15 @@ export const open: Operation<Opened> = {
     // The kernel leaves it to us to clear suid and sgid where it truncates.
     const kills = (flags & O_TRUNC) !== 0 && (frame.u32(4) & OPEN_KILL_SUIDGID) !== 0;
     return thenDo(vfs.open(caller, ino, flags), (opened) => {
-      if (!kills || (opened.attr.mode & (S_ISUID | S_ISGID)) === 0) return { ...opened, flags };
+      lookAgainIfStale(context, opened, flags);
+      const noFlush = closesSilently(vfs, flags);
+      if (!kills || (opened.attr.mode & (S_ISUID | S_ISGID)) === 0) return { ...opened, noFlush };
       const changed = vfs.setattr(caller, ino, { killPrivileges: true }, opened.fh);
-      return thenDo(changed, (attr) => ({ ...opened, attr, flags }));
+      return thenDo(changed, (attr) => ({ ...opened, attr, noFlush }));
     });
   },
   encode: (reply, opened) => reply.putOpenOut(0, opened.fh, openFlags(opened)),
+  settles: (opened) => opened.attr,
   discard: (context, opened) => releaseUnseen(context, opened.fh),
 };
 
@@ -53,8 +86,8 @@ export const create: Operation<Opened> = {
   minBodyBytes: 18,
   run({ vfs }, frame) {
     const flags = frame.u32(0);
-    const created = vfs.create(frame.caller, frame.ino, frame.name(16), frame.u32(4), flags);
-    return thenDo(created, (opened) => ({ ...opened, flags }));
+    const created = vfs.create(frame.creator(8), frame.ino, frame.name(16), frame.u32(4), flags);
+    return thenDo(created, (opened) => ({ ...opened, noFlush: closesSilently(vfs, flags) }));
   },
   encode(reply, opened) {
     return reply.putOpenOut(reply.putEntryOut(0, opened.attr), opened.fh, openFlags(opened));
@@ -62,6 +95,18 @@ export const create: Operation<Opened> = {
   discard(context, opened) {
     releaseUnseen(context, opened.fh);
     context.vfs.forget(opened.attr.ino, 1);
+  },
+};
+
+/** O_TMPFILE: the body is CREATE's, but what follows it is no name. */
+export const tmpfile: Operation<Opened> = {
+  ...create,
+  name: "TMPFILE",
+  minBodyBytes: 16,
+  run({ vfs }, frame) {
+    const flags = frame.u32(0);
+    const made = vfs.createUnnamed(frame.creator(8), frame.ino, frame.u32(4), flags);
+    return thenDo(made, (opened) => ({ ...opened, noFlush: closesSilently(vfs, flags) }));
   },
 };
 
@@ -79,7 +124,8 @@ export const write: Operation<number> = {
   name: "WRITE",
   minBodyBytes: WRITE_IN_BYTES,
   keepsData: true,
-  run({ vfs, copyData }, frame) {
+  run({ vfs, told, copyData }, frame) {
+    told.noteWrite(frame.ino, frame.u64(8) + frame.u32(16));
     const inSlot = frame.data(WRITE_IN_BYTES, frame.u32(16));
     const data = copyData ? new Uint8Array(inSlot) : inSlot;
     const kill = (frame.u32(20) & WRITE_KILL_SUIDGID) !== 0;
@@ -91,7 +137,7 @@ export const write: Operation<number> = {
 export const flush: Operation<void> = {
   name: "FLUSH",
   minBodyBytes: 24,
-  run: ({ vfs }, frame) => vfs.flush(frame.u64(0)),
+  run: ({ vfs }, frame) => vfs.flush(frame.u64(0), lockOwnerAt(frame, 16)),
   encode: encodeNothing,
 };
 
@@ -106,6 +152,16 @@ export const fsync: Operation<void> = {
   name: "FSYNC",
   minBodyBytes: 16,
   run: ({ vfs }, frame) => vfs.fsync(frame.u64(0), (frame.u32(8) & FSYNC_DATA_ONLY) !== 0),
+  encode: encodeNothing,
+};
+
+/** No ioctl is known. Not ENOSYS, which the kernel would take for "never ask again". */
+export const ioctl: Operation<void> = {
+  name: "IOCTL",
+  minBodyBytes: 32,
+  run(_context, frame) {
+    throw new FsError("ENOTTY", `ioctl ${frame.u32(12)} is not supported`);
+  },
   encode: encodeNothing,
 };
 

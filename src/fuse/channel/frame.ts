@@ -52,9 +52,18 @@ export class Frame {
   get caller(): Caller {
     const uid = this.#view.getUint32(this.#start + 24, true);
     const gid = this.#view.getUint32(this.#start + 28, true);
+    // Nobody asks for root's groups.
+    const pid = uid === 0 ? 0 : this.pid;
+    const known = this.#caller;
     // The same caller asks many times in a row: one object serves them all.
-    if (this.#caller.uid !== uid || this.#caller.gid !== gid) this.#caller = { uid, gid };
+    if (known.uid === uid && known.gid === gid && (known.pid ?? 0) === pid) return known;
+    this.#caller = pid === 0 ? { uid, gid } : { uid, gid, pid };
     return this.#caller;
+  }
+
+  /** The caller with the umask that stands at `offset`. */
+  creator(offset: number): Caller {
+    return { ...this.caller, umask: this.u32(offset) };
   }
 
   /** Thread id of the caller, 0 when the kernel asks by itself. */

@@ -18,6 +18,8 @@ const CONGESTION_THRESHOLD = 48;
 
 export interface InitSettings {
   readonly writeback: boolean;
+  /** Locks are asked of us; else the kernel keeps them, for this machine only. */
+  readonly locks: boolean;
   readonly maxReadAheadBytes: number;
 }
 
@@ -32,12 +34,16 @@ const WANTED_FLAGS =
   INIT_FLAG.ASYNC_READ |
   INIT_FLAG.ATOMIC_O_TRUNC |
   INIT_FLAG.BIG_WRITES |
+  // The umask comes along with what is made, since a default ACL may take its place.
+  INIT_FLAG.DONT_MASK |
   // Pages of a file that another client changed go when its new mtime is seen.
   INIT_FLAG.AUTO_INVAL_DATA |
   INIT_FLAG.DO_READDIRPLUS |
   INIT_FLAG.READDIRPLUS_AUTO |
   INIT_FLAG.ASYNC_DIO |
   INIT_FLAG.PARALLEL_DIROPS |
+  // The kernel checks ACLs, too, and with them all permissions.
+  INIT_FLAG.POSIX_ACL |
   INIT_FLAG.MAX_PAGES |
   INIT_FLAG.CACHE_SYMLINKS |
   INIT_FLAG.HANDLE_KILLPRIV_V2;
@@ -53,7 +59,10 @@ export function negotiate(frame: Frame, settings: InitSettings): Negotiated {
       `the kernel speaks FUSE ${major}.${minor}; ${FUSE_MAJOR}.${FUSE_MIN_MINOR} (Linux 5.4) is needed`,
     );
   }
-  const wanted = WANTED_FLAGS | (settings.writeback ? INIT_FLAG.WRITEBACK_CACHE : 0);
+  const wanted =
+    WANTED_FLAGS |
+    (settings.writeback ? INIT_FLAG.WRITEBACK_CACHE : 0) |
+    (settings.locks ? INIT_FLAG.POSIX_LOCKS | INIT_FLAG.FLOCK_LOCKS : 0);
   return { agreed: true, minor: Math.min(minor, FUSE_MAX_MINOR), flags: frame.u32(12) & wanted };
 }
 

@@ -100,7 +100,7 @@ export const mknod: Operation<Attr> = {
   name: "MKNOD",
   minBodyBytes: 18,
   run: ({ vfs }, frame) =>
-    vfs.mknod(frame.caller, frame.ino, frame.name(16), frame.u32(0), frame.u32(4)),
+    vfs.mknod(frame.creator(8), frame.ino, frame.name(16), frame.u32(0), frame.u32(4)),
   encode: encodeEntry,
   discard: forgetEntry,
 };
@@ -108,7 +108,7 @@ export const mknod: Operation<Attr> = {
 export const mkdir: Operation<Attr> = {
   name: "MKDIR",
   minBodyBytes: 10,
-  run: ({ vfs }, frame) => vfs.mkdir(frame.caller, frame.ino, frame.name(8), frame.u32(0)),
+  run: ({ vfs }, frame) => vfs.mkdir(frame.creator(4), frame.ino, frame.name(8), frame.u32(0)),
   encode: encodeEntry,
   discard: forgetEntry,
 };

@@ -5,7 +5,7 @@ import { FrameChannel, pack, recordingVfs, text, u32, u64 } from "../../testing/
 import { ATTR, OPERATION_CASES } from "../../testing/fuse-operation-cases.ts";
 import { OP } from "./wire.ts";
 
-const NO_INIT = /INIT|FORGET|INTERRUPT|READDIR/;
+const NO_INIT = /INIT|FORGET|INTERRUPT|READDIR|IOCTL/;
 
 test("the cases cover every opcode of the table that has a reply", (t) => {
   const covered = new Set(Object.values(OPERATION_CASES).map(({ opcode }) => opcode));
@@ -74,10 +74,10 @@ test("a value that doesn't fit the caller's buffer is ERANGE", (t) => {
   t.is(channel.exchange(OP.LISTXATTR, pack(u32(6), u32(0)))?.error, -34);
 });
 
-test("POSIX ACLs are refused, so that programs set the mode instead", (t) => {
+test("attributes in the system namespace that are no ACLs are refused", (t) => {
   const recording = recordingVfs({});
   const channel = new FrameChannel(recording.vfs);
-  const name = text("system.posix_acl_access");
+  const name = text("system.nfs4_acl");
   t.is(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))?.error, -95);
   t.is(channel.exchange(OP.GETXATTR, pack(u32(0), u32(0), name))?.error, -95);
   t.is(channel.exchange(OP.REMOVEXATTR, pack(name))?.error, -95);
@@ -114,4 +114,31 @@ test("a missing name is ENOENT, or an entry the kernel may keep where that is as
   const got = new FrameChannel(vfs, { negativeMs: 3000 }).exchange(OP.LOOKUP, pack(text("no")));
   t.is(got?.error, 0);
   t.deepEqual(got?.body, pack(u64(0), u64(0), u64(3), u64(0), Buffer.alloc(96)));
+});
+
+test("an ioctl is ENOTTY, which the kernel doesn't remember as it would ENOSYS", (t) => {
+  const recording = recordingVfs({});
+  const channel = new FrameChannel(recording.vfs);
+  const body = pack(u64(9), u32(0), u32(0x80086601), u64(0), u32(0), u32(8));
+  t.is(channel.exchange(OP.IOCTL, body)?.error, -25);
+  t.deepEqual(recording.calls, []);
+});
+
+test("with the write-back cache the kernel takes all for data, because only it knows", (t) => {
+  const recording = recordingVfs({ seek: 0 });
+  const channel = new FrameChannel(recording.vfs, { writeback: true });
+  t.is(channel.exchange(OP.LSEEK, pack(u64(9), u64(0), u32(3), u32(0)))?.error, -38);
+  t.deepEqual(recording.calls, []);
+});
+
+test("an inode that is gone is ESTALE, so that its name is looked up anew", async (t) => {
+  const gone = (): never => {
+    throw new FsError("ENOENT", "no such inode");
+  };
+  const { vfs } = recordingVfs({ open: gone, getattr: () => Promise.resolve().then(gone) });
+  const channel = new FrameChannel(vfs);
+  t.is(channel.exchange(OP.OPEN, pack(u32(0), u32(0)))?.error, -116);
+  channel.exchange(OP.GETATTR, pack(u32(0), u32(0), u64(0)));
+  await channel.dispatcher.idle();
+  t.is(channel.port.replies.at(-1)?.error, -116);
 });

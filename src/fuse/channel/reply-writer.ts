@@ -1,7 +1,8 @@
 // Encodes replies into the reply area of the pool. A reply is sent before the next one is begun.
-import type { Attr, StatFs } from "../../domain/attributes.ts";
+import { isRegular, type Attr, type StatFs } from "../../domain/attributes.ts";
 import { MAX_NAME_BYTES } from "../../domain/limits.ts";
 import type { DirEntry } from "../../protocol/meta-service.ts";
+import type { ToldAttributes } from "./told-attributes.ts";
 import {
   ATTR_OUT_BYTES,
   DIRENT_BYTES,
@@ -47,12 +48,20 @@ export function countsAsLookup(entry: DirEntry): boolean {
 export class ReplyWriter {
   readonly #view: DataView;
   readonly #bytes: Buffer;
+  readonly #told: ToldAttributes;
   readonly #attrValid: Validity;
   readonly #entryValid: Validity;
   readonly #negativeValid: Validity;
   readonly capacityBytes: number;
 
-  constructor(pool: ArrayBuffer, offset: number, lengthBytes: number, timeouts: ReplyTimeouts) {
+  constructor(
+    pool: ArrayBuffer,
+    offset: number,
+    lengthBytes: number,
+    timeouts: ReplyTimeouts,
+    told: ToldAttributes,
+  ) {
+    this.#told = told;
     this.#view = new DataView(pool, offset, lengthBytes);
     this.#bytes = Buffer.from(pool, offset, lengthBytes);
     this.#attrValid = toValidity(timeouts.attrMs);
@@ -168,6 +177,7 @@ export class ReplyWriter {
   }
 
   #putAttr(position: number, attr: Attr): void {
+    if (isRegular(attr.mode)) this.#told.note(attr);
     this.putI64(position, attr.ino);
     this.putI64(position + 8, attr.sizeBytes);
     this.putI64(position + 16, Math.ceil(attr.allocatedBytes / 512));

@@ -1,10 +1,12 @@
 // The table of opcodes: who handles what. Everything else is answered ENOSYS, which the kernel remembers
-// for most operations (ACCESS, LSEEK, FALLOCATE, COPY_FILE_RANGE, STATX, IOCTL…) and does without them.
+// for most operations (ACCESS, POLL, STATX…) and does without them.
 import * as directories from "./directory-operations.ts";
 import * as files from "./file-operations.ts";
+import * as locks from "./lock-operations.ts";
 import type { Frame } from "./frame.ts";
+import * as ranges from "./range-operations.ts";
 import * as names from "./namespace-operations.ts";
-import type { Operation, OperationContext } from "./operation.ts";
+import { byInode, type Operation, type OperationContext } from "./operation.ts";
 import { OP, OPCODE_LIMIT } from "./wire.ts";
 import * as xattrs from "./xattr-operations.ts";
 
@@ -28,9 +30,9 @@ const HANDLERS: readonly (Handler | undefined)[] = Object.assign(
   {
     [OP.LOOKUP]: performs(names.lookup),
     [OP.FORGET]: (performer, frame) => performer.performSilently(names.forgetOne, frame),
-    [OP.GETATTR]: performs(names.getattr),
-    [OP.SETATTR]: performs(names.setattr),
-    [OP.READLINK]: performs(names.readlink),
+    [OP.GETATTR]: performs(byInode(names.getattr)),
+    [OP.SETATTR]: performs(byInode(names.setattr)),
+    [OP.READLINK]: performs(byInode(names.readlink)),
     [OP.SYMLINK]: performs(names.symlink),
     [OP.MKNOD]: performs(names.mknod),
     [OP.MKDIR]: performs(names.mkdir),
@@ -38,29 +40,38 @@ const HANDLERS: readonly (Handler | undefined)[] = Object.assign(
     [OP.RMDIR]: performs(names.rmdir),
     [OP.RENAME]: performs(names.rename),
     [OP.LINK]: performs(names.link),
-    [OP.OPEN]: performs(files.open),
+    [OP.OPEN]: performs(byInode(files.open)),
     [OP.READ]: performs(files.read),
     [OP.WRITE]: performs(files.write),
     [OP.STATFS]: performs(names.statfs),
     [OP.RELEASE]: performs(files.release),
     [OP.FSYNC]: performs(files.fsync),
-    [OP.SETXATTR]: performs(xattrs.setxattr),
-    [OP.GETXATTR]: performs(xattrs.getxattr),
-    [OP.LISTXATTR]: performs(xattrs.listxattr),
-    [OP.REMOVEXATTR]: performs(xattrs.removexattr),
+    [OP.SETXATTR]: performs(byInode(xattrs.setxattr)),
+    [OP.GETXATTR]: performs(byInode(xattrs.getxattr)),
+    [OP.LISTXATTR]: performs(byInode(xattrs.listxattr)),
+    [OP.REMOVEXATTR]: performs(byInode(xattrs.removexattr)),
     [OP.FLUSH]: performs(files.flush),
     [OP.INIT]: (performer, frame) => performer.init(frame),
-    [OP.OPENDIR]: performs(directories.opendir),
+    [OP.OPENDIR]: performs(byInode(directories.opendir)),
     [OP.READDIR]: performs(directories.readdir),
     [OP.RELEASEDIR]: performs(directories.releasedir),
     [OP.FSYNCDIR]: performs(directories.fsyncdir),
+    [OP.GETLK]: performs(locks.getlk),
+    [OP.SETLK]: performs(locks.setlk),
+    [OP.SETLKW]: performs(locks.setlkw),
     [OP.CREATE]: performs(files.create),
     [OP.INTERRUPT]: (performer, frame) => performer.interrupt(frame),
     [OP.DESTROY]: (performer, frame) => performer.acknowledge(frame),
     [OP.BATCH_FORGET]: (performer, frame) => performer.performSilently(names.forgetMany, frame),
+    [OP.IOCTL]: performs(files.ioctl),
+    [OP.FALLOCATE]: performs(ranges.fallocate),
     [OP.READDIRPLUS]: performs(directories.readdirplus),
     [OP.RENAME2]: performs(names.rename2),
+    [OP.LSEEK]: performs(ranges.lseek),
+    [OP.COPY_FILE_RANGE]: performs(ranges.copyFileRange),
     [OP.SYNCFS]: performs(files.syncfs),
+    [OP.TMPFILE]: performs(files.tmpfile),
+    [OP.COPY_FILE_RANGE_64]: performs(ranges.copyFileRange64),
   } satisfies Record<number, Handler>,
 );
 

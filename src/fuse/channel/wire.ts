@@ -34,13 +34,22 @@ export const OP = {
   READDIR: 28,
   RELEASEDIR: 29,
   FSYNCDIR: 30,
+  GETLK: 31,
+  SETLK: 32,
+  SETLKW: 33,
   CREATE: 35,
   INTERRUPT: 36,
   DESTROY: 38,
+  IOCTL: 39,
   BATCH_FORGET: 42,
+  FALLOCATE: 43,
   READDIRPLUS: 44,
   RENAME2: 45,
+  LSEEK: 46,
+  COPY_FILE_RANGE: 47,
   SYNCFS: 50,
+  TMPFILE: 51,
+  COPY_FILE_RANGE_64: 53,
 } as const;
 
 /** Opcodes from here on aren't known yet; the table of operations has this many places. */
@@ -66,14 +75,18 @@ export const MAX_REQUEST_PAGES = 256;
 /** init_in.flags and init_out.flags. */
 export const INIT_FLAG = {
   ASYNC_READ: 1 << 0,
+  POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
   BIG_WRITES: 1 << 5,
+  DONT_MASK: 1 << 6,
+  FLOCK_LOCKS: 1 << 10,
   AUTO_INVAL_DATA: 1 << 12,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
   WRITEBACK_CACHE: 1 << 16,
   PARALLEL_DIROPS: 1 << 18,
+  POSIX_ACL: 1 << 20,
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
   HANDLE_KILLPRIV_V2: 1 << 28,
@@ -100,5 +113,16 @@ export const WRITE_KILL_SUIDGID = 1 << 2;
 export const GETATTR_FH = 1 << 0;
 export const FSYNC_DATA_ONLY = 1 << 0;
 
+/** fuse_file_lock.type, as fcntl.h numbers them. */
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
+/** fuse_lk_in.lk_flags: flock(2), not fcntl(2). */
+export const LK_FLOCK = 1 << 0;
+
 export const NOTIFY_INVAL_INODE = 2;
 export const NOTIFY_INVAL_ENTRY = 3;
+
+/** fuse_lseek_in.whence. */
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;

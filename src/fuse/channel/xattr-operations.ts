@@ -1,4 +1,5 @@
 // Operations on extended attributes. A size of 0 asks how large the answer is.
+import { isAclName } from "../../domain/acl.ts";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_XATTR_VALUE_BYTES } from "../../domain/limits.ts";
 import type { MaybePromise } from "../../vfs/vfs.ts";
@@ -9,13 +10,11 @@ import type { ReplyWriter } from "./reply-writer.ts";
 const FILE_CAPABILITIES = "security.capability";
 const NO_CAPABILITIES = new FsError("ENODATA", "no file capabilities");
 
-/**
- * Without FUSE_POSIX_ACL the kernel hands ACLs over as attributes like any other, but a file system that
- * takes them must apply them: `cp -a` sets modes this way and believes that it has done so.
- * @throws FsError EOPNOTSUPP for the system namespace
- */
+/** @throws FsError EOPNOTSUPP for what is in the system namespace but no ACL */
 function supportedName(name: string): string {
-  if (name.startsWith("system.")) throw new FsError("EOPNOTSUPP", `${name} isn't supported`);
+  if (name.startsWith("system.") && !isAclName(name)) {
+    throw new FsError("EOPNOTSUPP", `${name} isn't supported`);
+  }
   return name;
 }
 

@@ -5,6 +5,7 @@ import { FsError } from "../../domain/errno.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Transaction } from "../engine/engine.ts";
 import type { Inode } from "../schema/inode.ts";
+import { followMode } from "./acl.ts";
 import { truncateInode } from "./data.ts";
 import { loadInode, saveInode, stampChange, stampContent } from "./inodes.ts";
 import { inGroup, isRoot, MAY_WRITE, mayAccess, requireAccess } from "./permission.ts";
@@ -36,7 +37,10 @@ export function changeAttributes(
     inode.mode = withoutPrivileges(inode.mode);
   }
   if (changes.killPrivileges === true) inode.mode = withoutPrivileges(inode.mode);
-  if (changes.mode !== undefined) applyMode(caller, inode, changes.mode);
+  if (changes.mode !== undefined) {
+    applyMode(caller, inode, changes.mode);
+    followMode(tx, inode);
+  }
   if (changes.atime !== undefined) {
     const atime = changes.atime === "now" ? now : changes.atime;
     inode.atimeSec = atime.sec;

@@ -33,7 +33,7 @@ export function extentsOf(
 }
 
 /** Chunk records of one file while a transaction changes them: each is read and written once. */
-class ChunkChanges {
+export class ChunkChanges {
   readonly #tx: Transaction;
   readonly #data: number;
   readonly #records = new Map<number, Uint8Array | undefined>();
@@ -58,6 +58,12 @@ class ChunkChanges {
     this.#citations.add(kept, 1);
     this.allocatedBytes += totalBytes(kept) - totalBytes(removed) + (extent?.lengthBytes ?? 0);
     this.#records.set(chunk, record);
+  }
+
+  /** Maps `extent` of a slice that others cite already. */
+  cite(chunk: number, extent: StoredExtent): void {
+    this.replace(chunk, extent.posInChunk, extent.posInChunk + extent.lengthBytes, extent);
+    this.#citations.add([extent], 1);
   }
 
   save(): void {
@@ -123,7 +129,8 @@ function requireSound({ chunk, posInChunk, lengthBytes, inline }: ExtentCommit):
   return chunk * CHUNK_BYTES + posInChunk + lengthBytes;
 }
 
-function allocate(tx: Transaction, inode: Inode, bytes: number): void {
+/** The inode maps `bytes` more (or fewer) than before; it is not saved here. */
+export function allocate(tx: Transaction, inode: Inode, bytes: number): void {
   inode.allocatedBytes += bytes;
   adjustUsage(tx, 0, bytes);
 }

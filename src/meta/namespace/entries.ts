@@ -112,6 +112,20 @@ export function createFile(
   return { inode: addNew(tx, entry, directory, mode, 0), created: true };
 }
 
+/** A regular file in no directory, with what it would inherit from that one. It is not saved yet. */
+export function makeUnnamed(
+  tx: Transaction,
+  { caller, parent, now }: Omit<NewEntry, "name">,
+  mode: number,
+): Inode {
+  const directory = loadDirectory(tx, parent);
+  requireAccess(caller, directory, MAY_WRITE | MAY_EXECUTE);
+  const inode = makeInode(tx, now, caller, directory, S_IFREG | (mode & PERMISSION_BITS), 0);
+  inode.nlink = 0;
+  inode.parent = parent;
+  return inode;
+}
+
 /** @throws FsError EISDIR, ELOOP (symlink), ENXIO (fifo, socket, device) */
 export function requireRegular(inode: Inode): void {
   if (isRegular(inode.mode)) return;
@@ -169,9 +183,12 @@ export function linkInode(tx: Transaction, entry: NewEntry, ino: Ino): Inode {
   const directory = requireVacancy(tx, entry);
   const inode = loadInode(tx, ino);
   if (isDirectory(inode.mode)) throw new FsError("EPERM", "directories have one name only");
-  if (inode.nlink === 0) throw new FsError("ENOENT", `inode ${ino} is unlinked`);
+  const unnamed = inode.nlink === 0;
+  // A parent marks what never had a name; what has lost its last one stays without.
+  if (unnamed && inode.parent === 0) throw new FsError("ENOENT", `inode ${ino} is unlinked`);
   if (inode.nlink >= MAX_LINKS) throw new FsError("EMLINK", `inode ${ino} has too many links`);
   inode.nlink += 1;
+  if (unnamed) inode.parent = 0 as Ino;
   stampChange(inode, entry.now);
   saveInode(tx, inode);
   putDentry(tx, entry.parent, entry.name, {

@@ -13,6 +13,7 @@ import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
 import { keys } from "../schema/keys.ts";
 import { decodeTotals, encodeTotals, type Totals } from "../schema/totals.ts";
+import { inheritAcls, loadAccessAcl } from "./acl.ts";
 import { inGroup, S_IXGRP } from "./permission.ts";
 
 const TOTALS_KEY = keys.counter("namespace");
@@ -23,7 +24,9 @@ export const DIRECTORY_SIZE_BYTES = 4096;
 export function loadInode(tx: ReadTransaction, ino: Ino): Inode {
   const record = tx.get(keys.inode(ino));
   if (record === undefined) throw new FsError("ENOENT", `no inode ${ino}`);
-  return decodeInode(record);
+  const inode = decodeInode(record);
+  if (inode.acls !== 0) loadAccessAcl(tx, inode);
+  return inode;
 }
 
 /** @throws FsError ENOENT, ENOTDIR */
@@ -72,7 +75,7 @@ export function allocateId(tx: Transaction): number {
 
 /**
  * A new inode owned by the caller, not yet saved; setgid directories hand on their group
- * (inode_init_owner of Linux). Its ino may serve as the cookie of its first dentry.
+ * (inode_init_owner of Linux), and default ACLs are inherited. Its ino may serve as the cookie of its first dentry.
  */
 export function makeInode(
   tx: Transaction,
@@ -89,7 +92,7 @@ export function makeInode(
   saveTotals(tx, totals);
   const inherits = (parent.mode & S_ISGID) !== 0;
   const directory = isDirectory(mode);
-  return {
+  const inode: Inode = {
     ino,
     mode: inherits ? inheritedMode(caller, parent, mode) : mode,
     nlink: directory ? 2 : 1,
@@ -109,7 +112,10 @@ export function makeInode(
     pool: parent.pool,
     opens: 0,
     xattrListBytes: 0,
+    acls: 0,
   };
+  inheritAcls(tx, caller, parent, inode);
+  return inode;
 }
 
 function inheritedMode(caller: Caller, parent: Inode, mode: number): number {

@@ -11,10 +11,14 @@ import type {
   CommitRequest,
   CreateReply,
   CreateRequest,
+  DataRun,
   DirPage,
   ExtentCommit,
   OpenAccess,
   OpenReply,
+  RangeChange,
+  RangeCopy,
+  RangeReply,
 } from "../../protocol/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { attrOf, type Inode } from "../schema/inode.ts";
@@ -35,6 +39,7 @@ import {
 } from "./inodes.ts";
 import { listDirectory } from "./listing.ts";
 import { MAY_EXECUTE, MAY_READ, requireAccess } from "./permission.ts";
+import * as ranges from "./ranges.ts";
 import { reapStep } from "./reap.ts";
 import { renameEntry } from "./rename.ts";
 import * as slices from "./slices.ts";
@@ -80,6 +85,7 @@ export class Namespace {
       pool: DEFAULT_POOL,
       opens: 0,
       xattrListBytes: 0,
+      acls: 0,
     });
   }
 
@@ -118,6 +124,18 @@ export class Namespace {
     const { inode, created } = entries.createFile(tx, entry, request, exclusive);
     handles.holdOpen(tx, session, inode);
     return { ...handles.openReply(tx, inode), created };
+  }
+
+  createUnnamed(
+    tx: Transaction,
+    session: SessionId,
+    caller: Caller,
+    parent: Ino,
+    mode: number,
+  ): OpenReply {
+    const inode = entries.makeUnnamed(tx, { caller, parent, now: this.#now() }, mode);
+    handles.holdOpen(tx, session, inode);
+    return handles.openReply(tx, inode);
   }
 
   mkdir(tx: Transaction, caller: Caller, parent: Ino, name: Name, mode: number): Attr {
@@ -208,6 +226,18 @@ export class Namespace {
 
   commit(tx: Transaction, request: CommitRequest): Attr {
     return attrOf(commitExtents(tx, request, this.#now()));
+  }
+
+  nextData(tx: ReadTransaction, ino: Ino, offset: number): DataRun {
+    return ranges.nextData(tx, this.#regular(tx, ino), offset);
+  }
+
+  changeRange(tx: Transaction, request: RangeChange): RangeReply {
+    return ranges.changeRange(tx, request, this.#now());
+  }
+
+  copyRange(tx: Transaction, request: RangeCopy): RangeReply {
+    return ranges.copyRange(tx, request, this.#now());
   }
 
   /** For a commit that was refused: its slices go to gc. */

@@ -1,8 +1,9 @@
-// Who may do what to an inode: mode bits, groups, ownership, sticky directories, root's override.
+// Who may do what to an inode: mode bits, ACLs, groups, ownership, sticky directories, root's override.
 // Follows Linux where POSIX leaves a choice (fs/namei.c generic_permission, fs/attr.c).
 import { isDirectory, S_ISGID, S_ISUID, S_ISVTX, type Caller } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Inode } from "../schema/inode.ts";
+import { aclAllows } from "./acl.ts";
 
 export const MAY_READ = 4;
 export const MAY_WRITE = 2;
@@ -27,6 +28,8 @@ export function mayAccess(caller: Caller, inode: Inode, wanted: number): boolean
     const executable = isDirectory(mode) || (mode & S_IXUGO) !== 0;
     return executable || (wanted & MAY_EXECUTE) === 0;
   }
+  const listed = caller.uid === inode.uid ? undefined : aclAllows(inode, caller, wanted);
+  if (listed !== undefined) return listed;
   const granted =
     caller.uid === inode.uid ? mode >> 6 : inGroup(caller, inode.gid) ? mode >> 3 : mode;
   return (granted & wanted) === wanted;

@@ -1,5 +1,6 @@
-// Extended attributes: user., trusted. and security. names with Linux's rules (fs/xattr.c, xattr(7)).
-import { isDirectory, isRegular, S_ISVTX } from "../../domain/attributes.ts";
+// Extended attributes: user., trusted. and security. names, and the ACLs', with Linux's rules (fs/xattr.c, xattr(7)).
+import { ACL_ACCESS, isAclName } from "../../domain/acl.ts";
+import { isDirectory, isRegular, S_ISGID, S_ISVTX } from "../../domain/attributes.ts";
 import type { Caller, Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino } from "../../domain/ids.ts";
@@ -11,15 +12,19 @@ import {
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Inode } from "../schema/inode.ts";
 import { keyRanges, keys, nameOfKey } from "../schema/keys.ts";
+import { requireAclCarrier, setAcl } from "./acl.ts";
 import { loadInode, saveInode, stampChange } from "./inodes.ts";
-import { isRoot, MAY_READ, MAY_WRITE, requireAccess, requireOwner } from "./permission.ts";
+import { inGroup, isRoot, MAY_READ, MAY_WRITE, requireAccess } from "./permission.ts";
+import { requireOwner } from "./permission.ts";
 
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
+const NO_ACL = new Uint8Array();
 
 export function getXattr(tx: ReadTransaction, caller: Caller, ino: Ino, name: string): Uint8Array {
   const inode = loadInode(tx, ino);
-  requireReadable(caller, inode, name);
+  if (isAclName(name)) requireAclCarrier(inode);
+  else requireReadable(caller, inode, name);
   const value = tx.get(keys.xattr(ino, name));
   if (value === undefined) throw noData(name);
   return value;
@@ -35,6 +40,10 @@ export function setXattr(
   now: Timespec,
 ): void {
   const inode = loadInode(tx, ino);
+  if (isAclName(name)) {
+    changeAcl(tx, caller, inode, name, value, now);
+    return;
+  }
   requireWritable(caller, inode, name);
   if (value.length > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", "xattr value too long");
   if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) {
@@ -70,11 +79,33 @@ export function removeXattr(
   now: Timespec,
 ): void {
   const inode = loadInode(tx, ino);
+  if (isAclName(name)) {
+    changeAcl(tx, caller, inode, name, NO_ACL, now);
+    return;
+  }
   requireWritable(caller, inode, name);
   const key = keys.xattr(ino, name);
   if (tx.get(key) === undefined) throw noData(name);
   tx.delete(key);
   inode.xattrListBytes -= name.length + 1;
+  stampChange(inode, now);
+  saveInode(tx, inode);
+}
+
+/** Flags mean nothing here, and taking away what isn't there is no error, as Linux has it for ACLs. */
+function changeAcl(
+  tx: Transaction,
+  caller: Caller,
+  inode: Inode,
+  name: string,
+  value: Uint8Array,
+  now: Timespec,
+): void {
+  requireAclCarrier(inode);
+  requireOwner(caller, inode);
+  if (value.length > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", "ACL too long");
+  setAcl(tx, inode, name, value);
+  if (name === ACL_ACCESS && !inGroup(caller, inode.gid)) inode.mode &= ~S_ISGID;
   stampChange(inode, now);
   saveInode(tx, inode);
 }

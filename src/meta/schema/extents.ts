@@ -41,6 +41,15 @@ export function decodeExtents(record: Uint8Array | undefined): StoredExtent[] {
   return extents;
 }
 
+/** The extents that end after `position` of the chunk, in order. */
+export function* extentsAfter(record: Uint8Array, position: number): Generator<StoredExtent> {
+  const count = extentCount(record);
+  const view = viewOf(record);
+  for (let index = firstEndingAfter(view, count, position); index < count; index += 1) {
+    yield entryAt(view, index);
+  }
+}
+
 /**
  * Puts `replacement` (undefined: a hole) in the place of what [from, to) of the chunk has. Extents
  * that reach over an edge are cut there.

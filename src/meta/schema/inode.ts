@@ -1,11 +1,15 @@
 // Inode record, version 1: fixed layout, little-endian, because it is read and written by every operation.
+import type { Acl } from "../../domain/acl.ts";
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino, PoolId } from "../../domain/ids.ts";
 import { unknownVersion } from "./records.ts";
 
 /** An inode as the server keeps it: the attributes and what clients don't see. */
 export interface Inode extends Attr {
-  /** Of a directory: the one it is in (its own ino for the root). Of anything else 0. */
+  /**
+   * Of a directory: the one it is in (its own ino for the root). Of a file that never had a name: the
+   * directory it was made for. Of anything else 0.
+   */
   parent: Ino;
   /** Under which number its chunks are kept: its ino, until a truncate leaves the old ones behind. */
   data: number;
@@ -15,7 +19,14 @@ export interface Inode extends Attr {
   opens: number;
   /** Bytes of all its xattr names, a NUL each included (the size of listxattr's answer). */
   xattrListBytes: number;
+  /** Which ACLs are among its xattrs: HAS_… bits. */
+  acls: number;
+  /** Read along with the record where there is one; kept as an xattr. */
+  accessAcl?: Acl;
 }
+
+export const HAS_ACCESS_ACL = 1;
+export const HAS_DEFAULT_ACL = 2;
 
 const VERSION = 1;
 const SIZE = 114;
@@ -23,7 +34,7 @@ const SIZE = 114;
 export function encodeInode(inode: Inode): Uint8Array {
   const record = Buffer.allocUnsafe(SIZE);
   record[0] = VERSION;
-  record[1] = 0;
+  record[1] = inode.acls;
   record.writeDoubleLE(inode.ino, 2);
   record.writeUInt32LE(inode.mode, 10);
   record.writeUInt32LE(inode.nlink, 14);
@@ -70,6 +81,7 @@ export function decodeInode(record: Uint8Array): Inode {
     pool: view.getUint32(98, true) as PoolId,
     opens: view.getUint32(102, true),
     xattrListBytes: view.getFloat64(106, true),
+    acls: record[1] ?? 0,
   };
 }
 

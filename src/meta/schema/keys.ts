@@ -8,6 +8,7 @@
 //   e parent cookie              directory order: name, ino, type; what readdir pages through
 //   g slice                      dead slice, whose shards wait for deletion: pool, length
 //   i ino                        inode: attributes and what the server keeps beside them
+//   k ino                        locks of the inode, flock and fcntl
 //   l ino                        symlink target
 //   o session ino                how often the session holds the inode open
 //   r data                       data (and xattrs) of a deleted inode, or cut off by a truncate,
@@ -17,6 +18,7 @@
 //   A epoch                      cluster map
 //   D pool(2) pg(4)              damage reported of a placement group
 //   G pool(2) pg(4)              placement group: clean epoch, progress of its repair
+//   K session ino                the session has locks on the inode
 //   N id                         storage node
 //   Q session first              slice ids first… were handed to the session
 //   R session slot(2)            reply slot: the last answer to a mutating request
@@ -92,6 +94,7 @@ export const keys = {
   dirIndex: (parent: Ino, cookie: number): Key => pairKey("e", parent, cookie),
   deadSlice: (slice: SliceId): Key => numberKey("g", slice),
   inode: (ino: Ino): Key => numberKey("i", ino),
+  locks: (ino: Ino): Key => numberKey("k", ino),
   symlink: (ino: Ino): Key => numberKey("l", ino),
   sessionOpen: (session: SessionId, ino: Ino): Key => pairKey("o", session, ino),
   reap: (data: number): Key => numberKey("r", data),
@@ -101,6 +104,7 @@ export const keys = {
   clusterMap: (epoch: Epoch): Key => numberKey("A", epoch),
   damage: (pool: PoolId, pg: number): Key => groupKey("D", pool, pg),
   group: (pool: PoolId, pg: number): Key => groupKey("G", pool, pg),
+  sessionLock: (session: SessionId, ino: Ino): Key => pairKey("K", session, ino),
   node: (id: NodeId): Key => textKey("N", id),
   sliceRange: (session: SessionId, first: SliceId): Key => pairKey("Q", session, first),
   replySlot(session: SessionId, slot: number): Key {
@@ -137,6 +141,11 @@ export const keyRanges = {
     start: keys.chunk(data, chunk),
     end: keysUnder(numberKey("c", data)).end,
   }),
+  /** Chunks `first` to `last`. */
+  chunksBetween: (data: number, first: number, last: number): KeyRange => ({
+    start: keys.chunk(data, first),
+    end: keys.chunk(data, last + 1),
+  }),
   dirIndexAfter: (parent: Ino, cookie: number): KeyRange => ({
     start: keys.dirIndex(parent, cookie + 1),
     end: keysUnder(numberKey("e", parent)).end,
@@ -149,6 +158,7 @@ export const keyRanges = {
   clusterMaps: (): KeyRange => keysUnder(prefix("A")),
   damages: (): KeyRange => keysUnder(prefix("D")),
   groups: (): KeyRange => keysUnder(prefix("G")),
+  sessionLocks: (session: SessionId): KeyRange => keysUnder(numberKey("K", session)),
   nodes: (): KeyRange => keysUnder(prefix("N")),
   sliceRanges: (session: SessionId): KeyRange => keysUnder(numberKey("Q", session)),
   allSliceRanges: (): KeyRange => keysUnder(prefix("Q")),

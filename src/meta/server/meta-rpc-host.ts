@@ -54,6 +54,7 @@ export class MetaRpcHost implements RpcHost<Principal> {
   #connect(session: Session, peer: RpcPeer): RpcSession {
     const connection: SessionConnection = {
       displaced: () => peer.end(CLOSE_GOING_AWAY, "the session goes on elsewhere"),
+      lockReady: (wait) => peer.pushLockReady(wait),
     };
     const disconnect = (): void => {
       this.#peers.delete(peer);

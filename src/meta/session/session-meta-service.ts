@@ -4,12 +4,21 @@ import type { StatFs } from "../../domain/attributes.ts";
 import type { ClusterMap, MapHistory } from "../../domain/cluster-map.ts";
 import { FsError, isFsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
-import type { DamageReport, MetaService, SliceRange } from "../../protocol/meta-service.ts";
+import type {
+  DamageReport,
+  LockConflict,
+  LockQuery,
+  LockReply,
+  LockRequest,
+  MetaService,
+  SliceRange,
+} from "../../protocol/meta-service.ts";
 import { META_CODECS } from "../../protocol/rpc/methods.ts";
 import type { MetaArgs, MetaMethod, MetaResult } from "../../protocol/rpc/methods.ts";
 import type { Ticket } from "../../protocol/rpc/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
+import type { LockRegistry } from "../locks/lock-registry.ts";
 import type { Namespace } from "../namespace/namespace.ts";
 import { getReply, putReply, takeSliceRange, type StoredReply } from "./session-records.ts";
 import {
@@ -24,6 +33,7 @@ export interface SessionDependencies {
   readonly engine: Engine;
   readonly namespace: Namespace;
   readonly cluster: ClusterRegistry;
+  readonly locks: LockRegistry;
   /** Every change waits for the disk, not only those asked to. */
   readonly strict: boolean;
 }
@@ -45,6 +55,7 @@ export class SessionMetaService implements MetaService {
   readonly readdir = this.#reader("readdir");
   readonly parentOf = this.#reader("parentOf");
   readonly extents = this.#reader("extents");
+  readonly nextData = this.#reader("nextData");
   readonly getxattr = this.#reader("getxattr");
   readonly listxattr = this.#reader("listxattr");
   readonly setattr = this.#changer("setattr");
@@ -59,6 +70,9 @@ export class SessionMetaService implements MetaService {
   readonly open = this.#changer("open");
   readonly release = this.#changer("release");
   readonly commit = this.#changer("commit");
+  readonly createUnnamed = this.#changer("createUnnamed");
+  readonly changeRange = this.#changer("changeRange");
+  readonly copyRange = this.#changer("copyRange");
   readonly setxattr = this.#changer("setxattr");
   readonly removexattr = this.#changer("removexattr");
 
@@ -120,6 +134,18 @@ export class SessionMetaService implements MetaService {
     const { inodes } = await engine.read((tx) => namespace.usage(tx));
     const { totalBytes, usedBytes } = cluster.capacity(defaultPool(cluster.current()));
     return { totalBytes, freeBytes: Math.max(0, totalBytes - usedBytes), inodes };
+  }
+
+  getlk(query: LockQuery): Promise<LockConflict | undefined> {
+    return this.#deps.locks.get(this.#scope.session, query);
+  }
+
+  setlk(request: LockRequest): Promise<LockReply> {
+    return this.#deps.locks.set(this.#scope.session, request);
+  }
+
+  cancelLock(request: LockRequest): Promise<boolean> {
+    return this.#deps.locks.cancel(this.#scope.session, request);
   }
 
   async maps(): Promise<MapHistory> {

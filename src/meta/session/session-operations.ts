@@ -15,11 +15,20 @@ export interface Scope {
 }
 
 export type ReadMethod =
-  "lookup" | "getattr" | "readlink" | "readdir" | "parentOf" | "extents" | "getxattr" | "listxattr";
+  | "lookup"
+  | "getattr"
+  | "readlink"
+  | "readdir"
+  | "parentOf"
+  | "extents"
+  | "nextData"
+  | "getxattr"
+  | "listxattr";
 
 export type ChangeMethod =
   | "setattr"
   | "create"
+  | "createUnnamed"
   | "mkdir"
   | "mknod"
   | "symlink"
@@ -30,6 +39,8 @@ export type ChangeMethod =
   | "open"
   | "release"
   | "commit"
+  | "changeRange"
+  | "copyRange"
   | "setxattr"
   | "removexattr";
 
@@ -47,6 +58,7 @@ export const READS: { readonly [M in ReadMethod]: Operation<M, ReadTransaction> 
     namespace.readdir(tx, caller, ino, cursor, clampPage(limit), withAttrs),
   parentOf: ({ namespace }, tx, ino) => namespace.parentOf(tx, ino),
   extents: ({ namespace }, tx, ...args) => namespace.extents(tx, ...args),
+  nextData: ({ namespace }, tx, ...args) => namespace.nextData(tx, ...args),
   getxattr: ({ namespace }, tx, ...args) => namespace.getxattr(tx, ...args),
   listxattr: ({ namespace }, tx, ...args) => namespace.listxattr(tx, ...args),
 };
@@ -54,6 +66,8 @@ export const READS: { readonly [M in ReadMethod]: Operation<M, ReadTransaction> 
 export const CHANGES: { readonly [M in ChangeMethod]: Operation<M, Transaction> } = {
   setattr: ({ namespace }, tx, ...args) => namespace.setattr(tx, ...args),
   create: ({ namespace, session }, tx, ...args) => namespace.create(tx, session, ...args),
+  createUnnamed: ({ namespace, session }, tx, ...args) =>
+    namespace.createUnnamed(tx, session, ...args),
   mkdir: ({ namespace }, tx, ...args) => namespace.mkdir(tx, ...args),
   mknod: ({ namespace }, tx, ...args) => namespace.mknod(tx, ...args),
   symlink: ({ namespace }, tx, ...args) => namespace.symlink(tx, ...args),
@@ -67,6 +81,8 @@ export const CHANGES: { readonly [M in ChangeMethod]: Operation<M, Transaction> 
     requireOwnSlices(tx, session, request);
     return namespace.commit(tx, request);
   },
+  changeRange: ({ namespace }, tx, request) => namespace.changeRange(tx, request),
+  copyRange: ({ namespace }, tx, request) => namespace.copyRange(tx, request),
   setxattr: ({ namespace }, tx, ...args) => namespace.setxattr(tx, ...args),
   removexattr: ({ namespace }, tx, ...args) => namespace.removexattr(tx, ...args),
 };

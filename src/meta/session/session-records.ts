@@ -20,6 +20,9 @@ export interface SessionRecord {
   readonly ending: boolean;
 }
 
+// Written by putSession only.
+const SESSION_READERS = { [VERSION]: (stored: unknown) => stored as SessionRecord };
+
 /** The answer that was given to the request with this number. */
 export interface StoredReply {
   readonly sequence: number;
@@ -37,12 +40,16 @@ export function putSession(tx: Transaction, id: SessionId, record: SessionRecord
 }
 
 export function loadSessions(tx: ReadTransaction): { id: SessionId; record: SessionRecord }[] {
-  // Written by putSession only.
-  const readers = { [VERSION]: (stored: unknown) => stored as SessionRecord };
   return [...tx.range(keyRanges.sessions())].map(({ key, value }) => ({
     id: firstNumber(key) as SessionId,
-    record: decodeRecord(value, readers),
+    record: decodeRecord(value, SESSION_READERS),
   }));
+}
+
+/** False once it is being ended. */
+export function isSessionLive(tx: ReadTransaction, id: SessionId): boolean {
+  const record = tx.get(keys.session(id));
+  return record !== undefined && !decodeRecord(record, SESSION_READERS).ending;
 }
 
 /** Removes the session and its replies. Its slice ranges stay until gc has looked for leftovers. */

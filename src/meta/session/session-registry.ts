@@ -7,6 +7,7 @@ import { HEARTBEAT_INTERVAL_MS, MAX_SESSIONS } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { SessionKey } from "../../protocol/rpc/hello.ts";
+import { LockRegistry } from "../locks/lock-registry.ts";
 import { SessionMetaService, type SessionDependencies } from "./session-meta-service.ts";
 import {
   deleteSession,
@@ -20,7 +21,7 @@ const SECRET_BYTES = 16;
 /** Extents and xattrs reaped in one transaction: some milliseconds. */
 const REAP_STEP = 1000;
 
-export interface SessionRegistryOptions extends SessionDependencies {
+export interface SessionRegistryOptions extends Omit<SessionDependencies, "locks"> {
   readonly clock: Clock;
   readonly log: Log;
   /** Silence after which a session is dead. */
@@ -31,6 +32,8 @@ export interface SessionRegistryOptions extends SessionDependencies {
 export interface SessionConnection {
   /** Another connection has taken the session over; nothing of this one counts any more. */
   displaced(): void;
+  /** The lock of the session's wait with this number was granted. */
+  lockReady(wait: number): void;
 }
 
 export interface SessionView {
@@ -68,6 +71,7 @@ export class SessionRegistry {
   readonly #options: SessionRegistryOptions;
   readonly #sessions = new Map<SessionId, Session>();
   readonly #endings = new Map<SessionId, Promise<void>>();
+  readonly #locks: LockRegistry;
   #checkedAtMs = 0;
   #cancelCheck: () => void = () => undefined;
   #reaping: Promise<void> | undefined;
@@ -84,6 +88,10 @@ export class SessionRegistry {
 
   private constructor(options: SessionRegistryOptions) {
     this.#options = options;
+    this.#locks = new LockRegistry({
+      ...options,
+      granted: (id, wait) => this.#sessions.get(id)?.connection?.lockReady(wait),
+    });
   }
 
   start(): void {
@@ -144,12 +152,15 @@ export class SessionRegistry {
   attach(session: Session, connection: SessionConnection): void {
     const old = session.connection;
     session.connection = connection;
-    if (old !== connection) old?.displaced();
+    if (old === connection) return;
+    this.#locks.dropWaits(session.id);
+    old?.displaced();
   }
 
   detach(session: Session, connection: SessionConnection): void {
     if (session.connection !== connection) return;
     session.connection = undefined;
+    this.#locks.dropWaits(session.id);
     session.silentSinceMs = this.#options.clock.monotonicMs();
   }
 
@@ -166,7 +177,7 @@ export class SessionRegistry {
   }
 
   #add(id: SessionId, record: SessionRecord): Session {
-    const service = new SessionMetaService(this.#options, id);
+    const service = new SessionMetaService({ ...this.#options, locks: this.#locks }, id);
     const session = new Session(id, record, service, this.#options.clock.monotonicMs());
     this.#sessions.set(id, session);
     return session;
@@ -177,6 +188,7 @@ export class SessionRegistry {
     const { id, record } = session;
     // Should the server stop half-way, the session must not be resumed with half of its opens.
     await engine.transact((tx) => putSession(tx, id, { ...record, ending: true }));
+    await this.#locks.releaseSession(id);
     while (!(await engine.transact((tx) => namespace.closeSession(tx, id))));
     await engine.transact((tx) => deleteSession(tx, id));
     this.#sessions.delete(id);

@@ -14,6 +14,7 @@ export const WELCOME = "welcome";
 export const REFUSED = "refused";
 export const GOODBYE = "goodbye";
 export const MAPS = "maps";
+export const LOCK_READY = "lockReady";
 
 /** What proves that a connection belongs to a session. */
 export interface SessionKey {

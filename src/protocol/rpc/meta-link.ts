@@ -13,10 +13,11 @@ import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { dial, type Connection } from "./dial.ts";
 import type { FrameChannel, Message } from "./frame-channel.ts";
-import { GOODBYE, MAPS, type SessionKey } from "./hello.ts";
+import { GOODBYE, LOCK_READY, MAPS, type SessionKey } from "./hello.ts";
 import { packArgs, RPC_VERSION, type WireMethod } from "./methods.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { mapsCodec } from "./wire-cluster.ts";
+import { readCount } from "./wire-values.ts";
 
 export interface LinkOptions {
   readonly url: string;
@@ -30,6 +31,8 @@ export interface LinkOptions {
 export interface LinkEvents {
   mapChanged(maps: MapHistory): void;
   sessionLost(): void;
+  resumed(): void;
+  lockReady(wait: number): void;
 }
 
 export class MetaLink {
@@ -174,6 +177,7 @@ export class MetaLink {
     const transmit = (message: Message): void => channel.send(message);
     if (welcome.resumed) {
       this.#calls.resume(transmit);
+      this.#events.resumed();
     } else {
       this.#calls.restart(transmit);
       if (wasConnected) {
@@ -189,6 +193,8 @@ export class MetaLink {
       this.#calls.answer(message);
     } else if (message[1] === MAPS) {
       this.#learnMaps(mapsCodec.read(message[2]));
+    } else if (message[1] === LOCK_READY) {
+      this.#events.lockReady(readCount(message[2], "wait"));
     } else if (message[1] === GOODBYE) {
       this.#farewell?.();
     }

@@ -10,11 +10,18 @@ import {
 import type { MetaService } from "../meta-service.ts";
 import { damageCodec, mapsCodec } from "./wire-cluster.ts";
 import {
+  lockConflictCodec,
+  lockQueryCodec,
+  lockReplyCodec,
+  lockRequestCodec,
+} from "./wire-locks.ts";
+import {
   commitCodec,
   createRequestCodec,
   openAccessCodec,
   sliceRangeCodec,
 } from "./wire-commit.ts";
+import { dataRunCodec, rangeChangeCodec, rangeCopyCodec, rangeReplyCodec } from "./wire-ranges.ts";
 import {
   attrChangesCodec,
   attrCodec,
@@ -71,6 +78,13 @@ export const META_METHODS = [
   "statfs",
   "maps",
   "reportDamage",
+  "createUnnamed",
+  "nextData",
+  "changeRange",
+  "copyRange",
+  "getlk",
+  "setlk",
+  "cancelLock",
 ] as const satisfies readonly MetaMethod[];
 
 type ArgCodecs<A extends readonly unknown[]> = { readonly [I in keyof A]: Codec<A[I]> };
@@ -144,6 +158,14 @@ export const META_CODECS: { readonly [M in MetaMethod]: MethodCodec<M> } = {
   },
   removexattr: { runs: "once", args: [caller, ino, xattrName], result: nothing },
   statfs: { runs: "again", args: [], result: statFsCodec },
+  createUnnamed: { runs: "once", args: [caller, ino, count], result: openReplyCodec },
+  nextData: { runs: "again", args: [ino, count], result: dataRunCodec },
+  changeRange: { runs: "once", args: [rangeChangeCodec], result: rangeReplyCodec },
+  copyRange: { runs: "once", args: [rangeCopyCodec], result: rangeReplyCodec },
+  getlk: { runs: "again", args: [lockQueryCodec], result: lockConflictCodec },
+  // Repeated, they find the lock as they left it, unless the same owner has changed it meanwhile.
+  setlk: { runs: "again", args: [lockRequestCodec], result: lockReplyCodec },
+  cancelLock: { runs: "again", args: [lockRequestCodec], result: flag },
   maps: { runs: "again", args: [], result: mapsCodec },
   reportDamage: {
     runs: "again",

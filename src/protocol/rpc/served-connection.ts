@@ -13,7 +13,7 @@ import {
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { FrameChannel, type Message } from "./frame-channel.ts";
-import { GOODBYE, MAPS, packRefusal, packWelcome, readHello } from "./hello.ts";
+import { GOODBYE, LOCK_READY, MAPS, packRefusal, packWelcome, readHello } from "./hello.ts";
 import type { Hello, Welcome } from "./hello.ts";
 import { readArgs, WIRE_METHODS, type WireMethod } from "./methods.ts";
 import { mapsCodec } from "./wire-cluster.ts";
@@ -40,6 +40,8 @@ export interface RpcSession {
 /** What the server may do to a connection. */
 export interface RpcPeer {
   pushMaps(maps: MapHistory): void;
+  /** The lock of the client's wait with this number was granted. */
+  pushLockReady(wait: number): void;
   /** Nothing that still arrives on it is executed. */
   end(code: number, reason: string): void;
 }
@@ -95,6 +97,11 @@ export class ServedConnection<P> implements RpcPeer {
     if (this.#ended) return;
     if (this.#session === undefined) this.#mapsAfterWelcome = maps;
     else this.#channel.send([0, MAPS, mapsCodec.pack(maps)]);
+  }
+
+  pushLockReady(wait: number): void {
+    // Before the welcome the client has no wait of this connection.
+    if (!this.#ended && this.#session !== undefined) this.#channel.send([0, LOCK_READY, wait]);
   }
 
   end(code: number, reason: string): void {

@@ -81,7 +81,21 @@ test("whatever arrives as arguments is either refused with an errno or well-form
 test("a caller with groups keeps them, and one with nonsense is refused", (t) => {
   const caller = { uid: 1, gid: 2, groups: [3, 4] };
   t.deepEqual(callerCodec.read(travel(callerCodec.pack(caller))), caller);
-  for (const raw of [null, [1], [1, -2], [1, 2.5], [1, 2, "x"], { uid: 0, gid: 0 }]) {
+  for (const masked of [
+    { uid: 1, gid: 2, umask: 0o22 },
+    { ...caller, umask: 0 },
+  ]) {
+    t.deepEqual(callerCodec.read(travel(callerCodec.pack(masked))), masked);
+  }
+  for (const raw of [
+    null,
+    [1],
+    [1, -2],
+    [1, 2.5],
+    [1, 2, "x"],
+    [1, 2, null, "x"],
+    { uid: 0, gid: 0 },
+  ]) {
     t.throws(() => callerCodec.read(raw), { code: "EPROTO" });
   }
 });

@@ -73,21 +73,20 @@ export function readName(value: unknown): Name {
 }
 
 function packCaller(caller: Caller): unknown[] {
-  return caller.groups === undefined
-    ? [caller.uid, caller.gid]
-    : [caller.uid, caller.gid, caller.groups];
+  const { uid, gid, groups, umask } = caller;
+  if (umask !== undefined) return [uid, gid, groups ?? null, umask];
+  return groups === undefined ? [uid, gid] : [uid, gid, groups];
 }
 
 function readCaller(value: unknown): Caller {
-  const fields = readList(value, 3, "caller");
-  const uid = readCount(fields[0], "uid");
-  const gid = readCount(fields[1], "gid");
-  if (fields[2] === undefined) return { uid, gid };
-  return {
-    uid,
-    gid,
-    groups: readList(fields[2], MAX_GROUPS, "groups").map((group) => readCount(group, "gid")),
-  };
+  const [uid, gid, groups, umask] = readList(value, 4, "caller");
+  const caller: Caller = { uid: readCount(uid, "uid"), gid: readCount(gid, "gid") };
+  if (groups !== undefined && groups !== null) {
+    const list = readList(groups, MAX_GROUPS, "groups");
+    caller.groups = list.map((group) => readCount(group, "gid"));
+  }
+  if (umask !== undefined) caller.umask = readCount(umask, "umask");
+  return caller;
 }
 
 function packAttr(attr: Attr): unknown[] {
