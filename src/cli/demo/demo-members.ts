@@ -1,4 +1,5 @@
 // The processes of a demo cluster: starting each, and finding the one a person named.
+import { statfs } from "node:fs/promises";
 import { type Daemon, spawnDaemon } from "../daemon.ts";
 import { CliError, EXIT } from "../exit-codes.ts";
 import type { DemoNode, DemoPaths, DemoStateFile } from "./demo-state.ts";
@@ -56,6 +57,7 @@ export class DemoMembers {
     const start = async (): Promise<void> => {
       const port = node.url === undefined ? "0" : new URL(node.url).port;
       const args = ["node", "--meta", this.metaUrl(), "--data", node.data, "--port", port];
+      if (node.id === undefined) args.push("--capacity", String(await this.#shareOfDisk()));
       const name = `node-${node.number}`;
       const daemon = await this.#spawn(name, args, this.environment(), (identity) => {
         node.process = identity;
@@ -65,6 +67,12 @@ export class DemoMembers {
       await this.#db.write();
     };
     return { name: `node ${node.number}`, process: node.process, marker: node.data, start };
+  }
+
+  /** What a new node may hold: all lie on one disk, which would count once for each. */
+  async #shareOfDisk(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#paths.directory);
+    return Math.max(1, Math.floor((bavail * bsize) / this.#db.data.nodes.length));
   }
 
   nodes(): Member[] {
