@@ -52,6 +52,8 @@ export interface MetadataServerOptions {
 
 export interface RunningMetadataServer {
   readonly url: string;
+  /** Rejects when the store has failed, as on a full disk: a new process finds all that was acknowledged. */
+  readonly failed: Promise<never>;
   /** Answers what is pending, makes everything durable, stops. */
   close(): Promise<void>;
 }
@@ -61,13 +63,17 @@ export async function startMetadataServer(
   options: MetadataServerOptions,
 ): Promise<RunningMetadataServer> {
   const { log } = options;
+  let onFailure: (failure: FsError) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (onFailure = reject));
+  // Whoever doesn't wait for it finds out at the next request.
+  failed.catch(() => undefined);
   const engine =
     options.engine === "memory"
       ? new MemoryEngine()
-      : await LmdbEngine.open({ directory: join(options.dataDir, "meta"), log });
+      : await LmdbEngine.open({ directory: join(options.dataDir, "meta"), log, onFailure });
   try {
     const parts = await openParts(engine, options);
-    const server = new MetadataServer(parts, log);
+    const server = new MetadataServer(parts, log, failed);
     await server.listen(options.host ?? DEFAULT_HOST, options.port ?? DEFAULT_PORT);
     return server;
   } catch (error) {
@@ -125,6 +131,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
 }
 
 class MetadataServer implements RunningMetadataServer {
+  readonly failed: Promise<never>;
   readonly #parts: Parts;
   readonly #log: Log;
   readonly #http: Server;
@@ -134,7 +141,8 @@ class MetadataServer implements RunningMetadataServer {
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(parts: Parts, log: Log) {
+  constructor(parts: Parts, log: Log, failed: Promise<never>) {
+    this.failed = failed;
     this.#parts = parts;
     this.#log = log;
     const { accounts, cluster, sessions, clock } = parts;

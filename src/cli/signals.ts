@@ -38,9 +38,18 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** Runs a server until a signal; a second signal doesn't wait for its orderly close. */
-export async function serveUntilStopped(server: { close(): Promise<void> }): Promise<void> {
+interface StoppableServer {
+  close(): Promise<void>;
+  /** Rejects when the server can't go on. */
+  readonly failed?: Promise<never>;
+}
+
+/**
+ * Runs a server until a signal; a second signal doesn't wait for its orderly close.
+ * @throws what the server failed with, at once: whoever started it should start it again
+ */
+export async function serveUntilStopped(server: StoppableServer): Promise<void> {
   const signals = new StopSignals();
-  await signals.reached(1);
+  await Promise.race([signals.reached(1), ...(server.failed === undefined ? [] : [server.failed])]);
   await Promise.race([server.close(), signals.reached(2)]);
 }

@@ -224,6 +224,8 @@ export interface MetaService {
 
   extents(ino: Ino, chunks: readonly number[]): Promise<ChunkExtents[]>;
   commit(request: CommitRequest): Promise<Attr>;
+  /** Slices that the session gives up: what they have on the nodes is garbage, unless they were committed. */
+  abandon(slices: readonly ExtentCommit[]): Promise<void>;
   /** The next bytes at or after `offset` that have extents. */
   nextData(ino: Ino, offset: number): Promise<DataRun>;
   /** A step; several make the whole range. */

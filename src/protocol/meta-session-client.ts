@@ -117,6 +117,7 @@ export class RpcMetaSession implements MetaSession {
   readonly getxattr = this.#method("getxattr");
   readonly setxattr = this.#method("setxattr");
   readonly listxattr = this.#method("listxattr");
+  readonly abandon = this.#method("abandon");
   readonly removexattr = this.#method("removexattr");
   readonly statfs = this.#method("statfs");
   readonly maps = this.#method("maps");

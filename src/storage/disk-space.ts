@@ -1,6 +1,5 @@
 // Whether a node may take more: within --capacity, and never the disk's last reserve, which the
 // index and other programs need.
-import { statfsSync } from "node:fs";
 import { FsError } from "../domain/errno.ts";
 import {
   DISK_RESERVE_FRACTION,
@@ -8,17 +7,7 @@ import {
   STATFS_MAX_AGE_MS,
 } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
-
-export interface DiskFigures {
-  totalBytes: number;
-  /** What an unprivileged process could still write. */
-  freeBytes: number;
-}
-
-export function diskFigures(directory: string): DiskFigures {
-  const { blocks, bavail, bsize } = statfsSync(directory);
-  return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
-}
+import type { DiskFigures } from "../platform/disk-figures.ts";
 
 export class DiskSpace {
   readonly #clock: Clock;

@@ -24,7 +24,8 @@ import type {
 } from "../protocol/shard-service.ts";
 import { checkPayload, checkShardSize } from "../protocol/shard-wire.ts";
 import { DiskLane } from "./disk-lane.ts";
-import { type DiskFigures, diskFigures, DiskSpace } from "./disk-space.ts";
+import { type DiskFigures, diskFigures } from "../platform/disk-figures.ts";
+import { DiskSpace } from "./disk-space.ts";
 import { Gate } from "./gate.ts";
 import { ShardCustody, type Damage } from "./shard-custody.ts";
 import { ShardFiles } from "./shard-files.ts";

@@ -111,9 +111,11 @@ export class DirtySlices {
     for (const slice of committed) slice.drop();
   }
 
-  /** Gives up what has failed. */
-  dropFailed(): void {
-    this.remove(this.#list.filter((slice) => slice.failure !== undefined));
+  /** Gives up what has failed. Returns it. */
+  dropFailed(): PendingSlice[] {
+    const failed = this.#list.filter((slice) => slice.failure !== undefined);
+    this.remove(failed);
+    return failed;
   }
 
   /** What all pending slices hold; bytes that were written twice may count twice. */

@@ -6,6 +6,7 @@ import type { Ino, PoolId } from "../domain/ids.ts";
 import {
   BLOCK_BYTES,
   CHUNK_BYTES,
+  MAX_COMMIT_EXTENTS,
   MAX_FILE_BYTES,
   MAX_PENDING_SLICES,
   MAX_UNCOMMITTED_SLICES,
@@ -158,7 +159,7 @@ export class FileWriter implements WritebackTarget {
   dropFailed(): void {
     if (this.#failure === undefined) return;
     this.#failure = undefined;
-    this.slices.dropFailed();
+    this.#abandon(this.slices.dropFailed());
     this.#dirtyEnd = 0;
     for (const { chunk, end } of this.slices.slices) {
       this.#dirtyEnd = Math.max(this.#dirtyEnd, chunk * CHUNK_BYTES + end);
@@ -297,6 +298,19 @@ export class FileWriter implements WritebackTarget {
     } finally {
       this.#holds -= 1;
       this.#pump();
+    }
+  }
+
+  /** Their blocks on the nodes would be garbage for as long as the session lives. */
+  #abandon(slices: readonly PendingSlice[]): void {
+    const { meta, log } = this.#context;
+    const given = slices.filter(({ id, inlineable }) => id !== undefined && !inlineable);
+    for (let from = 0; from < given.length; from += MAX_COMMIT_EXTENTS) {
+      const some = given.slice(from, from + MAX_COMMIT_EXTENTS);
+      meta
+        .abandon(some.map((slice) => slice.toCommit()))
+        // The session's end does it, too.
+        .catch((error: unknown) => log.warn({ err: error }, "slices could not be given up"));
     }
   }
 

@@ -37,6 +37,8 @@ export interface Engine extends AsyncDisposable {
    * when it also survives a power cut (many share one flush).
    */
   transact<T>(callback: (tx: Transaction) => T, options?: { durable?: boolean }): Promise<T>;
+  /** False while so little space is left that only what shrinks the store should be asked for. */
+  hasRoom(): boolean;
   /** Resolves when every commit acknowledged before is on disk. */
   flush(): Promise<void>;
   close(): Promise<void>;

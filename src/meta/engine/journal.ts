@@ -6,7 +6,7 @@
 //   record  length(4) crc32(4) changes; the crc runs on from the record before, that of the first
 //           from the head, and that of the head from the last record of the generation before
 //   change  keyLength(2) valueLength(4, 0xffffffff: deleted) key value       all little-endian
-import { readdirSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { ftruncateSync, readdirSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { open, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -57,6 +57,7 @@ export class JournalFile {
       await syncDirectory(directory);
     } catch (error) {
       await file.close();
+      await unlink(path);
       throw error;
     }
     return new JournalFile(path, generation, file, head);
@@ -93,16 +94,20 @@ export class JournalFile {
     }
   }
 
-  /** Writes the record, if it has changes: afterwards it survives the death of this process. */
+  /**
+   * Writes the record, if it has changes: afterwards it survives the death of this process. Where that
+   * fails nothing is written, and it may be tried again.
+   */
   commit(): void {
     const length = this.#end;
-    this.#end = RECORD_HEAD;
     if (length === RECORD_HEAD) return;
     const buffer = this.#buffer;
-    this.#crc = crc32(buffer.subarray(RECORD_HEAD, length), this.#crc);
+    const crc = crc32(buffer.subarray(RECORD_HEAD, length), this.#crc);
     buffer.writeUInt32LE(length - RECORD_HEAD, 0);
-    buffer.writeUInt32LE(this.#crc, 4);
-    writeFully(this.#file.fd, buffer, length);
+    buffer.writeUInt32LE(crc, 4);
+    writeFully(this.#file.fd, buffer.subarray(0, length), this.#writtenBytes);
+    this.#crc = crc;
+    this.#end = RECORD_HEAD;
     this.#writtenBytes += length;
   }
 
@@ -216,8 +221,15 @@ function replayRecord(
   }
 }
 
-function writeFully(fd: number, buffer: Uint8Array, length: number): void {
-  for (let done = 0; done < length;) done += writeSync(fd, buffer, done, length - done);
+function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+  try {
+    for (let done = 0; done < bytes.length;) {
+      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+    }
+  } catch (error) {
+    ftruncateSync(fd, position);
+    throw error;
+  }
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import fc from "fast-check";
 import { engineConformance, seedFromEnvironment } from "../../testing/engine-conformance.ts";
+import type { DiskFigures } from "../../platform/disk-figures.ts";
 import { JournalFile } from "./journal.ts";
 import type { Changes } from "./layers.ts";
 import { LmdbEngine } from "./lmdb-engine.ts";
@@ -231,4 +232,32 @@ test("an engine that cannot store any more refuses everything, with the reason",
   t.like(error, { code: "EIO", cause: { code: "ENOENT" } });
   t.throws(() => engine.read((tx) => tx.get(numbered(0))), { code: "EIO" });
   await t.throwsAsync(engine.flush(), { code: "EIO" });
+});
+
+test("what was deleted is room again, though it was in memory only and the file doesn't shrink", async (t) => {
+  const directory = await directoryFor(t);
+  const totalBytes = 100_000_000;
+  const usedBytes = (): number => {
+    return readdirSync(directory).reduce(
+      (sum, name) => sum + statSync(join(directory, name)).size,
+      0,
+    );
+  };
+  const measureDisk = (): DiskFigures => ({ totalBytes, freeBytes: totalBytes - usedBytes() });
+  await using engine = await LmdbEngine.open({ directory, measureDisk, checkpointBytes: 1e6 });
+  const put = (index: number): Promise<void> => {
+    return engine.transact((tx) => tx.put(numbered(index), Buffer.alloc(100_000)));
+  };
+  let count = 0;
+  while (engine.hasRoom()) {
+    await put(count);
+    count += 1;
+  }
+  t.true(usedBytes() < totalBytes);
+  for (let index = 0; index < count; index += 1) {
+    await engine.transact((tx) => tx.delete(numbered(index)));
+  }
+  // A refused change asks as it is tried, and is followed by a checkpoint.
+  while (!(await engine.transact(() => engine.hasRoom()))) await new Promise(setImmediate);
+  t.true(usedBytes() > totalBytes / 3);
 });

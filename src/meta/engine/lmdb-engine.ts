@@ -2,14 +2,18 @@
 // over the database, until a checkpoint carries them there in the background. So a commit costs a
 // few microseconds whatever the disk's fsync takes, and a key that changes often is written once.
 import { mkdirSync } from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { FsError } from "../../domain/errno.ts";
 import {
   CHECKPOINT_KEYS_PER_TURN,
+  FULL_DISK_RETRY_MS,
   JOURNAL_CHECKPOINT_BYTES,
+  JOURNALS_PER_RESERVE,
   MAX_JOURNAL_OVERRUN,
 } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
+import { diskFigures, type DiskFigures } from "../../platform/disk-figures.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { JournalFile } from "./journal.ts";
 import { ChangedLayer, keyOfText, LayerReader, LayerTransaction } from "./layers.ts";
@@ -24,6 +28,9 @@ export interface LmdbEngineOptions {
   log?: Log;
   /** A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless given. */
   checkpointBytes?: number;
+  measureDisk?: () => DiskFigures;
+  /** The store can't go on: nothing but closing it works any more. */
+  onFailure?: (failure: FsError) => void;
 }
 
 interface Job {
@@ -39,8 +46,10 @@ interface Parts {
   store: LmdbStore;
   journal: JournalFile;
   spare: JournalFile;
+  reserve: DiskReserve;
   checkpointBytes: number;
   log: Log | undefined;
+  onFailure: ((failure: FsError) => void) | undefined;
 }
 
 export class LmdbEngine implements Engine {
@@ -55,6 +64,9 @@ export class LmdbEngine implements Engine {
   #checkpoint: Promise<void> | undefined;
   /** The journal whose checkpoint runs; it may not be on disk yet. */
   #frozenJournal: JournalFile | undefined;
+  #wantsCheckpoint = false;
+  /** A group of commits waits for space on the disk. */
+  #stalled = false;
   #closing: Promise<void> | undefined;
   /** Set when the journal or the database failed: what is in memory is no longer what is stored. */
   #failure: FsError | undefined;
@@ -71,15 +83,18 @@ export class LmdbEngine implements Engine {
    * @throws FsError EBUSY when another process has it open, EIO when it is damaged
    */
   static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
-    const { directory, log } = options;
+    const { directory, log, onFailure } = options;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const store = LmdbStore.open(directory);
     try {
       const generation = await recoverJournals(directory, store, log);
       const journal = await JournalFile.create(directory, generation + 1);
       const spare = await JournalFile.create(directory, generation + 2);
-      const checkpointBytes = options.checkpointBytes ?? JOURNAL_CHECKPOINT_BYTES;
-      return new LmdbEngine({ directory, store, journal, spare, checkpointBytes, log });
+      const measure = options.measureDisk ?? (() => diskFigures(directory));
+      const reserve = new DiskReserve(measure, () => store.reusableBytes());
+      const { checkpointBytes = checkpointBytesWithin(reserve) } = options;
+      const files = { directory, store, journal, spare };
+      return new LmdbEngine({ ...files, reserve, checkpointBytes, log, onFailure });
     } catch (error) {
       await store.close();
       throw error;
@@ -103,6 +118,13 @@ export class LmdbEngine implements Engine {
       });
       this.#schedule();
     });
+  }
+
+  hasRoom(): boolean {
+    const hasRoom = this.#parts.reserve.hasRoom();
+    // What was deleted may be in memory only.
+    this.#wantsCheckpoint = !hasRoom && this.#active.size > 0;
+    return hasRoom;
   }
 
   async flush(): Promise<void> {
@@ -129,7 +151,7 @@ export class LmdbEngine implements Engine {
 
   readonly #drain = (): void => {
     this.#scheduled = false;
-    if (this.#mustWait()) return;
+    if (this.#stalled || this.#mustWait()) return;
     const jobs = this.#queue;
     this.#queue = [];
     const done: [Job, unknown][] = [];
@@ -141,9 +163,17 @@ export class LmdbEngine implements Engine {
         job.reject(error);
       }
     }
+    this.#acknowledge(done);
+  };
+
+  #acknowledge(done: readonly [Job, unknown][]): void {
     try {
       this.#journal.commit();
     } catch (error) {
+      if (isDiskFull(error) && this.#closing === undefined) {
+        this.#stall(done, error);
+        return;
+      }
       this.#fail(error);
       for (const [job] of done) job.reject(this.#failure);
       return;
@@ -153,7 +183,18 @@ export class LmdbEngine implements Engine {
       else this.flush().then(() => job.resolve(result), job.reject);
     }
     this.#rotateIfFull();
-  };
+  }
+
+  /** Others have taken the reserve: commits wait for space, and nothing is lost. */
+  #stall(done: readonly [Job, unknown][], cause: unknown): void {
+    this.#parts.log?.error({ err: cause }, "the metadata disk is full; changes wait for space");
+    this.#stalled = true;
+    setTimeout(() => {
+      this.#stalled = false;
+      this.#acknowledge(done);
+      this.#schedule();
+    }, FULL_DISK_RETRY_MS);
+  }
 
   /** Runs a callback; what it wrote counts only when it has returned. */
   #apply(job: Job): unknown {
@@ -173,12 +214,14 @@ export class LmdbEngine implements Engine {
   }
 
   #rotateIfFull(): void {
-    if (this.#journal.writtenBytes < this.#parts.checkpointBytes) return;
+    const full = this.#journal.writtenBytes >= this.#parts.checkpointBytes;
+    if (!full && !this.#wantsCheckpoint) return;
     if (this.#checkpoint === undefined && this.#closing === undefined) this.#startCheckpoint();
   }
 
   #startCheckpoint(): void {
     if (this.#spare === undefined) return;
+    this.#wantsCheckpoint = false;
     const frozen = this.#active;
     const frozenJournal = this.#journal;
     const below = new ChangedLayer(frozen, this.#parts.store);
@@ -201,16 +244,32 @@ export class LmdbEngine implements Engine {
     const { store, directory } = this.#parts;
     // The database must not know of commits that a power cut could still take from the journal.
     await journal.sync();
-    await applyChanges(store, frozen, journal);
+    await this.#whenRoom(() => applyChanges(store, frozen, journal));
     this.#top = new ChangedLayer(this.#active, store);
     this.#frozenJournal = undefined;
     await journal.remove();
-    this.#spare = await JournalFile.create(directory, this.#journal.generation + 1);
+    this.#spare = await this.#whenRoom(() =>
+      JournalFile.create(directory, this.#journal.generation + 1),
+    );
+  }
+
+  /** `work`, which may be repeated, as often as it fails on a full disk. */
+  async #whenRoom<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        // lmdb calls it an input or output error.
+        if (this.#closing !== undefined || !this.#parts.reserve.isShort()) throw error;
+        this.#parts.log?.error({ err: error }, "the metadata disk is full; a checkpoint waits");
+        await delay(FULL_DISK_RETRY_MS);
+      }
+    }
   }
 
   async #shutDown(): Promise<void> {
     const { store } = this.#parts;
-    while (this.#queue.length > 0) await nextTurn();
+    while (this.#queue.length > 0 || this.#stalled) await nextTurn();
     await this.#checkpoint;
     if (this.#failure === undefined && this.#active.size > 0) {
       this.#startCheckpoint();
@@ -229,11 +288,21 @@ export class LmdbEngine implements Engine {
       cause: error,
     });
     this.#parts.log?.fatal({ err: error }, "metadata store failed");
+    this.#parts.onFailure?.(this.#failure);
   };
 
   #assertUsable(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+function checkpointBytesWithin({ reserveBytes }: DiskReserve): number {
+  return Math.min(JOURNAL_CHECKPOINT_BYTES, reserveBytes / JOURNALS_PER_RESERVE);
+}
+
+function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 function closedError(): FsError {

@@ -9,6 +9,21 @@ import type { Entry, Layer } from "./layers.ts";
 type Bytes = Database<Uint8Array, Uint8Array>;
 
 const APPLIED_KEY = Buffer.from("applied");
+/** What getStats says of each tree. */
+interface TreeStats {
+  pageSize: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
+/** What it says of one database's tree, and of the whole file. */
+interface StoreStats extends TreeStats {
+  root: TreeStats;
+  free: TreeStats;
+  lastPageNumber: number;
+}
+
 /** lmdb's name for "the bytes are the key". */
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
@@ -108,6 +123,17 @@ export class LmdbStore implements Layer {
     }
     // Reads of this turn must not go on with a snapshot from before.
     data.resetReadTxn();
+  }
+
+  /** Bytes of the file that no tree uses: they are written to before the file grows. */
+  reusableBytes(): number {
+    const data = this.#data.getStats() as StoreStats;
+    const engine = this.#engine.getStats() as StoreStats;
+    const used = [data, engine, data.root, data.free].reduce(
+      (sum, tree) => sum + tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages,
+      0,
+    );
+    return Math.max(0, data.lastPageNumber + 1 - used) * data.pageSize;
   }
 
   async close(): Promise<void> {

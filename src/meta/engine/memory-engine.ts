@@ -44,6 +44,10 @@ export class MemoryEngine implements Engine {
     return result;
   }
 
+  hasRoom(): boolean {
+    return true;
+  }
+
   async flush(): Promise<void> {
     await Promise.resolve();
     this.#assertOpen();

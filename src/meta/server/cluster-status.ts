@@ -35,6 +35,7 @@ export async function describeCluster(sources: StatusSources): Promise<ClusterSt
     survivesLosses,
     dirtyGroups: dirty,
     nodeOutAfterMs,
+    hasRoom: engine.hasRoom(),
   });
   return {
     clusterId: cluster.clusterId,

@@ -12,6 +12,8 @@ export interface HealthFacts {
   readonly survivesLosses: number;
   readonly dirtyGroups: number;
   readonly nodeOutAfterMs: number;
+  /** The metadata store has space left. */
+  readonly hasRoom: boolean;
 }
 
 /** Nodes fuller than this have no room for repair. */
@@ -28,6 +30,7 @@ export function judge(facts: HealthFacts): { health: Health; problems: Problem[]
     ...unreadableProblem(facts),
     ...nodes.flatMap((node) => nodeProblems(node, facts)),
     ...toleranceProblems(facts),
+    ...roomProblem(facts),
   ];
   if (survivesLosses < 0) return { health: "unavailable", problems };
   if (survivesLosses === 0 && possibleLosses(facts) > 0) return { health: "critical", problems };
@@ -38,6 +41,12 @@ export function judge(facts: HealthFacts): { health: Health; problems: Problem[]
 function possibleLosses({ nodes, pool }: HealthFacts): number {
   const holding = nodes.filter(({ state }) => state !== "out").length;
   return Math.floor(pool.m / Math.ceil((pool.k + pool.m) / holding));
+}
+
+function roomProblem({ hasRoom }: HealthFacts): Problem[] {
+  if (hasRoom) return [];
+  const what = "The metadata server's disk is full: nothing can be written, only read and deleted.";
+  return [{ what, todo: "Free space on the disk of its --data directory, or delete files." }];
 }
 
 function unreadableProblem({ survivesLosses, pool, nodes }: HealthFacts): Problem[] {

@@ -23,6 +23,7 @@ import type { Namespace } from "../namespace/namespace.ts";
 import { getReply, putReply, takeSliceRange, type StoredReply } from "./session-records.ts";
 import {
   CHANGES,
+  GROWING,
   READS,
   type ChangeMethod,
   type ReadMethod,
@@ -70,6 +71,7 @@ export class SessionMetaService implements MetaService {
   readonly open = this.#changer("open");
   readonly release = this.#changer("release");
   readonly commit = this.#changer("commit");
+  readonly abandon = this.#changer("abandon");
   readonly createUnnamed = this.#changer("createUnnamed");
   readonly changeRange = this.#changer("changeRange");
   readonly copyRange = this.#changer("copyRange");
@@ -168,6 +170,9 @@ export class SessionMetaService implements MetaService {
       if (stored !== undefined && stored.sequence >= ticket.sequence) {
         return this.#replay(tx, method, stored, ticket);
       }
+    }
+    if (GROWING.has(method) && !this.#deps.engine.hasRoom()) {
+      throw new FsError("ENOSPC", "the metadata server's disk is full but for its reserve");
     }
     const operation = CHANGES[method] as (
       scope: Scope,

@@ -39,6 +39,7 @@ export type ChangeMethod =
   | "open"
   | "release"
   | "commit"
+  | "abandon"
   | "changeRange"
   | "copyRange"
   | "setxattr"
@@ -81,11 +82,31 @@ export const CHANGES: { readonly [M in ChangeMethod]: Operation<M, Transaction> 
     requireOwnSlices(tx, session, request);
     return namespace.commit(tx, request);
   },
+  abandon: ({ namespace, session }, tx, slices) => {
+    // Those of a session that was lost have gone with it.
+    namespace.abandon(
+      tx,
+      slices.filter(({ slice }) => holdsSlice(tx, session, slice)),
+    );
+  },
   changeRange: ({ namespace }, tx, request) => namespace.changeRange(tx, request),
   copyRange: ({ namespace }, tx, request) => namespace.copyRange(tx, request),
   setxattr: ({ namespace }, tx, ...args) => namespace.setxattr(tx, ...args),
   removexattr: ({ namespace }, tx, ...args) => namespace.removexattr(tx, ...args),
 };
+
+/** Changes that add to the store, refused while it has no room; the others may add a little, too. */
+export const GROWING: ReadonlySet<ChangeMethod> = new Set([
+  "create",
+  "createUnnamed",
+  "mkdir",
+  "mknod",
+  "symlink",
+  "link",
+  "commit",
+  "copyRange",
+  "setxattr",
+]);
 
 function clampPage(limit: number): number {
   return Math.max(1, Math.min(limit, MAX_READDIR_ENTRIES));

@@ -1,6 +1,7 @@
 // The methods of MetaService on the wire: numbers, whether they may be repeated, codecs.
 import { FsError } from "../../domain/errno.ts";
 import {
+  MAX_COMMIT_EXTENTS,
   MAX_DAMAGE_REPORTS,
   MAX_RPC_LIST,
   MAX_SYMLINK_BYTES,
@@ -18,6 +19,7 @@ import {
 import {
   commitCodec,
   createRequestCodec,
+  extentCommitCodec,
   openAccessCodec,
   sliceRangeCodec,
 } from "./wire-commit.ts";
@@ -85,6 +87,7 @@ export const META_METHODS = [
   "getlk",
   "setlk",
   "cancelLock",
+  "abandon",
 ] as const satisfies readonly MetaMethod[];
 
 type ArgCodecs<A extends readonly unknown[]> = { readonly [I in keyof A]: Codec<A[I]> };
@@ -138,6 +141,11 @@ export const META_CODECS: { readonly [M in MetaMethod]: MethodCodec<M> } = {
     result: listCodec(chunkCodec, MAX_RPC_LIST),
   },
   commit: { runs: "once", args: [commitCodec], result: attr },
+  abandon: {
+    runs: "again",
+    args: [listCodec(extentCommitCodec, MAX_COMMIT_EXTENTS)],
+    result: nothing,
+  },
   // A range whose answer is lost is merely never used; gc deals with it as with any other.
   allocateSlices: { runs: "again", args: [], result: sliceRangeCodec },
   syncMetadata: { runs: "again", args: [], result: nothing },

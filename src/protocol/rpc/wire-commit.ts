@@ -49,6 +49,8 @@ function readExtent(value: unknown): ExtentCommit {
   return extent;
 }
 
+export const extentCommitCodec: Codec<ExtentCommit> = { pack: packExtent, read: readExtent };
+
 export const commitCodec: Codec<CommitRequest> = {
   pack: (request) => [
     request.ino,
