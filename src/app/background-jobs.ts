@@ -1,8 +1,11 @@
-// The metadata server's background work: repair and gc, over the nodes, woken by changes of the map.
+// The metadata server's background work: repair, gc, compaction and packing, over the nodes. Changes of the
+// map wake repair.
 import { StripeBlockStore } from "../client/stripe-block-store.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
+import { CompactionJob } from "../jobs/compaction-job.ts";
 import { GcJob } from "../jobs/gc-job.ts";
-import { JobLoop, type JobStatus } from "../jobs/job.ts";
+import { JobLoop, type Job, type JobStatus } from "../jobs/job.ts";
+import { PackingJob } from "../jobs/packing-job.ts";
 import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
@@ -11,7 +14,19 @@ import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../domain/limits.ts
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { HttpShardService } from "../protocol/shard-http-client.ts";
+import { EngineDataLedger } from "./engine-data-ledger.ts";
 import { EngineSliceLedger } from "./slice-ledger.ts";
+
+/** Other paces than usual, for tests. */
+export interface JobTimings {
+  deadSliceGraceMs?: number;
+  /** Pause between looks for garbage. */
+  orphanSurveyIntervalMs?: number;
+  /** Pause between walks of compaction and of packing. */
+  tidyIntervalMs?: number;
+  /** Age of what is packed. */
+  packAfterMs?: number;
+}
 
 export interface BackgroundJobsOptions {
   engine: Engine;
@@ -19,8 +34,7 @@ export interface BackgroundJobsOptions {
   cluster: ClusterRegistry;
   clock: Clock;
   log: Log;
-  /** Grace of dead slices and pause between looks for garbage; for tests. */
-  timings?: { deadSliceGraceMs?: number; orphanSurveyIntervalMs?: number };
+  timings?: JobTimings;
 }
 
 export class BackgroundJobs implements AsyncDisposable {
@@ -56,7 +70,10 @@ export class BackgroundJobs implements AsyncDisposable {
         repairLoop.wake();
       },
     });
-    this.#loops = [repairLoop, new JobLoop(gc, clock, log)];
+    this.#loops = [
+      repairLoop,
+      ...[gc, ...this.#tidyJobs(engine, clock, timings)].map((job) => new JobLoop(job, clock, log)),
+    ];
     let damageWake: (() => void) | undefined;
     this.#stopListening = [
       cluster.onChange((maps) => {
@@ -72,6 +89,14 @@ export class BackgroundJobs implements AsyncDisposable {
       }),
       () => damageWake?.(),
     ];
+  }
+
+  #tidyJobs(engine: Engine, clock: Clock, { tidyIntervalMs, packAfterMs }: JobTimings): Job[] {
+    const ledger = new EngineDataLedger(engine, clock.nowMs());
+    const pace = tidyIntervalMs === undefined ? {} : { intervalMs: tidyIntervalMs };
+    const options = { ledger, blocks: this.#blocks, clock, ...pace };
+    const age = packAfterMs === undefined ? {} : { afterMs: packAfterMs };
+    return [new CompactionJob(options), new PackingJob({ ...options, ...age })];
   }
 
   start(): void {

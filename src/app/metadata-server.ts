@@ -23,12 +23,13 @@ import { Namespace } from "../meta/namespace/namespace.ts";
 import { EngineAccountStore } from "../meta/server/account-store.ts";
 import { createHttpApp } from "../meta/server/http-app.ts";
 import { MetaRpcHost } from "../meta/server/meta-rpc-host.ts";
+import { endJobSessions } from "../meta/session/job-session.ts";
 import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
 import { RpcServer } from "../protocol/rpc/rpc-server.ts";
-import { BackgroundJobs } from "./background-jobs.ts";
+import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 7400;
@@ -44,7 +45,11 @@ export interface MetadataServerOptions {
   durability?: "ordered" | "strict";
   /** Coding policy of the default pool; looked at when the cluster is made. */
   pool?: { k: number; m: number; pgCount?: number };
-  timings?: { nodeDownAfterMs?: number; nodeOutAfterMs?: number; sessionDeadAfterMs?: number };
+  timings?: JobTimings & {
+    nodeDownAfterMs?: number;
+    nodeOutAfterMs?: number;
+    sessionDeadAfterMs?: number;
+  };
   engine?: "lmdb" | "memory";
   clock?: Clock;
   log: Log;
@@ -101,6 +106,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
   await engine.transact(
     (tx) => {
       namespace.format(tx);
+      endJobSessions(tx);
       formatCluster(tx, { id: DEFAULT_POOL, name: "default", pgCount: DEFAULT_PG_COUNT, ...pool });
     },
     { durable: true },
@@ -126,7 +132,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     throttle: new LoginThrottle(clock),
     clock,
   });
-  const jobs = new BackgroundJobs({ engine, namespace, cluster, clock, log });
+  const jobs = new BackgroundJobs({ engine, namespace, cluster, clock, log, timings });
   return { engine, namespace, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs };
 }
 
@@ -153,7 +159,14 @@ class MetadataServer implements RunningMetadataServer {
     accounts.onRevoked((hashes) => {
       rpc.endWhere(({ tokenHash }) => hashes.includes(tokenHash), CLOSE_REVOKED, "login revoked");
     });
-    this.#http = createServer(createHttpApp({ ...parts, log, isReady: () => this.#ready }));
+    this.#http = createServer(
+      createHttpApp({
+        ...parts,
+        log,
+        isReady: () => this.#ready,
+        jobsStatus: () => parts.jobs.status().jobs,
+      }),
+    );
     this.#http.on("upgrade", (request, socket, head) => rpc.upgrade(request, socket, head));
   }
 

@@ -1,5 +1,6 @@
 // The jobs' view of slices, over the metadata engine.
 import type { SliceId } from "../domain/ids.ts";
+import { MAX_DEAD_SLICES_WATCHED } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { DeadSlice, SliceLedger, SliceState } from "../jobs/slice-ledger.ts";
 import type { Engine } from "../meta/engine/engine.ts";
@@ -10,14 +11,11 @@ import {
   forgetAbandonedRanges,
 } from "../meta/session/slice-ranges.ts";
 
-/** Dead slices looked at in one step; those within their grace wait. */
-const DEAD_SLICES_WATCHED = 1024;
-
 export class EngineSliceLedger implements SliceLedger {
   readonly #engine: Engine;
   readonly #namespace: Namespace;
   readonly #clock: Clock;
-  /** When a dead slice was first met; its grace runs from there. At most DEAD_SLICES_WATCHED. */
+  /** When a dead slice was first met; its grace runs from there. At most MAX_DEAD_SLICES_WATCHED. */
   #firstSeenMs = new Map<SliceId, number>();
 
   constructor(engine: Engine, namespace: Namespace, clock: Clock) {
@@ -32,15 +30,23 @@ export class EngineSliceLedger implements SliceLedger {
 
   async deadSlices(limit: number, graceMs: number): Promise<DeadSlice[]> {
     const dead = await this.#engine.read((tx) =>
-      this.#namespace.deadSlices(tx, DEAD_SLICES_WATCHED),
+      this.#namespace.deadSlices(tx, MAX_DEAD_SLICES_WATCHED),
     );
     const nowMs = this.#clock.monotonicMs();
     const seenMs = new Map<SliceId, number>();
     for (const { slice } of dead) seenMs.set(slice, this.#firstSeenMs.get(slice) ?? nowMs);
     this.#firstSeenMs = seenMs;
-    return dead
+    const due = dead
       .filter(({ slice }) => nowMs - (seenMs.get(slice) ?? nowMs) >= graceMs)
       .slice(0, limit);
+    // A power cut must not bring back metadata that cites what is deleted now.
+    if (due.length > 0) await this.#engine.flush();
+    return due;
+  }
+
+  /** Dead slices that are known of. */
+  get waiting(): number {
+    return this.#firstSeenMs.size;
   }
 
   async forgetSlices(slices: readonly DeadSlice[]): Promise<void> {

@@ -7,6 +7,7 @@ import type { DeadSlice, SliceLedger } from "./slice-ledger.ts";
 
 class FakeLedger implements SliceLedger {
   dead: DeadSlice[] = [];
+  readonly waiting = 0;
   abandoned = false;
   readonly graces: number[] = [];
 

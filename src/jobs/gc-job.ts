@@ -8,7 +8,7 @@ import {
 } from "../domain/limits.ts";
 import { blockCount, blockLengthBytes, type BlockRef } from "../domain/layout.ts";
 import type { BlockStore } from "../client/block-store.ts";
-import type { Job } from "./job.ts";
+import type { Job, JobCounts } from "./job.ts";
 import type { DeadSlice, SliceLedger } from "./slice-ledger.ts";
 
 export interface GcOptions {
@@ -23,9 +23,15 @@ export class GcJob implements Job {
   readonly name = "gc";
   readonly intervalMs = GC_INTERVAL_MS;
   readonly #options: GcOptions;
+  #deleted = 0;
 
   constructor(options: GcOptions) {
     this.#options = options;
+  }
+
+  /** In slices. */
+  counts(): JobCounts {
+    return { waiting: this.#options.ledger.waiting, done: this.#deleted };
   }
 
   async pass(signal: AbortSignal): Promise<"done" | "more"> {
@@ -35,6 +41,7 @@ export class GcJob implements Job {
     if (dead.length > 0) {
       await blocks.deleteBlocks(dead.flatMap(blocksOf), signal);
       await ledger.forgetSlices(dead);
+      this.#deleted += dead.length;
     }
     if ((await ledger.abandonedRanges()).size > 0) onAbandonedRanges();
     return reaped >= GC_REAP_PER_STEP || dead.length >= GC_SLICES_PER_STEP ? "more" : "done";

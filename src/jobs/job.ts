@@ -1,21 +1,41 @@
 // What a background job is, and the loop that runs one: passes when woken or due, backing off on errors.
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../observability/log.ts";
-import { JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "../domain/limits.ts";
+import { JOB_IDLE_SHARE, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "../domain/limits.ts";
+
+/** "more" asks for another pass at once, "later" for one when things may have got better. */
+export type PassOutcome = "done" | "more" | "later" | { readonly againAfterMs: number };
+
+/** What a job has before it, and what it did since the server started, in units of its own. */
+export interface JobCounts {
+  readonly waiting: number;
+  readonly done: number;
+  readonly doneBytes?: number;
+}
 
 export interface Job {
   readonly name: string;
   /** Time between passes that nobody asked for. */
   readonly intervalMs: number;
-  /** One bounded piece of work. "more" asks for another pass at once, "later" for one after a pause. */
-  pass(signal: AbortSignal): Promise<"done" | "more" | "later">;
+  /** One bounded piece of work. */
+  pass(signal: AbortSignal): Promise<PassOutcome>;
+  counts?(): JobCounts;
 }
 
-export interface JobStatus {
+export interface JobStatus extends Partial<JobCounts> {
   name: string;
   state: "idle" | "running" | "waiting" | "failed";
   passes: number;
+  /** Passes that failed since the server started. */
+  failures: number;
+  /** Since the last pass ended; absent before the first. */
+  lastRunMsAgo?: number;
   lastError?: string;
+}
+
+/** The next step after one that took so long: the more others have to do, the longer both take. */
+export function paceAfter(tookMs: number): { readonly againAfterMs: number } {
+  return { againAfterMs: Math.max(1, tookMs * JOB_IDLE_SHARE) };
 }
 
 /** Runs one job until stopped. A pass never overlaps itself. */
@@ -29,12 +49,13 @@ export class JobLoop {
   #retryMs = JOB_RETRY_MIN_MS;
   #running: Promise<void> | undefined;
   #status: JobStatus;
+  #endedMs: number | undefined;
 
   constructor(job: Job, clock: Clock, log: Log) {
     this.#job = job;
     this.#clock = clock;
     this.#log = log;
-    this.#status = { name: job.name, state: "idle", passes: 0 };
+    this.#status = { name: job.name, state: "idle", passes: 0, failures: 0 };
   }
 
   start(): void {
@@ -48,7 +69,9 @@ export class JobLoop {
   }
 
   status(): JobStatus {
-    return { ...this.#status };
+    const status = { ...this.#status, ...this.#job.counts?.() };
+    if (this.#endedMs === undefined) return status;
+    return { ...status, lastRunMsAgo: this.#clock.monotonicMs() - this.#endedMs };
   }
 
   async close(): Promise<void> {
@@ -70,15 +93,19 @@ export class JobLoop {
     try {
       const outcome = await this.#job.pass(this.#stop.signal);
       if (outcome !== "later") this.#retryMs = JOB_RETRY_MIN_MS;
-      const { name, passes } = this.#status;
-      this.#status = { name, passes, state: outcome === "later" ? "waiting" : "idle" };
+      const { name, passes, failures } = this.#status;
+      this.#status = { name, passes, failures, state: stateAfter(outcome) };
       if (outcome === "more") return 0;
-      return outcome === "done" ? this.#job.intervalMs : this.#nextRetryMs();
+      if (outcome === "later") return this.#nextRetryMs();
+      return outcome === "done" ? this.#job.intervalMs : outcome.againAfterMs;
     } catch (error) {
       if (this.#stop.signal.aborted) return 0;
       this.#log.warn({ err: error, job: this.#job.name }, "background job failed, will try again");
-      this.#status = { ...this.#status, state: "failed", lastError: String(error) };
+      const failures = this.#status.failures + 1;
+      this.#status = { ...this.#status, state: "failed", failures, lastError: String(error) };
       return this.#nextRetryMs();
+    } finally {
+      this.#endedMs = this.#clock.monotonicMs();
     }
   }
 
@@ -99,4 +126,9 @@ export class JobLoop {
     });
     this.#wake = () => undefined;
   }
+}
+
+function stateAfter(outcome: PassOutcome): JobStatus["state"] {
+  if (outcome === "later") return "waiting";
+  return outcome === "done" ? "idle" : "running";
 }

@@ -14,6 +14,7 @@ const NAMES = ["a", "b", "c", "d", "e", "f"];
 
 /** A cluster of six nodes in memory, with the repair job over it. */
 class Fixture implements RepairCluster, SliceLedger {
+  readonly waiting = 0;
   readonly nodes = new Map<string, MemoryShardService>();
   readonly sliceStates = new Map<number, SliceState>();
   readonly job: RepairJob;

@@ -11,7 +11,7 @@ import { homeNodes } from "../placement/placement.ts";
 import type { Log } from "../observability/log.ts";
 import { forEachBounded } from "./concurrency.ts";
 import { surveyGroup, type BlockSurvey, type NodeShards } from "./group-survey.ts";
-import type { Job } from "./job.ts";
+import type { Job, JobCounts } from "./job.ts";
 import { planBlock, type BlockPlan, type RebuildTask } from "./repair-plan.ts";
 import type { SliceLedger, SliceState } from "./slice-ledger.ts";
 
@@ -76,6 +76,11 @@ export class RepairJob implements Job {
   /** The next pass looks at every group, clean ones too. Wake the loop afterwards. */
   requestFullSurvey(): void {
     this.#fullSurvey = true;
+  }
+
+  /** Waiting placement groups, rebuilt shards. */
+  counts(): JobCounts {
+    return { waiting: this.#progress.groupsLeft, done: this.#progress.shardsRebuilt };
   }
 
   progress(): RepairProgress {

@@ -17,6 +17,8 @@ export interface SliceLedger {
   states(ids: readonly SliceId[]): Promise<SliceState[]>;
   /** Slices whose last reference went away at least `graceMs` ago. */
   deadSlices(limit: number, graceMs: number): Promise<DeadSlice[]>;
+  /** Dead slices that the last look saw. */
+  readonly waiting: number;
   forgetSlices(slices: readonly DeadSlice[]): Promise<void>;
   /** Deletes what unlinked inodes leave behind, step by step. Returns how many steps were taken. */
   reap(limit: number): Promise<number>;

@@ -137,5 +137,22 @@ export const clusterStatusSchema = z.object({
     }),
   ),
   users: z.int(),
+  /** Background jobs of the metadata server; figures since it started. */
+  jobs: z.array(
+    z.object({
+      name: z.string(),
+      /** running: has more to do; waiting: for something to get better; failed: will try again. */
+      state: z.enum(["idle", "running", "waiting", "failed"]),
+      passes: z.int(),
+      failures: z.int(),
+      /** In the job's own units: placement groups, slices, chunks. */
+      waiting: z.int().optional(),
+      done: z.int().optional(),
+      doneBytes: z.number().optional(),
+      /** Absent before the first pass. */
+      lastRunMsAgo: z.number().optional(),
+      lastError: z.string().optional(),
+    }),
+  ),
 });
 export type ClusterStatus = z.infer<typeof clusterStatusSchema>;

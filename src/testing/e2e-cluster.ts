@@ -28,6 +28,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   /** Another program than dfs, which finds dfs in $DFS. */
   program?: string;
+  /** Default two minutes. */
+  timeoutMs?: number;
 }
 
 /** Runs `dfs` (or another program) and never rejects because of its exit code. */
@@ -37,7 +39,7 @@ export function runDfs(args: readonly string[], options: RunOptions = {}): Promi
     const child = spawn(options.program ?? DFS, args, {
       env: { ...process.env, DFS, ...options.env },
       cwd: "/",
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
       killSignal: "SIGKILL",
     });
     const out: Buffer[] = [];
@@ -57,10 +59,25 @@ export function runDfs(args: readonly string[], options: RunOptions = {}): Promi
   });
 }
 
+/** What a hook has instead of a test's teardown: steps that another hook takes at the end, last ones first. */
+export class Teardowns {
+  readonly #steps: (() => unknown)[] = [];
+
+  teardown(step: () => unknown): void {
+    this.#steps.push(step);
+  }
+
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step();
+  }
+}
+
 export interface ClusterOptions {
   nodes?: number;
   mount?: boolean;
   driver?: FuseDriver;
+  /** As of `dfs mount -o`. */
+  mountOptions?: string;
 }
 
 export class E2eCluster {
@@ -76,8 +93,11 @@ export class E2eCluster {
     this.scratch = base;
   }
 
-  /** Starts a cluster; it goes down when the test ends, however it ends. */
-  static async up(t: ExecutionContext, options: ClusterOptions = {}): Promise<E2eCluster> {
+  /** Starts a cluster; it goes down when the test (or whoever else tears down) ends, however it ends. */
+  static async up(
+    t: Pick<ExecutionContext, "teardown">,
+    options: ClusterOptions = {},
+  ): Promise<E2eCluster> {
     const base = await mkdtemp(join(tmpdir(), "dfs-e2e-"));
     const cluster = new E2eCluster(base);
     t.teardown(async () => {
@@ -86,6 +106,7 @@ export class E2eCluster {
     });
     const mount = options.mount === false ? ["--no-mount"] : [];
     if (options.driver !== undefined) mount.push("--driver", options.driver);
+    if (options.mountOptions !== undefined) mount.push("-o", options.mountOptions);
     await cluster.demo("up", "--nodes", String(options.nodes ?? 6), ...mount);
     return cluster;
   }

@@ -2,6 +2,7 @@
 // commits, and trusted for a bounded time.
 import type { Ino } from "../domain/ids.ts";
 import type { Extent } from "../domain/layout.ts";
+import { MAX_EXTENTS_AGE_MS } from "../domain/limits.ts";
 import type { ChunkExtents, MetaService } from "../protocol/meta-service.ts";
 import type { CachedExtents, ExtentCache } from "./extent-cache.ts";
 import { IntervalMap } from "./interval-map.ts";
@@ -24,16 +25,22 @@ class CachedChunk implements CachedExtents {
   validUntilMs: number;
   /** Version of the file at which the extents were asked for; undefined after an own commit. */
   version: number | undefined;
+  /**
+   * From then on they are asked for anew though the file has not changed: its bytes may have been
+   * moved, and what they were moved from is deleted after a grace.
+   */
+  readonly oldAtMs: number;
   readonly #onDrop: () => void;
 
   constructor(
     map: IntervalMap,
-    validUntilMs: number,
+    times: { validUntilMs: number; oldAtMs: number },
     version: number | undefined,
     onDrop: () => void,
   ) {
     this.map = map;
-    this.validUntilMs = validUntilMs;
+    this.validUntilMs = times.validUntilMs;
+    this.oldAtMs = times.oldAtMs;
     this.version = version;
     this.#onDrop = onDrop;
   }
@@ -71,7 +78,7 @@ export class FileExtents {
   /** The chunk's extents where they can be trusted at `nowMs`. */
   get(chunk: number, nowMs: number, freshness: Freshness): IntervalMap | undefined {
     const cached = this.#chunks.get(chunk);
-    if (cached === undefined) return undefined;
+    if (cached === undefined || nowMs >= cached.oldAtMs) return undefined;
     if (nowMs < cached.validUntilMs) return cached.map;
     if (cached.version !== freshness.version || nowMs >= freshness.freshUntilMs) return undefined;
     cached.validUntilMs = freshness.freshUntilMs;
@@ -142,7 +149,11 @@ export class FileExtents {
   #set(chunk: number, map: IntervalMap, askedMs: number, version: number | undefined): void {
     const old = this.#chunks.get(chunk);
     if (old !== undefined) this.#cache.forget(old);
-    const cached = new CachedChunk(map, askedMs + this.#validForMs, version, () => {
+    const times = {
+      validUntilMs: askedMs + this.#validForMs,
+      oldAtMs: askedMs + MAX_EXTENTS_AGE_MS,
+    };
+    const cached = new CachedChunk(map, times, version, () => {
       if (this.#chunks.get(chunk) === cached) this.#chunks.delete(chunk);
     });
     this.#chunks.set(chunk, cached);

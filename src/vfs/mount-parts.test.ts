@@ -8,6 +8,7 @@ import { MemoryBlockStore } from "../testing/block-memory.ts";
 import { ExtentCache, type CachedExtents } from "./extent-cache.ts";
 import { InodeLock } from "./inode-lock.ts";
 import { SliceAllocator } from "./slice-allocator.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { UnsyncedBlocks } from "./unsynced-blocks.ts";
 
 function turns(): Promise<void> {
@@ -99,17 +100,60 @@ test("extent lists beyond the budget are dropped, oldest first", (t) => {
   t.is(cache.totalBytes, 1000);
 });
 
+const BLOCK = { pool: 1 as PoolId, slice: 1 as SliceId, index: 0, lengthBytes: 1 };
+const UNSETTLED = { chunk: 0, settled: false };
+
+/** No file cites anything, unless `cited` says so. */
+function unsyncedOver(
+  store: MemoryBlockStore,
+  cited: readonly SliceId[] = [],
+  clock = new FakeClock(),
+) {
+  const extents = cited.map((slice) => {
+    return { posInChunk: 0, lengthBytes: 1, offInSlice: 0, slice };
+  });
+  const meta = { extents: () => Promise.resolve([{ chunk: 0, extents }]) };
+  return new UnsyncedBlocks({ blocks: store, meta, clock, log: silentLog, maxBlocks: 10 });
+}
+
+test("an fsync doesn't ask for blocks that were overwritten and collected long ago, but for all others", async (t) => {
+  const store = new MemoryBlockStore();
+  const clock = new FakeClock();
+  const unsynced = unsyncedOver(store, [2 as SliceId], clock);
+  const ino = 1 as Ino;
+  const settled = { chunk: 0, settled: true };
+  for (const slice of [1, 2] as SliceId[]) unsynced.add(ino, { ...BLOCK, slice }, settled);
+  unsynced.add(ino, { ...BLOCK, slice: 3 as SliceId }, UNSETTLED);
+  await clock.advance(20_000);
+  unsynced.add(ino, { ...BLOCK, slice: 4 as SliceId }, settled);
+  await unsynced.sync(ino);
+  t.deepEqual([...store.synced].sort(), ["1-2-0", "1-3-0", "1-4-0"]);
+  t.is(unsynced.count, 0);
+});
+
+test("a block that can't be made durable fails an fsync only where the file still cites it", async (t) => {
+  const store = new MemoryBlockStore();
+  store.onSync = (refs) => {
+    if (refs.length > 0) throw new FsError("EIO", "injected");
+  };
+  const settled = { chunk: 0, settled: true };
+  const ino = 1 as Ino;
+  const overwritten = unsyncedOver(store);
+  overwritten.add(ino, BLOCK, settled);
+  await overwritten.sync(ino);
+  const cited = unsyncedOver(store, [1 as SliceId]);
+  cited.add(ino, BLOCK, settled);
+  await t.throwsAsync(cited.sync(ino), { code: "EIO" });
+  t.is(cited.count, 1);
+});
+
 test("blocks past the bound are made durable without being asked for", async (t) => {
   const store = new MemoryBlockStore();
-  const unsynced = new UnsyncedBlocks(store, silentLog, 10);
+  const unsynced = unsyncedOver(store);
   for (let index = 0; index < 11; index += 1) {
     const slice = (index + 1) as SliceId;
-    unsynced.add((index < 5 ? 1 : 2) as Ino, {
-      pool: 1 as PoolId,
-      slice,
-      index: 0,
-      lengthBytes: 1,
-    });
+    const ref = { pool: 1 as PoolId, slice, index: 0, lengthBytes: 1 };
+    unsynced.add((index < 5 ? 1 : 2) as Ino, ref, UNSETTLED);
   }
   await turns();
   t.is(store.synced.size, 5);
@@ -118,9 +162,9 @@ test("blocks past the bound are made durable without being asked for", async (t)
 
 test("a sync waits for what another one is making durable, and does it itself if that fails", async (t) => {
   const store = new MemoryBlockStore();
-  const unsynced = new UnsyncedBlocks(store, silentLog, 10);
+  const unsynced = unsyncedOver(store);
   const ino = 1 as Ino;
-  unsynced.add(ino, { pool: 1 as PoolId, slice: 1 as SliceId, index: 0, lengthBytes: 1 });
+  unsynced.add(ino, BLOCK, UNSETTLED);
   let calls = 0;
   store.onSync = async () => {
     calls += 1;

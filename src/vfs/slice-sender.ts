@@ -65,7 +65,7 @@ export class SliceSender {
       if (slice.failure !== undefined) throw slice.failure;
       const ref = slice.refOf(index);
       await this.#context.pipeline.put(ref, bytes);
-      this.#context.unsynced.add(this.#ino, ref);
+      this.#context.unsynced.add(this.#ino, ref, slice);
       slice.finishPut(index, ref);
     } catch (error) {
       // One failure of a slice is enough to tell; its other blocks may fail after it was dropped.
@@ -120,7 +120,7 @@ export class SliceSender {
       await blocks.readBlock(source, 0, bytes);
       const ref = slice.refOf(index);
       await pipeline.put(ref, bytes);
-      unsynced.add(this.#ino, ref);
+      unsynced.add(this.#ino, ref, slice);
       slice.movedBlock(index, ref);
     } finally {
       budget.give(buffer.length);

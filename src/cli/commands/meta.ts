@@ -1,9 +1,10 @@
 // dfs meta: the metadata server in the foreground.
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import type { JobTimings } from "../../app/background-jobs.ts";
 import { startMetadataServer } from "../../app/metadata-server.ts";
 import { createLog } from "../../observability/log.ts";
-import { portArgument } from "../options.ts";
+import { integerArgument, portArgument } from "../options.ts";
 import { printLine } from "../output.ts";
 import { reportReady } from "../readiness.ts";
 import { serveUntilStopped } from "../signals.ts";
@@ -13,7 +14,19 @@ interface MetaOptions {
   host: string;
   port: number;
   durability: "ordered" | "strict";
+  tidyInterval?: number;
+  packAfter?: number;
+  gcGrace?: number;
 }
+
+const MAX_PACE_MS = 86_400_000;
+
+/** Paces of the background jobs, that tests and measurements set; the environment reaches a demo's, too. */
+const PACES = [
+  ["--tidy-interval <ms>", "pause between walks of compaction and packing", "DFS_TIDY_INTERVAL_MS"],
+  ["--pack-after <ms>", "age of tiny data that is packed", "DFS_PACK_AFTER_MS"],
+  ["--gc-grace <ms>", "how long data nobody cites is kept for readers", "DFS_GC_GRACE_MS"],
+] as const;
 
 export function define(command: Command): void {
   command
@@ -26,12 +39,21 @@ export function define(command: Command): void {
         .default("ordered"),
     )
     .action(meta);
+  for (const [flags, summary, variable] of PACES) {
+    const parse = integerArgument(0, MAX_PACE_MS);
+    command.addOption(new Option(flags, summary).env(variable).argParser(parse).hideHelp());
+  }
 }
 
 async function meta(options: MetaOptions): Promise<void> {
-  const { data, ...rest } = options;
+  const { data, tidyInterval, packAfter, gcGrace, ...rest } = options;
+  const timings: JobTimings = {
+    ...(tidyInterval === undefined ? {} : { tidyIntervalMs: tidyInterval }),
+    ...(packAfter === undefined ? {} : { packAfterMs: packAfter }),
+    ...(gcGrace === undefined ? {} : { deadSliceGraceMs: gcGrace }),
+  };
   const log = createLog("meta");
-  const server = await startMetadataServer({ ...rest, dataDir: resolve(data), log });
+  const server = await startMetadataServer({ ...rest, timings, dataDir: resolve(data), log });
   printLine(`dfs metadata server at ${server.url}, data in ${resolve(data)}`);
   await reportReady({ url: server.url });
   await serveUntilStopped(server);

@@ -30,6 +30,7 @@ const HEALTHY: ClusterStatus = {
   freeBytes: 64 * 1024 ** 3,
   sessions: [],
   users: 1,
+  jobs: [],
 };
 
 test("the first line tells health and how many losses the data survives", (t) => {
@@ -50,4 +51,22 @@ test("a node's line has state, zone, used, capacity, last seen and address", (t)
   const lines = formatStatus({ ...HEALTHY, nodes }, "u").split("\n");
   t.regex(lines.at(-2) ?? "", /0123456789ab +up +- +3\.00 GiB +100 GiB +now +http/);
   t.regex(lines.at(-1) ?? "", /0123456789ab +down +rack-2 +3\.00 GiB +100 GiB +90 s +http/);
+});
+
+test("each background job has a line: state, what waits, last run, and why it failed", (t) => {
+  const jobs: ClusterStatus["jobs"] = [
+    {
+      name: "gc",
+      state: "idle",
+      passes: 9,
+      failures: 0,
+      waiting: 4,
+      done: 7,
+      lastRunMsAgo: 90_000,
+    },
+    { name: "packing", state: "failed", passes: 2, failures: 1, lastError: "EIO: nodes away" },
+  ];
+  const text = formatStatus({ ...HEALTHY, jobs }, "u");
+  t.regex(text, /\ngc +idle +4 dead slices +7 slices deleted +90 s *\n/);
+  t.regex(text, /\npacking +failed +- +- +never *\n {2}packing failed 1 times: EIO: nodes away/);
 });

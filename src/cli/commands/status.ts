@@ -51,7 +51,37 @@ export function formatStatus(cluster: ClusterStatus, url: string): string {
       node.url,
     ]);
   }
-  return [...lines, "", formatTable(rows)].join("\n");
+  lines.push("", formatTable(rows));
+  if (cluster.jobs.length > 0) lines.push("", ...jobLines(cluster.jobs));
+  return lines.join("\n");
+}
+
+/** In what each job counts: what waits, and what is done. */
+const JOB_UNITS: Readonly<Record<string, readonly [waiting: string, done: string]>> = {
+  repair: ["groups", "shards rebuilt"],
+  gc: ["dead slices", "slices deleted"],
+  compaction: ["chunks", "runs rewritten"],
+  packing: ["small slices", "slices packed"],
+};
+
+function jobLines(jobs: ClusterStatus["jobs"]): string[] {
+  const rows = [["job", "state", "waiting", "done since start", "last run"]];
+  for (const { name, state, waiting, done, doneBytes, lastRunMsAgo } of jobs) {
+    const [waits = "", did = ""] = JOB_UNITS[name] ?? [];
+    const size = doneBytes === undefined ? "" : `, ${formatBytes(doneBytes)}`;
+    rows.push([
+      name,
+      state,
+      waiting === undefined ? "-" : `${waiting} ${waits}`,
+      done === undefined ? "-" : `${done} ${did}${size}`,
+      lastRunMsAgo === undefined ? "never" : formatSpan(lastRunMsAgo),
+    ]);
+  }
+  const failed = jobs.filter(({ lastError }) => lastError !== undefined);
+  const errors = failed.map(({ name, failures, lastError }) => {
+    return `  ${name} failed ${failures} times: ${lastError ?? ""}`;
+  });
+  return [formatTable(rows), ...errors];
 }
 
 function survivalText(losses: number): string {

@@ -1,6 +1,6 @@
 // Slices: made by a commit, counted by who cites them, left for gc when nobody does.
 import { FsError } from "../../domain/errno.ts";
-import type { SliceId } from "../../domain/ids.ts";
+import type { PoolId, SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
 import type { ExtentCommit } from "../../protocol/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
@@ -20,7 +20,11 @@ export class CitationChanges {
   readonly #byId = new Map<SliceId, number>();
 
   add(extents: readonly StoredExtent[], by: 1 | -1): void {
-    for (const { slice } of extents) this.#byId.set(slice, (this.#byId.get(slice) ?? 0) + by);
+    for (const { slice } of extents) this.cite(slice, by);
+  }
+
+  cite(slice: SliceId, by: 1 | -1): void {
+    this.#byId.set(slice, (this.#byId.get(slice) ?? 0) + by);
   }
 
   apply(tx: Transaction): void {
@@ -74,6 +78,11 @@ export function resolveExtent(tx: ReadTransaction, stored: StoredExtent): Extent
     ...stored,
     location: packed ?? { id: stored.slice, pool, storedBytes, baseBytes: 0 },
   };
+}
+
+/** @throws FsError EIO when it isn't there */
+export function poolOfSlice(tx: ReadTransaction, id: SliceId): PoolId {
+  return loadSlice(tx, id).pool;
 }
 
 export function sliceExists(tx: ReadTransaction, id: SliceId): boolean {

@@ -150,6 +150,8 @@ export const keyRanges = {
     start: keys.dirIndex(parent, cookie + 1),
     end: keysUnder(numberKey("e", parent)).end,
   }),
+  allChunks: (): KeyRange => keysUnder(prefix("c")),
+  allSlices: (): KeyRange => keysUnder(prefix("s")),
   deadSlices: (): KeyRange => keysUnder(prefix("g")),
   reaps: (): KeyRange => keysUnder(prefix("r")),
   sessionOpens: (session: SessionId): KeyRange => keysUnder(numberKey("o", session)),

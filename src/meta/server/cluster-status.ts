@@ -15,6 +15,7 @@ export interface StatusSources {
   readonly sessions: SessionRegistry;
   readonly accounts: Accounts;
   readonly nodeOutAfterMs: number;
+  jobsStatus(): ClusterStatus["jobs"];
 }
 
 export async function describeCluster(sources: StatusSources): Promise<ClusterStatus> {
@@ -52,5 +53,6 @@ export async function describeCluster(sources: StatusSources): Promise<ClusterSt
     freeBytes: Math.max(0, totalBytes - storedBytes),
     sessions: sessions.list(),
     users,
+    jobs: sources.jobsStatus(),
   };
 }
