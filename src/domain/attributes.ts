@@ -33,6 +33,8 @@ export interface Attr {
   mtimeNsec: number;
   ctimeSec: number;
   ctimeNsec: number;
+  /** There are extended attributes or ACLs; absent where there are none. */
+  hasXattrs?: true;
 }
 
 export interface Timespec {

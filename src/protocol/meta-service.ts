@@ -262,6 +262,8 @@ export interface OpenAccess {
   read: boolean;
   write: boolean;
   truncate: boolean;
+  /** A kernel opens it to run it: the right to execute is wanted in place of the right to read. */
+  execute?: boolean;
 }
 
 /** A client's end of a session: the service plus what the server pushes. */

@@ -23,6 +23,26 @@ testRules([
     (ns, tx, w) => ns.open(tx, SESSION, ann, w.file, { read: true, write: false, truncate: false }),
   ],
   [
+    "open to run what may only be read",
+    "EACCES",
+    (ns, tx, w) =>
+      ns.open(tx, SESSION, ann, w.file, {
+        read: true,
+        write: false,
+        truncate: false,
+        execute: true,
+      }),
+  ],
+  [
+    "open to run what may not be read",
+    "ok",
+    (ns, tx, w) => {
+      ns.setattr(tx, bob, w.bobs, { mode: 0o711 }, false);
+      const access = { read: true, write: false, truncate: false, execute: true };
+      return ns.open(tx, SESSION, ann, w.bobs, access);
+    },
+  ],
+  [
     "open to truncate what may only be read",
     "EACCES",
     (ns, tx, w) => ns.open(tx, SESSION, ann, w.file, { read: true, write: false, truncate: true }),
@@ -93,7 +113,17 @@ testRules([
   [
     "touch of what may only be read",
     "EACCES",
+    (ns, tx, w) => ns.setattr(tx, ann, w.file, { atime: "now", mtime: "now" }, false),
+  ],
+  [
+    "touch of one time alone, of another's file",
+    "EPERM",
     (ns, tx, w) => ns.setattr(tx, ann, w.file, { mtime: "now" }, false),
+  ],
+  [
+    "clearing suid of what may only be read",
+    "EACCES",
+    (ns, tx, w) => ns.setattr(tx, ann, w.file, { killPrivileges: true }, false),
   ],
   [
     "a chosen time on another's file",

@@ -24,6 +24,7 @@ export function changeAttributes(
   if (changes.mode !== undefined) requireOwner(caller, inode);
   requireChown(caller, inode, changes);
   requireTimes(caller, inode, changes);
+  requireKilling(caller, inode, changes, handleOpen);
   if (changes.sizeBytes !== undefined) {
     requireTruncatable(inode);
     if (!handleOpen) requireAccess(caller, inode, MAY_WRITE);
@@ -72,15 +73,31 @@ function requireChown(caller: Caller, inode: Inode, { uid, gid }: AttrChanges): 
   }
 }
 
-/** Setting a time of one's choice takes ownership; setting it to now, the right to write, does too. */
-function requireTimes(caller: Caller, inode: Inode, { atime, mtime }: AttrChanges): void {
+/** Setting a time of one's choice, or one alone, takes ownership; setting both to now, the right to write. */
+function requireTimes(
+  caller: Caller,
+  inode: Inode,
+  { atime, mtime, sizeBytes }: AttrChanges,
+): void {
   if (isRoot(caller) || caller.uid === inode.uid) return;
+  const both = atime === mtime || sizeBytes !== undefined;
   const chosen = [atime, mtime].some((time) => time !== undefined && time !== "now");
-  if (chosen) requireOwner(caller, inode);
+  if (chosen || !both) requireOwner(caller, inode);
   const touched = atime !== undefined || mtime !== undefined;
   if (touched && !mayAccess(caller, inode, MAY_WRITE)) {
     throw new FsError("EACCES", `uid ${caller.uid} may not touch inode ${inode.ino}`);
   }
+}
+
+/** Clearing suid and sgid comes with other changes, or with the right to write. */
+function requireKilling(
+  caller: Caller,
+  inode: Inode,
+  { killPrivileges, sizeBytes, uid, gid, mode }: AttrChanges,
+  handleOpen: boolean,
+): void {
+  const alone = [sizeBytes, uid, gid, mode].every((change) => change === undefined);
+  if (killPrivileges === true && alone && !handleOpen) requireAccess(caller, inode, MAY_WRITE);
 }
 
 function requireTruncatable(inode: Inode): void {

@@ -11,7 +11,14 @@ import { decodeOpenCount, encodeOpenCount } from "../schema/open-count.ts";
 import { extentsOf, truncateInode } from "./data.ts";
 import { requireRegular } from "./entries.ts";
 import { loadInode, saveInode, stampContent } from "./inodes.ts";
-import { isRoot, MAY_READ, MAY_WRITE, requireAccess, withoutPrivileges } from "./permission.ts";
+import {
+  isRoot,
+  MAY_EXECUTE,
+  MAY_READ,
+  MAY_WRITE,
+  requireAccess,
+  withoutPrivileges,
+} from "./permission.ts";
 import { destroyInode } from "./reap.ts";
 
 export function openInode(
@@ -25,7 +32,8 @@ export function openInode(
   const inode = loadInode(tx, ino);
   requireRegular(inode);
   const writes = access.write || access.truncate;
-  requireAccess(caller, inode, (access.read ? MAY_READ : 0) | (writes ? MAY_WRITE : 0));
+  const reads = access.execute === true ? MAY_EXECUTE : access.read ? MAY_READ : 0;
+  requireAccess(caller, inode, reads | (writes ? MAY_WRITE : 0));
   if (access.truncate) {
     truncateInode(tx, inode, 0);
     if (!isRoot(caller)) inode.mode = withoutPrivileges(inode.mode);

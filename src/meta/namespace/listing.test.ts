@@ -3,9 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { pack } from "msgpackr";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
+import { MAX_NAME_BYTES, MAX_READDIR_ENTRIES } from "../../domain/limits.ts";
 import type { DirEntry } from "../../protocol/meta-service.ts";
+import { pageCodec } from "../../protocol/rpc/wire-values.ts";
 import { seedFromEnvironment } from "../../testing/engine-conformance.ts";
 import { TestNamespace } from "../../testing/engine-namespace.ts";
 import { LmdbEngine } from "../engine/lmdb-engine.ts";
@@ -37,7 +40,11 @@ async function lmdb(t: ExecutionContext): Promise<LmdbEngine> {
   return LmdbEngine.open({ directory, checkpointBytes: 2 * 1024 * 1024 });
 }
 
+/** A million with DFS_TEST_LONG=1. */
+const MANY = process.env["DFS_TEST_LONG"] === "1" ? 1_000_000 : 100_000;
+
 test("a directory of 100,000 entries lists whole while others come and go", async (t) => {
+  t.timeout(300_000);
   await using fs = await TestNamespace.on(await lmdb(t));
   const { ino } = await fs.directory("big");
   const add = (from: number, to: number): Promise<void> =>
@@ -46,7 +53,7 @@ test("a directory of 100,000 entries lists whole while others come and go", asyn
         ns.mknod(tx, ROOT_CALLER, ino, n(`e${index}`), { mode: 0o644 });
       }
     });
-  for (let index = 0; index < 100_000; index += 1000) await add(index, index + 1000);
+  for (let index = 0; index < MANY; index += 1000) await add(index, index + 1000);
   let round = 0;
   const listed = await list(fs, ino, 512, () => {
     round += 1;
@@ -59,10 +66,23 @@ test("a directory of 100,000 entries lists whole while others come and go", asyn
   });
   const names = new Set(listed.map(({ name }) => name));
   t.is(names.size, listed.length);
-  for (let index = 0; index < 100_000; index += 1) {
+  for (let index = 0; index < MANY; index += 1) {
     if (index % 991 !== 0 && !names.has(n(`e${index}`))) t.fail(`e${index} is not listed`);
   }
   t.true(names.has(n("new1")));
+});
+
+test("a page is bounded, whatever is asked for and however long the names", async (t) => {
+  await using fs = await TestNamespace.on(new MemoryEngine());
+  const count = 2 * MAX_READDIR_ENTRIES + 1;
+  for (let index = 0; index < count; index += 1) {
+    await fs.file(`${index}`.padEnd(MAX_NAME_BYTES, "\xff"));
+  }
+  const page = await fs.see((ns, tx) => ns.readdir(tx, ROOT_CALLER, ROOT_INO, 0, 1e9, true));
+  t.is(page.entries.length, MAX_READDIR_ENTRIES);
+  t.true(page.more);
+  // A name of bytes above 127 takes two each on the wire.
+  t.true(pack(pageCodec.pack(page)).length < MAX_READDIR_ENTRIES * (2 * MAX_NAME_BYTES + 150));
 });
 
 test("attributes come along when asked for, and the type always", async (t) => {

@@ -38,7 +38,7 @@ import {
   saveTotals,
 } from "./inodes.ts";
 import { listDirectory } from "./listing.ts";
-import { MAY_EXECUTE, MAY_READ, requireAccess } from "./permission.ts";
+import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "./permission.ts";
 import * as ranges from "./ranges.ts";
 import { reapStep } from "./reap.ts";
 import { renameEntry } from "./rename.ts";
@@ -187,8 +187,10 @@ export class Namespace {
     limit: number,
     withAttrs: boolean,
   ): DirPage {
-    requireAccess(caller, loadDirectory(tx, ino), MAY_READ);
-    return listDirectory(tx, ino, cursor, limit, withAttrs);
+    const directory = loadDirectory(tx, ino);
+    requireAccess(caller, directory, MAY_READ);
+    const searchable = mayAccess(caller, directory, MAY_EXECUTE);
+    return listDirectory(tx, ino, cursor, limit, withAttrs && searchable);
   }
 
   parentOf(tx: ReadTransaction, ino: Ino): Ino {

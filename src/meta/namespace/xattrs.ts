@@ -1,5 +1,5 @@
 // Extended attributes: user., trusted. and security. names, and the ACLs', with Linux's rules (fs/xattr.c, xattr(7)).
-import { ACL_ACCESS, isAclName } from "../../domain/acl.ts";
+import { ACL_ACCESS, isAclName, parseAcl } from "../../domain/acl.ts";
 import { isDirectory, isRegular, S_ISGID, S_ISVTX } from "../../domain/attributes.ts";
 import type { Caller, Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
@@ -105,7 +105,8 @@ function changeAcl(
   requireOwner(caller, inode);
   if (value.length > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", "ACL too long");
   setAcl(tx, inode, name, value);
-  if (name === ACL_ACCESS && !inGroup(caller, inode.gid)) inode.mode &= ~S_ISGID;
+  const given = name === ACL_ACCESS && parseAcl(value).length > 0;
+  if (given && !inGroup(caller, inode.gid)) inode.mode &= ~S_ISGID;
   stampChange(inode, now);
   saveInode(tx, inode);
 }

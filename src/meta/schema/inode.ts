@@ -87,7 +87,7 @@ export function decodeInode(record: Uint8Array): Inode {
 
 /** What clients may see of an inode. */
 export function attrOf(inode: Inode): Attr {
-  return {
+  const attr: Attr = {
     ino: inode.ino,
     mode: inode.mode,
     nlink: inode.nlink,
@@ -103,4 +103,6 @@ export function attrOf(inode: Inode): Attr {
     ctimeSec: inode.ctimeSec,
     ctimeNsec: inode.ctimeNsec,
   };
+  if (inode.xattrListBytes > 0) attr.hasXattrs = true;
+  return attr;
 }

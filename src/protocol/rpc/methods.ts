@@ -49,7 +49,7 @@ export type MetaArgs<M extends MetaMethod> = Parameters<MetaService[M]>;
 export type MetaResult<M extends MetaMethod> = Awaited<ReturnType<MetaService[M]>>;
 
 /** Raised whenever a message changes its meaning; both ends must agree. */
-export const RPC_VERSION = 1;
+export const RPC_VERSION = 2;
 
 /** A method's number on the wire is its place here: append only. */
 export const META_METHODS = [

@@ -83,13 +83,14 @@ export const createRequestCodec: Codec<CreateRequest> = {
 };
 
 export const openAccessCodec: Codec<OpenAccess> = {
-  pack: (access) => [access.read, access.write, access.truncate],
+  pack: (access) => [access.read, access.write, access.truncate, access.execute === true],
   read: (raw) => {
-    const fields = readList(raw, 3, "open access");
+    const fields = readList(raw, 4, "open access");
     return {
       read: readFlag(fields[0], "read"),
       write: readFlag(fields[1], "write"),
       truncate: readFlag(fields[2], "truncate"),
+      ...(readFlag(fields[3], "execute") ? { execute: true } : {}),
     };
   },
 };

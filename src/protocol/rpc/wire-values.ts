@@ -90,7 +90,7 @@ function readCaller(value: unknown): Caller {
 }
 
 function packAttr(attr: Attr): unknown[] {
-  return [
+  const fields: unknown[] = [
     attr.ino,
     attr.mode,
     attr.nlink,
@@ -106,11 +106,13 @@ function packAttr(attr: Attr): unknown[] {
     attr.ctimeSec,
     attr.ctimeNsec,
   ];
+  if (attr.hasXattrs === true) fields.push(true);
+  return fields;
 }
 
 function readAttr(value: unknown): Attr {
-  const fields = readList(value, 14, "attributes");
-  return {
+  const fields = readList(value, 15, "attributes");
+  const attr: Attr = {
     ino: readIno(fields[0]),
     mode: readCount(fields[1], "mode"),
     nlink: readCount(fields[2], "nlink"),
@@ -126,6 +128,9 @@ function readAttr(value: unknown): Attr {
     ctimeSec: readInteger(fields[12], "ctime"),
     ctimeNsec: readCount(fields[13], "ctime"),
   };
+  if (fields[14] !== undefined && readFlag(fields[14], "extended attributes"))
+    attr.hasXattrs = true;
+  return attr;
 }
 
 function packTime(time: Timespec | "now" | undefined): unknown {
