@@ -6,6 +6,7 @@ import {
   MAX_POOLED_BYTES,
   MAX_UNSYNCED_BLOCKS,
 } from "../domain/limits.ts";
+import { XattrLessInodes } from "./xattr-less-inodes.ts";
 import { BlockReader } from "./block-reader.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { CopiedRanges } from "./copied-ranges.ts";
@@ -32,6 +33,7 @@ export function createMountContext(options: MountContextOptions): MountContext {
   const { meta, blocks, clock, log, geometry, attrCacheMs } = options;
   const pool = new BufferPool(clock, MAX_POOLED_BYTES);
   const sync = new PatientSync(blocks, clock);
+  const nameChanges = new ChangeCounter();
   const budget = new DirtyBudget(options.maxDirtyBytes);
   return {
     meta,
@@ -44,13 +46,20 @@ export function createMountContext(options: MountContextOptions): MountContext {
     budget,
     pipeline: new PutPipeline(blocks, clock, MAX_BLOCKS_IN_FLIGHT * BLOCK_BYTES),
     sliceIds: new SliceAllocator(() => meta.allocateSlices()),
-    unsynced: new UnsyncedBlocks(sync, log, MAX_UNSYNCED_BLOCKS),
+    unsynced: new UnsyncedBlocks({
+      blocks: sync,
+      meta,
+      clock,
+      log,
+      maxBlocks: MAX_UNSYNCED_BLOCKS,
+    }),
     copied: new CopiedRanges(meta, sync, log, geometry),
     writeback: new Writeback(clock, budget),
     extentCache: new ExtentCache(EXTENT_CACHE_BYTES),
     reader: new BlockReader(blocks, pool, geometry, options.cacheBytes),
     zeros: Buffer.alloc(ZEROS_BYTES),
     changes: new ChangeCounter(),
-    nameChanges: new ChangeCounter(),
+    nameChanges,
+    xattrLess: new XattrLessInodes({ clock, attrCacheMs, nameChanges }),
   };
 }

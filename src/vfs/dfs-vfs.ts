@@ -2,7 +2,7 @@
 // folder. Composes the parts and translates nothing.
 import type { BlockStore } from "../client/block-store.ts";
 import type { Attr, AttrChanges, Caller, StatFs } from "../domain/attributes.ts";
-import { FsError } from "../domain/errno.ts";
+import { FsError, isFsError } from "../domain/errno.ts";
 import type { LockOwner } from "../domain/file-lock.ts";
 import type { Ino, Name } from "../domain/ids.ts";
 import {
@@ -22,6 +22,7 @@ import { Handles } from "./handles.ts";
 import { LockOperations } from "./lock-operations.ts";
 import { askedNow, type MountContext } from "./mount-context.ts";
 import { RangeOperations } from "./range-operations.ts";
+import { OpenDirectories } from "./open-directories.ts";
 import { OpenFiles } from "./open-files.ts";
 import { ReleaseQueue } from "./release-queue.ts";
 import {
@@ -35,6 +36,9 @@ import {
   type OpenResult,
   type Vfs,
 } from "./vfs.ts";
+
+/** Made once: for `ls -l` it is the answer about nearly every file. */
+const NO_XATTR = new FsError("ENODATA", "no extended attributes");
 
 export interface DfsVfsOptions {
   meta: MetaSession;
@@ -60,6 +64,7 @@ export class DfsVfs implements Vfs {
   readonly #releases: ReleaseQueue;
   readonly #files: OpenFiles;
   readonly #handles = new Handles();
+  readonly #directories = new OpenDirectories();
   readonly #operations: FileOperations;
   readonly #ranges: RangeOperations;
   readonly #locks: LockOperations;
@@ -103,7 +108,7 @@ export class DfsVfs implements Vfs {
   getattr(_caller: Caller, ino: Ino): MaybePromise<Attr> {
     const file = this.#files.get(ino);
     if (file?.dead !== undefined) throw file.dead;
-    return file === undefined ? this.#shown(() => this.#meta.getattr(ino)) : file.getattr();
+    return file === undefined ? this.#getattrClosed(ino) : file.getattr();
   }
 
   async setattr(caller: Caller, ino: Ino, changes: AttrChanges, fh?: FileHandle): Promise<Attr> {
@@ -118,7 +123,9 @@ export class DfsVfs implements Vfs {
     // Opened in the meantime: what it was told may be older than this change.
     const opened = this.#files.get(ino);
     opened?.uncertain();
-    return opened === undefined ? attr : opened.refresh();
+    if (opened !== undefined) return opened.refresh();
+    this.#directories.seen(attr);
+    return attr;
   }
 
   readlink(caller: Caller, ino: Ino): Promise<string> {
@@ -159,8 +166,12 @@ export class DfsVfs implements Vfs {
     return this.#renaming(() => this.#meta.rename(caller, parent, name, newParent, newName, flags));
   }
 
-  link(caller: Caller, ino: Ino, parent: Ino, name: Name): Promise<Attr> {
-    return this.#renaming(() => this.#shown(() => this.#meta.link(caller, ino, parent, name)));
+  async link(caller: Caller, ino: Ino, parent: Ino, name: Name): Promise<Attr> {
+    this.#requireWritable();
+    const asked = askedNow(this.#context);
+    const attr = await this.#meta.link(caller, ino, parent, name);
+    // The count of links is right from here on: the kernel takes one off at an unlink by itself.
+    return this.#files.show(attr, { ...asked, nameChange: this.#context.nameChanges.next() });
   }
 
   create(
@@ -247,7 +258,7 @@ export class DfsVfs implements Vfs {
 
   async opendir(caller: Caller, ino: Ino): Promise<FileHandle> {
     const reader = new DirectoryReader(this.#context, this.#files, caller, ino);
-    await reader.open();
+    this.#directories.opened(await reader.open());
     return this.#handles.addDirectory(reader);
   }
 
@@ -256,7 +267,8 @@ export class DfsVfs implements Vfs {
   }
 
   releasedir(fh: FileHandle): void {
-    this.#handles.removeDirectory(fh);
+    const reader = this.#handles.removeDirectory(fh);
+    if (reader !== undefined) this.#directories.closed(reader.ino);
   }
 
   async fsyncdir(fh: FileHandle): Promise<void> {
@@ -265,6 +277,10 @@ export class DfsVfs implements Vfs {
   }
 
   getxattr(caller: Caller, ino: Ino, name: string): Promise<Uint8Array> {
+    // For those of users the server looks whether the caller may read the file.
+    if (!name.startsWith("user.") && this.#context.xattrLess.has(ino)) {
+      return Promise.reject(NO_XATTR);
+    }
     return this.#meta.getxattr(caller, ino, name);
   }
 
@@ -275,15 +291,16 @@ export class DfsVfs implements Vfs {
     value: Uint8Array,
     flags: number,
   ): Promise<void> {
-    return this.#renaming(() => this.#meta.setxattr(caller, ino, name, value, flags));
+    return this.#changingXattrs(() => this.#meta.setxattr(caller, ino, name, value, flags));
   }
 
   listxattr(caller: Caller, ino: Ino): Promise<string[]> {
+    if (this.#context.xattrLess.has(ino)) return Promise.resolve([]);
     return this.#meta.listxattr(caller, ino);
   }
 
   removexattr(caller: Caller, ino: Ino, name: string): Promise<void> {
-    return this.#renaming(() => this.#meta.removexattr(caller, ino, name));
+    return this.#changingXattrs(() => this.#meta.removexattr(caller, ino, name));
   }
 
   statfs(): Promise<StatFs> {
@@ -319,10 +336,34 @@ export class DfsVfs implements Vfs {
   /** Attributes of a reply as they are to be shown. */
   async #shown(ask: () => Promise<Attr>): Promise<Attr> {
     const asked = askedNow(this.#context);
-    return this.#files.show(await ask(), asked);
+    const attr = await ask();
+    this.#directories.seen(attr);
+    return this.#files.show(attr, asked);
   }
 
-  /** A change of names or xattrs: it may have changed attributes of open inodes it doesn't name. */
+  async #getattrClosed(ino: Ino): Promise<Attr> {
+    try {
+      return await this.#shown(() => this.#meta.getattr(ino));
+    } catch (error) {
+      const removed = isFsError(error, "ENOENT", "ESTALE")
+        ? this.#directories.removed(ino)
+        : undefined;
+      if (removed !== undefined) return removed;
+      throw error;
+    }
+  }
+
+  async #changingXattrs(change: () => Promise<void>): Promise<void> {
+    this.#requireWritable();
+    try {
+      await change();
+    } finally {
+      this.#context.nameChanges.next();
+      this.#context.xattrLess.changed();
+    }
+  }
+
+  /** A change of names: it may have changed attributes of open inodes it doesn't name. */
   async #renaming<T>(change: () => Promise<T>): Promise<T> {
     this.#requireWritable();
     const result = await change();

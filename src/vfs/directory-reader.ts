@@ -1,6 +1,6 @@
 // One open directory: pages from the server, handed out as the caller asks for them, with "." and ".." in
 // front. Cookies are the server's moved up by two.
-import type { Caller } from "../domain/attributes.ts";
+import type { Attr, Caller } from "../domain/attributes.ts";
 import { S_IFDIR } from "../domain/attributes.ts";
 import { isFsError } from "../domain/errno.ts";
 import type { Ino, Name } from "../domain/ids.ts";
@@ -25,10 +25,10 @@ interface Page {
 }
 
 export class DirectoryReader {
+  readonly ino: Ino;
   readonly #context: MountContext;
   readonly #files: OpenFiles;
   readonly #caller: Caller;
-  readonly #ino: Ino;
   #page: Page | undefined;
   #parent: Ino;
   #readBefore = false;
@@ -37,13 +37,18 @@ export class DirectoryReader {
     this.#context = context;
     this.#files = files;
     this.#caller = caller;
-    this.#ino = ino;
+    this.ino = ino;
     this.#parent = ino;
   }
 
-  /** Fetches the first page, so that a directory that can't be read fails to open. */
-  async open(): Promise<void> {
-    await Promise.all([this.#fetch(DOT_DOT_COOKIE, true), this.#findParent()]);
+  /** Fetches the first page, so that a directory that can't be read fails to open. Returns its attributes. */
+  async open(): Promise<Attr> {
+    const [attr] = await Promise.all([
+      this.#context.meta.getattr(this.ino),
+      this.#fetch(DOT_DOT_COOKIE, true),
+      this.#findParent(),
+    ]);
+    return attr;
   }
 
   /** Entries after `cursor`; none at the end. @throws FsError of readdir */
@@ -83,7 +88,7 @@ export class DirectoryReader {
     );
     if (cursor >= DOT_DOT_COOKIE) return shown;
     const dots = [
-      dotEntry(".", this.#ino, DOT_COOKIE),
+      dotEntry(".", this.ino, DOT_COOKIE),
       dotEntry("..", this.#parent, DOT_DOT_COOKIE),
     ];
     return [...dots.slice(cursor), ...shown];
@@ -93,7 +98,7 @@ export class DirectoryReader {
     const asked = askedNow(this.#context);
     const reply: DirPage = await this.#context.meta.readdir(
       this.#caller,
-      this.#ino,
+      this.ino,
       after - COOKIE_SHIFT,
       MAX_READDIR_ENTRIES,
       withAttrs,
@@ -108,7 +113,7 @@ export class DirectoryReader {
 
   async #findParent(): Promise<void> {
     try {
-      this.#parent = await this.#context.meta.parentOf(this.#ino);
+      this.#parent = await this.#context.meta.parentOf(this.ino);
     } catch (error) {
       // A removed directory has no parent any more; it is shown as its own.
       if (!isFsError(error, "ENOENT", "ESTALE")) throw error;

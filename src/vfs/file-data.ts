@@ -126,6 +126,11 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
   /** Attributes from any reply; older ones than an own change are passed over. */
   observe(attr: Attr, asked: AskedAt): void {
     if (asked.change >= this.#lastChange) this.#trust(attr, asked);
+    else if (asked.nameChange > this.#nameChangeSeen) {
+      // A commit came in between, but of the names this one knows more.
+      this.#attr = { ...this.#attr, nlink: attr.nlink };
+      this.#nameChangeSeen = asked.nameChange;
+    }
   }
 
   /** The inode was opened once more; true when it is as this mount last knew it. */
@@ -191,11 +196,13 @@ export class FileData implements WriterOwner, ReaderOwner, Freshness {
     });
   }
 
-  committed(attr: Attr, slices: readonly PendingSlice[]): void {
+  committed(attr: Attr, slices: readonly PendingSlice[], asked: AskedAt): void {
     this.extents.committed(
       slices.map((slice) => ({ chunk: slice.chunk, extent: slice.toExtent() })),
     );
-    this.#changed(attr);
+    // The server may have looked before a link or unlink that this mount knows of.
+    const { nlink } = asked.nameChange < this.#nameChangeSeen ? this.#attr : attr;
+    this.#changed({ ...attr, nlink });
   }
 
   /** Nothing that is cached can be relied on. */

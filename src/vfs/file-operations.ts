@@ -17,6 +17,7 @@ import {
   type MaybePromise,
   O_ACCMODE,
   O_DSYNC,
+  O_EXECUTE,
   O_EXCL,
   O_SYNC,
   O_TRUNC,
@@ -144,10 +145,10 @@ export class FileOperations {
   }
 
   async #reopen(fh: FileHandle, handle: OpenHandle): Promise<void> {
-    const { file, caller, readable, writable } = handle;
+    const { file, caller, readable, writable, executed } = handle;
     if (file.dead !== undefined || !this.#handles.has(fh)) return;
     try {
-      const access = { read: readable, write: writable, truncate: false };
+      const access = { read: readable, write: writable, truncate: false, execute: executed };
       await this.#context.meta.open(caller, file.ino, access);
       file.uncertain();
       // Closed in the meantime: its release may have come before this open.
@@ -161,13 +162,14 @@ export class FileOperations {
 
   #adopt(caller: Caller, reply: OpenReply, flags: number, asked: AskedAt): OpenResult {
     const { file, keepCache } = this.#files.adopt(reply, asked);
-    const { read, write } = accessOf(flags);
+    const { read, write, execute } = accessOf(flags);
     if (write) this.#context.sliceIds.prepare();
     const fh = this.#handles.addFile({
       file,
       caller,
       readable: read,
       writable: write,
+      executed: execute,
       syncWrites: (flags & (O_SYNC | O_DSYNC)) !== 0,
       cursor: new ReadCursor(this.#context.geometry.blockBytes),
       toldFailures: file.writer.failures.sample(),
@@ -201,7 +203,12 @@ export class FileOperations {
   }
 }
 
-function accessOf(flags: number): OpenAccess {
+function accessOf(flags: number): Required<OpenAccess> {
   const mode = flags & O_ACCMODE;
-  return { read: mode !== O_WRONLY, write: mode !== 0, truncate: (flags & O_TRUNC) !== 0 };
+  return {
+    read: mode !== O_WRONLY,
+    write: mode !== 0,
+    truncate: (flags & O_TRUNC) !== 0,
+    execute: (flags & O_EXECUTE) !== 0,
+  };
 }

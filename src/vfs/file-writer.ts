@@ -14,7 +14,7 @@ import {
 import { DirtySlices } from "./dirty-slices.ts";
 import { asFsError, FailureLatch } from "./failures.ts";
 import { InodeLock } from "./inode-lock.ts";
-import type { MountContext } from "./mount-context.ts";
+import { askedNow, type AskedAt, type MountContext } from "./mount-context.ts";
 import type { PendingSlice } from "./pending-slice.ts";
 import { SliceSender } from "./slice-sender.ts";
 import type { MaybePromise } from "./vfs.ts";
@@ -27,7 +27,7 @@ export interface WriterOwner {
   /** Set when nothing may be written any more. */
   readonly dead: FsError | undefined;
   /** The extents are in the metadata, which now says `attr`; the slices are about to be forgotten. */
-  committed(attr: Attr, slices: readonly PendingSlice[]): void;
+  committed(attr: Attr, slices: readonly PendingSlice[], asked: AskedAt): void;
   /** What was cached of the file may be wrong: data was lost, or nobody knows if it was committed. */
   uncertain(): void;
 }
@@ -253,6 +253,7 @@ export class FileWriter implements WritebackTarget {
     this.#killPrivileges = false;
     try {
       if (this.#owner.dead !== undefined) throw this.#owner.dead;
+      const asked = askedNow(this.#context);
       const attr = await this.#context.meta.commit({
         ino,
         extents,
@@ -261,7 +262,7 @@ export class FileWriter implements WritebackTarget {
         killPrivileges,
         durable,
       });
-      this.#owner.committed(attr, batch);
+      this.#owner.committed(attr, batch, asked);
       this.slices.remove(batch);
     } catch (error) {
       this.#killPrivileges ||= killPrivileges;

@@ -11,6 +11,8 @@ export interface OpenHandle {
   readonly caller: Caller;
   readonly readable: boolean;
   readonly writable: boolean;
+  /** Opened to be run, by right of execution. */
+  readonly executed: boolean;
   /** O_SYNC or O_DSYNC: each write is on disk before it is acknowledged. */
   readonly syncWrites: boolean;
   readonly cursor: ReadCursor;
@@ -60,8 +62,10 @@ export class Handles {
     return handle;
   }
 
-  removeDirectory(fh: FileHandle): void {
+  removeDirectory(fh: FileHandle): DirectoryReader | undefined {
+    const reader = this.#directories.get(fh);
     this.#directories.delete(fh);
+    return reader;
   }
 
   allFiles(): [FileHandle, OpenHandle][] {

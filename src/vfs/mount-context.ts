@@ -3,6 +3,7 @@ import type { BlockStore } from "../client/block-store.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { MetaSession } from "../protocol/meta-service.ts";
+import type { XattrLessInodes } from "./xattr-less-inodes.ts";
 import type { BlockReader } from "./block-reader.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { CopiedRanges } from "./copied-ranges.ts";
@@ -36,6 +37,7 @@ export interface MountContext {
   readonly changes: ChangeCounter;
   /** Own changes of names, which change link counts of inodes they don't name. */
   readonly nameChanges: ChangeCounter;
+  readonly xattrLess: XattrLessInodes;
 }
 
 /** When a request was made, to tell whether its reply is older than something known since. */

@@ -30,6 +30,7 @@ export class OpenFiles {
   /** Counts one more handle of the inode that `reply` opened. */
   adopt(reply: OpenReply, asked: AskedAt): { file: FileData; keepCache: boolean } {
     const { ino } = reply.attr;
+    this.#context.xattrLess.note(reply.attr, asked);
     const open = this.#byIno.get(ino);
     if (open !== undefined && open.dead === undefined) {
       open.handles += 1;
@@ -52,6 +53,7 @@ export class OpenFiles {
 
   /** Attributes as they are to be shown: those of open files have dirty data on top. */
   show(attr: Attr, asked: AskedAt): Attr {
+    this.#context.xattrLess.note(attr, asked);
     const file = this.#byIno.get(attr.ino);
     if (file === undefined) return attr;
     file.observe(attr, asked);

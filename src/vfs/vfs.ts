@@ -46,6 +46,8 @@ export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 export const O_SYNC = 0o4010000;
 export const O_DSYNC = 0o10000;
+/** The kernel opens the file to run it (__FMODE_EXEC, linux/fs.h 6.1); programs can't set it. */
+export const O_EXECUTE = 0o40;
 
 /** fallocate(2) modes (linux/falloc.h) that are carried out; all others are EOPNOTSUPP. */
 export const FALLOC_KEEP_SIZE = 0x01;

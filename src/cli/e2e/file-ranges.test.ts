@@ -1,30 +1,9 @@
-// System calls on a real mount that Node has no function for, made by a Python program that prints what
-// each gave: an errno's name, or its result.
+// Ranges of files, nameless files, renameat2 and fsync on a real mount, as system calls show them.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster } from "../../testing/e2e-cluster.ts";
-
-/** What all programs begin with; `say(name, function, arguments…)` notes a result. */
-const PROLOGUE = `
-import ctypes, errno, fcntl, json, os, sys, time
-libc = ctypes.CDLL(None, use_errno=True)
-i64, results, AT = ctypes.c_int64, {}, -100
-RW = os.O_RDWR | os.O_CREAT
-def check(result):
-    if result < 0: raise OSError(ctypes.get_errno(), "failed")
-    return result
-def fallocate(fd, mode, at, size): return check(libc.fallocate64(fd, mode, i64(at), i64(size)))
-def renameat2(a, b, flags): return check(libc.renameat2(AT, a.encode(), AT, b.encode(), flags))
-def linkat(path, new, flags=0x400): return check(libc.linkat(AT, path.encode(), AT, new.encode(), flags))
-def linkfd(fd, new): return check(libc.linkat(fd, b"", AT, new.encode(), 0x1000))
-def say(name, f, *args):
-    try: value = f(*args)
-    except OSError as e: value = errno.errorcode[e.errno]
-    results[name] = value.decode("latin1") if isinstance(value, bytes) else value
-def size(fd): return os.fstat(fd).st_size
-os.chdir(sys.argv[1])
-`;
+import { runPython } from "../../testing/e2e-python.ts";
 
 async function run(
   t: ExecutionContext,
@@ -43,11 +22,7 @@ async function run(
     await cluster.dfs("mount", mountpoint, "-d", "--log-file", logFile);
     extra.push(mountpoint);
   }
-  const script = `${PROLOGUE}${program}\nprint(json.dumps(results))`;
-  const args = ["-c", script, cluster.mnt, ...extra];
-  const { code, stdout, stderr } = await cluster.run(args, { program: "python3" });
-  if (code !== 0) throw new Error(stderr);
-  return JSON.parse(stdout) as Record<string, unknown>;
+  return runPython(program, cluster.mnt, ...extra);
 }
 
 test.serial(

@@ -1,4 +1,4 @@
-// Random operations on a real mount, byte by byte against a model; DFS_LONG=1 for the long run.
+// Random operations on a real mount, byte by byte against a model; DFS_TEST_LONG=1 for the long run.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -7,7 +7,7 @@ import { E2eCluster } from "../../testing/e2e-cluster.ts";
 import { drawSeed } from "../../testing/e2e-files.ts";
 import { Fsx, type FsxOptions } from "../../testing/fsx.ts";
 
-const LONG = process.env["DFS_LONG"] === "1";
+const LONG = process.env["DFS_TEST_LONG"] === "1";
 const LONG_TIMEOUT_MS = 3_600_000;
 const WINDOW_BYTES = 256 * 1024;
 /** The middle of the window is where a chunk ends. */
