@@ -12,9 +12,9 @@ import { DemoPaths } from "../demo/demo-state.ts";
 import { signalProcess, waitForState } from "../demo/process-identity.ts";
 import { CliError, EXIT } from "../exit-codes.ts";
 import { benchCodec } from "./codec-bench.ts";
-import { type BenchTarget, DirectoryBench, type DirectoryBenchSizes } from "./directory-bench.ts";
+import { DirectoryBench, type DirectoryBenchSizes } from "./directory-bench.ts";
 import { benchMeta } from "./meta-bench.ts";
-import { type Metric, peakMemoryBytes } from "./metric.ts";
+import { type BenchTarget, type Metric, peakMemoryBytes } from "./metric.ts";
 import { benchShards } from "./shard-bench.ts";
 
 const run = promisify(execFile);
@@ -41,6 +41,10 @@ const FULL: BenchSizes = {
   fileMib: 1024,
   smallFiles: 2000,
   randomReads: 20_000,
+  syncedWrites: 2000,
+  entryOperations: 4000,
+  treeFiles: 5000,
+  directoryEntries: 100_000,
   codecRounds: 100,
   shards: 512,
   metaOperations: 20_000,
@@ -49,6 +53,10 @@ const QUICK: BenchSizes = {
   fileMib: 256,
   smallFiles: 500,
   randomReads: 4000,
+  syncedWrites: 500,
+  entryOperations: 1000,
+  treeFiles: 1000,
+  directoryEntries: 10_000,
   codecRounds: 20,
   shards: 128,
   metaOperations: 4000,

@@ -13,24 +13,23 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { machineCpuSeconds, type Metric, timeSeconds } from "./metric.ts";
+import { benchEntries, type EntriesBenchSizes } from "./entries-bench.ts";
+import { type BenchTarget, machineCpuSeconds, type Metric, timeSeconds } from "./metric.ts";
+import { noise, randomNumbers } from "./noise.ts";
 
 const MIB = 1024 * 1024;
 const SMALL_BYTES = 4096;
 /** How the offsets of the random reads are drawn: the same ones in every run. */
 const RANDOM_SEED = 12_345;
 
-export interface DirectoryBenchSizes {
+/** Of the file that small synced writes go to. */
+const SYNCED_FILE_BYTES = 64 * MIB;
+
+export interface DirectoryBenchSizes extends EntriesBenchSizes {
   fileMib: number;
   smallFiles: number;
   randomReads: number;
-}
-
-export interface BenchTarget {
-  subject: string;
-  directory: string;
-  /** Empties every cache between the program and the data. */
-  cold(): Promise<void>;
+  syncedWrites: number;
 }
 
 export class DirectoryBench {
@@ -52,6 +51,8 @@ export class DirectoryBench {
       await this.#randomRead(),
       ...(await this.#smallFiles()),
       await this.#makeDirectories(),
+      await this.#syncedWrites(),
+      ...(await benchEntries(this.#target, this.#work, this.#sizes)),
     ];
     return metrics;
   }
@@ -136,6 +137,27 @@ export class DirectoryBench {
     ];
   }
 
+  /** Into a file of its own, so that reads of the big one don't meet what this leaves. */
+  async #syncedWrites(): Promise<Metric> {
+    const count = this.#sizes.syncedWrites;
+    const path = join(this.#work, "synced");
+    const content = noise(SYNCED_FILE_BYTES);
+    const draw = randomNumbers(RANDOM_SEED);
+    writeFileSync(path, content);
+    const fd = openSync(path, "r+");
+    fsyncSync(fd);
+    const seconds = await timeSeconds(() => {
+      for (let i = 0; i < count; i += 1) {
+        const position = (draw() % (SYNCED_FILE_BYTES / SMALL_BYTES)) * SMALL_BYTES;
+        writeSync(fd, content, 0, SMALL_BYTES, position);
+        fsyncSync(fd);
+      }
+    });
+    closeSync(fd);
+    rmSync(path);
+    return this.#metric("random write of 4 KiB with fsync", count / seconds, "1/s");
+  }
+
   async #makeDirectories(): Promise<Metric> {
     const count = this.#sizes.smallFiles;
     const directory = join(this.#work, "directories");
@@ -145,23 +167,4 @@ export class DirectoryBench {
     });
     return this.#metric("directories created", count / seconds, "1/s");
   }
-}
-
-/** Numbers below 2^32 from a seed (xorshift32): a file's content and offsets, nothing secret. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-/** Bytes that nothing on the way can compress or take for zeroes. */
-function noise(sizeBytes: number): Buffer {
-  const words = new Uint32Array(sizeBytes / 4);
-  const draw = randomNumbers(sizeBytes);
-  for (let i = 0; i < words.length; i += 1) words[i] = draw();
-  return Buffer.from(words.buffer);
 }

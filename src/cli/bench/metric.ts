@@ -9,6 +9,14 @@ export interface Metric {
   unit: string;
 }
 
+/** A directory to measure. */
+export interface BenchTarget {
+  subject: string;
+  directory: string;
+  /** Empties every cache between the program and the data. */
+  cold(): Promise<void>;
+}
+
 /** Seconds that `work` took. */
 export async function timeSeconds(work: () => Promise<void> | void): Promise<number> {
   const beginMs = performance.now();
