@@ -360,6 +360,6 @@ export const NATIVE_OPERATION_DEADLINE_MS = RPC_PATIENCE_MS + 15_000;
 /** fuse-native takes a directory in one piece; a larger one is refused rather than run out of memory. */
 export const MAX_WHOLE_LISTING_ENTRIES = 1_000_000;
 /** An access time so recent that fuse-native can only have it from `touch`: a request's way to us. */
-export const TOUCH_WINDOW_MS = 1000;
+export const TOUCH_WINDOW_MS = 250;
 /** How often a fuse-native mount looks whether it has ended: it isn't told. */
 export const NATIVE_END_POLL_MS = 100;

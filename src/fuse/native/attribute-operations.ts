@@ -6,7 +6,7 @@ import { TOUCH_WINDOW_MS } from "../../domain/limits.ts";
 import { answerWith, type NativeContext } from "./context.ts";
 import type { Answer, NativeOperations } from "./package.ts";
 import type { Walk } from "./path-table.ts";
-import { toMs, toNativeStat, toNativeStatFs } from "./stat.ts";
+import { shownAtimeMs, toNativeStat, toNativeStatFs } from "./stat.ts";
 
 type AttributeOperations = Pick<
   NativeOperations,
@@ -76,7 +76,7 @@ async function attrOf(
  */
 async function touch({ vfs, caller, clock }: NativeContext, attr: Attr, atimeMs: number) {
   const ageMs = clock.nowMs() - atimeMs;
-  const isOwn = atimeMs === toMs(attr.atimeSec, attr.atimeNsec);
+  const isOwn = atimeMs === shownAtimeMs(attr);
   if (ageMs < 0 || ageMs > TOUCH_WINDOW_MS || isOwn) {
     throw new FsError("EOPNOTSUPP", "fuse-native doesn't tell which modification time to set");
   }

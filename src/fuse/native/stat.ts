@@ -16,6 +16,14 @@ export function toMs(sec: number, nsec: number): number {
   return Math.max(0, sec * 1000 + Math.floor(nsec / 1e6));
 }
 
+/**
+ * Half a second off, within its second: a program that sets a new file's access time to what it is and one that
+ * sets it to the present would else say the same.
+ */
+export function shownAtimeMs({ atimeSec, atimeNsec }: Attr): number {
+  return toMs(atimeSec, (atimeNsec + 5e8) % 1e9);
+}
+
 /** @throws FsError EOVERFLOW: cut to 32 bits it could be another file's, and look like a hard link */
 export function toNativeStat(attr: Attr): NativeStat {
   if (attr.ino > UINT32_MAX) {
@@ -31,7 +39,7 @@ export function toNativeStat(attr: Attr): NativeStat {
     rdev: attr.rdev,
     blksize: PREFERRED_IO_BYTES,
     blocks: Math.ceil(attr.allocatedBytes / SECTOR_BYTES),
-    atime: toMs(attr.atimeSec, attr.atimeNsec),
+    atime: shownAtimeMs(attr),
     mtime: toMs(attr.mtimeSec, attr.mtimeNsec),
     ctime: toMs(attr.ctimeSec, attr.ctimeNsec),
   };
