@@ -47,8 +47,12 @@ export class EngineDataLedger implements DataLedger {
     );
   }
 
+  hasRoom(): boolean {
+    return this.#engine.hasRoom();
+  }
+
   async readRun(chunk: ChunkId, pick: PickExtents): Promise<ExtentRun | undefined> {
-    return await this.#engine.read((tx) => readRun(tx, chunk, pick));
+    return await this.#engine.read((tx) => readRun(tx, chunk, COMPACT_MIN_EXTENTS, pick));
   }
 
   /** Durable: what it replaces may have been, and will be deleted. */

@@ -207,6 +207,7 @@ class MetadataServer implements RunningMetadataServer {
   async #close(): Promise<void> {
     const { engine, cluster, sessions, jobs, clock } = this.#parts;
     this.#ready = false;
+    engine.endWaits();
     this.#stopPushing();
     const stopped = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     await this.#rpc.close();

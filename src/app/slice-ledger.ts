@@ -25,7 +25,10 @@ export class EngineSliceLedger implements SliceLedger {
   }
 
   async states(ids: readonly SliceId[]): Promise<SliceState[]> {
-    return await this.#engine.read((tx) => fatesOfSlices(tx, this.#namespace, ids));
+    const states = await this.#engine.read((tx) => fatesOfSlices(tx, this.#namespace, ids));
+    // What is dead will be deleted: a power cut must not bring back a session that may still commit it.
+    if (states.includes("dead")) await this.#engine.transact(() => undefined, { durable: true });
+    return states;
   }
 
   async deadSlices(limit: number, graceMs: number): Promise<DeadSlice[]> {

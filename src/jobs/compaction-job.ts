@@ -1,7 +1,7 @@
 // Compaction: extents of a chunk that became many and small are put into one slice. It walks all chunks
 // again and again, at a pace that leaves most of the time to others.
 import type { BlockStore } from "../client/block-store.ts";
-import { COMPACT_INTERVAL_MS } from "../domain/limits.ts";
+import { COMPACT_INTERVAL_MS, COMPACT_RUNS_PER_WALK } from "../domain/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import { pickFragmented } from "./compaction-plan.ts";
 import type { ChunkId, DataLedger } from "./data-ledger.ts";
@@ -22,7 +22,7 @@ export class CompactionJob implements Job {
   readonly #options: CompactionOptions;
   readonly #writer: SliceWriter;
   /** Fragmented chunks that the walk has met. */
-  readonly #queue: ChunkId[] = [];
+  readonly #queue: { readonly chunk: ChunkId; readonly runsLeft: number }[] = [];
   /** Where the walk goes on; undefined: at the start. */
   #next: ChunkId | undefined;
   #walked = false;
@@ -40,12 +40,15 @@ export class CompactionJob implements Job {
   }
 
   async pass(signal: AbortSignal): Promise<PassOutcome> {
-    const { clock } = this.#options;
+    const { clock, ledger } = this.#options;
+    if (!ledger.hasRoom()) return "later";
     const beganMs = clock.monotonicMs();
-    const chunk = this.#queue.shift();
-    if (chunk !== undefined) {
+    const first = this.#queue.shift();
+    if (first !== undefined) {
+      const { chunk, runsLeft } = first;
       // Another run of the chunk may be worth it; one that couldn't be moved waits for the next walk.
-      if (await this.#compact(chunk, signal)) this.#queue.unshift(chunk);
+      const moved = await this.#compact(chunk, signal);
+      if (moved && runsLeft > 1) this.#queue.push({ chunk, runsLeft: runsLeft - 1 });
     } else if (this.#walked) {
       this.#walked = false;
       return "done";
@@ -57,7 +60,7 @@ export class CompactionJob implements Job {
 
   async #walk(): Promise<void> {
     const page = await this.#options.ledger.fragmentedChunks(this.#next, pickFragmented);
-    this.#queue.push(...page.found);
+    this.#queue.push(...page.found.map((chunk) => ({ chunk, runsLeft: COMPACT_RUNS_PER_WALK })));
     this.#next = page.next;
     this.#walked = page.next === undefined;
   }

@@ -18,6 +18,9 @@ export type PickExtents = (extents: readonly StoredExtent[]) => readonly StoredE
 export interface DataLedger {
   /** A page of the walk over all chunks, from `from` or the first: those in which `pick` picks something. */
   fragmentedChunks(from: ChunkId | undefined, pick: PickExtents): Promise<Page<ChunkId, ChunkId>>;
+  /** The metadata store takes what isn't meant to shrink it. */
+  hasRoom(): boolean;
+  /** Undefined where there is nothing to gain, or nothing that the chunk doesn't share with others. */
   readRun(chunk: ChunkId, pick: PickExtents): Promise<ExtentRun | undefined>;
   /** Bytes that `stored` now stands for; 0: too much has changed, and `stored` is left to gc. */
   replaceRun(run: ExtentRun, stored: NewSlice): Promise<number>;

@@ -37,6 +37,7 @@ export async function runJob(job: Job): Promise<void> {
 export function interrupted(ledger: DataLedger, meanwhile: () => Promise<void>): DataLedger {
   return {
     fragmentedChunks: (...args) => ledger.fragmentedChunks(...args),
+    hasRoom: () => ledger.hasRoom(),
     readRun: (...args) => ledger.readRun(...args),
     smallSlices: (...args) => ledger.smallSlices(...args),
     issuedBelow: () => ledger.issuedBelow(),

@@ -4,7 +4,7 @@ import type { BlockStore } from "../client/block-store.ts";
 import { isFsError } from "../domain/errno.ts";
 import type { Ino, SliceId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
-import { MAX_EXTENTS_AGE_MS, MAX_RPC_LIST, MAX_SYNC_BLOCKS } from "../domain/limits.ts";
+import { MAX_EXTENTS_AGE_MS, MAX_SYNC_BLOCKS } from "../domain/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { MetaService } from "../protocol/meta-service.ts";
@@ -145,9 +145,9 @@ export class UnsyncedBlocks {
   async #citedSlices(ino: Ino, chunks: readonly number[]): Promise<ReadonlySet<SliceId>> {
     const cited = new Set<SliceId>();
     try {
-      for (let from = 0; from < chunks.length; from += MAX_RPC_LIST) {
-        const some = chunks.slice(from, from + MAX_RPC_LIST);
-        for (const { extents } of await this.#options.meta.extents(ino, some)) {
+      // One at a time: a reply brings a chunk's inline bytes along.
+      for (const chunk of chunks) {
+        for (const { extents } of await this.#options.meta.extents(ino, [chunk])) {
           for (const { slice } of extents) cited.add(slice);
         }
       }

@@ -39,6 +39,8 @@ export interface Engine extends AsyncDisposable {
   transact<T>(callback: (tx: Transaction) => T, options?: { durable?: boolean }): Promise<T>;
   /** False while so little space is left that only what shrinks the store should be asked for. */
   hasRoom(): boolean;
+  /** From now on a commit that finds no space fails instead of waiting for some: the process is to end. */
+  endWaits(): void;
   /** Resolves when every commit acknowledged before is on disk. */
   flush(): Promise<void>;
   close(): Promise<void>;

@@ -67,6 +67,8 @@ export class LmdbEngine implements Engine {
   #wantsCheckpoint = false;
   /** A group of commits waits for space on the disk. */
   #stalled = false;
+  /** Waits for space are still worth it. */
+  #patient = true;
   #closing: Promise<void> | undefined;
   /** Set when the journal or the database failed: what is in memory is no longer what is stored. */
   #failure: FsError | undefined;
@@ -127,6 +129,10 @@ export class LmdbEngine implements Engine {
     return hasRoom;
   }
 
+  endWaits(): void {
+    this.#patient = false;
+  }
+
   async flush(): Promise<void> {
     this.#assertUsable();
     // Commits in the queue were not acknowledged; the frozen journal's are older than the current's.
@@ -135,6 +141,7 @@ export class LmdbEngine implements Engine {
   }
 
   close(): Promise<void> {
+    this.#patient = false;
     this.#closing ??= this.#shutDown();
     return this.#closing;
   }
@@ -167,10 +174,14 @@ export class LmdbEngine implements Engine {
   };
 
   #acknowledge(done: readonly [Job, unknown][]): void {
+    if (this.#failure !== undefined) {
+      for (const [job] of done) job.reject(this.#failure);
+      return;
+    }
     try {
       this.#journal.commit();
     } catch (error) {
-      if (isDiskFull(error) && this.#closing === undefined) {
+      if (isDiskFull(error) && this.#patient) {
         this.#stall(done, error);
         return;
       }
@@ -260,7 +271,7 @@ export class LmdbEngine implements Engine {
         return await work();
       } catch (error) {
         // lmdb calls it an input or output error.
-        if (this.#closing !== undefined || !this.#parts.reserve.isShort()) throw error;
+        if (!this.#patient || !this.#parts.reserve.isShort()) throw error;
         this.#parts.log?.error({ err: error }, "the metadata disk is full; a checkpoint waits");
         await delay(FULL_DISK_RETRY_MS);
       }

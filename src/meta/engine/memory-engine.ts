@@ -48,6 +48,10 @@ export class MemoryEngine implements Engine {
     return true;
   }
 
+  endWaits(): void {
+    // It never waits.
+  }
+
   async flush(): Promise<void> {
     await Promise.resolve();
     this.#assertOpen();

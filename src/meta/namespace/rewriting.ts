@@ -7,7 +7,7 @@ import { decodeExtents, extentCount, extentsAfter, type StoredExtent } from "../
 import { chunkOfKey, firstNumber, keyRanges, keys } from "../schema/keys.ts";
 import { decodeSlice, encodeDeadSlice, encodeSlice, type SliceRecord } from "../schema/slice.ts";
 import { ChunkChanges } from "./data.ts";
-import { CitationChanges, poolOfSlice, resolveExtent } from "./slices.ts";
+import { CitationChanges, loadSlice, resolveExtent } from "./slices.ts";
 
 /** A chunk of some file: the number its chunks are kept under, and which of them. */
 export interface ChunkId {
@@ -48,17 +48,37 @@ export interface ExtentRun extends ChunkId {
   readonly extents: readonly Extent[];
 }
 
-/** The extents of a chunk that `pick` picks, as a reader needs them. */
+/**
+ * Of the extents of a chunk that `pick` picks, as a reader needs them, the longest row of one pool that nobody
+ * else cites: bytes that files share stay shared. Undefined where that is fewer than `minExtents`.
+ */
 export function readRun(
   tx: ReadTransaction,
   { data, chunk }: ChunkId,
+  minExtents: number,
   pick: (extents: readonly StoredExtent[]) => readonly StoredExtent[],
 ): ExtentRun | undefined {
-  const picked = pick(decodeExtents(tx.get(keys.chunk(data, chunk))));
-  const [first] = picked;
-  if (first === undefined) return undefined;
-  const extents = picked.map((extent) => resolveExtent(tx, extent));
-  return { data, chunk, pool: poolOfSlice(tx, first.slice), extents };
+  const all = decodeExtents(tx.get(keys.chunk(data, chunk)));
+  const citations = new Map<SliceId, number>();
+  for (const { slice } of all) citations.set(slice, (citations.get(slice) ?? 0) + 1);
+  let longest: StoredExtent[] = [];
+  let longestPool: PoolId | undefined;
+  let row: StoredExtent[] = [];
+  let rowPool: PoolId | undefined;
+  for (const extent of pick(all)) {
+    const { references, pool } = loadSlice(tx, extent.slice);
+    const own = references === citations.get(extent.slice);
+    if (!own || pool !== rowPool) row = [];
+    if (!own) continue;
+    rowPool = pool;
+    row.push(extent);
+    if (row.length <= longest.length) continue;
+    longest = row;
+    longestPool = pool;
+  }
+  if (longestPool === undefined || longest.length < minExtents) return undefined;
+  const extents = longest.map((extent) => resolveExtent(tx, extent));
+  return { data, chunk, pool: longestPool, extents };
 }
 
 /** A slice whose bytes stand on the nodes, or come along, and that nothing cites yet. */

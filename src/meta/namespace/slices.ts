@@ -1,6 +1,6 @@
 // Slices: made by a commit, counted by who cites them, left for gc when nobody does.
 import { FsError } from "../../domain/errno.ts";
-import type { PoolId, SliceId } from "../../domain/ids.ts";
+import type { SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
 import type { ExtentCommit } from "../../protocol/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
@@ -32,7 +32,8 @@ export class CitationChanges {
   }
 }
 
-function loadSlice(tx: ReadTransaction, id: SliceId): SliceRecord {
+/** @throws FsError EIO when it isn't there */
+export function loadSlice(tx: ReadTransaction, id: SliceId): SliceRecord {
   const record = tx.get(keys.slice(id));
   if (record === undefined) throw new FsError("EIO", `slice ${id} is cited but not there`);
   return decodeSlice(record);
@@ -78,11 +79,6 @@ export function resolveExtent(tx: ReadTransaction, stored: StoredExtent): Extent
     ...stored,
     location: packed ?? { id: stored.slice, pool, storedBytes, baseBytes: 0 },
   };
-}
-
-/** @throws FsError EIO when it isn't there */
-export function poolOfSlice(tx: ReadTransaction, id: SliceId): PoolId {
-  return loadSlice(tx, id).pool;
 }
 
 export function sliceExists(tx: ReadTransaction, id: SliceId): boolean {
