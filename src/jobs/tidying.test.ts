@@ -49,6 +49,22 @@ test("a file that grows by small writes is rewritten a few times, not with each 
   t.true(doneBytes < 4 * file.bytes.length, `${doneBytes} of ${file.bytes.length} rewritten`);
 });
 
+test("what a copy shares with its source stays shared, until one of them is gone", async (t) => {
+  await using world = await TidyWorld.make();
+  const [source, copy] = [await world.create(), await world.create()];
+  for (let index = 0; index < 100; index += 1) {
+    await world.write(source, 4 * KIB * index, 4 * KIB, true);
+  }
+  await world.copy(source, 0, copy, 0);
+  await runJob(world.compaction());
+  t.is((await world.extentsOf(source)).length, 100);
+  await world.unlink(source);
+  await world.collect();
+  await runJob(world.compaction());
+  t.is((await world.extentsOf(copy)).length, 1);
+  await world.check(t);
+});
+
 test("packed slices of which most are deleted are packed anew, and what they were in is collected", async (t) => {
   await using world = await TidyWorld.make();
   for (let index = 0; index < 40; index += 1) {
