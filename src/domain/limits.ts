@@ -201,7 +201,7 @@ export const COMPACT_INTERVAL_MS = 10_000;
 export const PACK_INTERVAL_MS = 10_000;
 /** Chunks or slices looked at in one step of such a walk: a millisecond or two. */
 export const WALK_STEP_RECORDS = 1024;
-/** Runs of one chunk before the walk goes on: a whole one, in blocks. One that is written to all the time could go on for ever. */
+/** Runs of one chunk before the walk goes on, since one that is written to all the time never ends. */
 export const COMPACT_RUNS_PER_WALK = 16;
 /** Fewer extents are not worth a stripe of six shards. */
 export const COMPACT_MIN_EXTENTS = 16;

@@ -6,12 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import test, { type ExecutionContext } from "ava";
-import { shell, startServer, whyNoFuse } from "../testing/fuse-harness.ts";
+import { shell, startServer, whyNoFuse, whyNoRootMount } from "../testing/fuse-harness.ts";
 import type { FuseServerOptions } from "../testing/fuse-server.ts";
 
 const NOBODY = 65534;
 const why = whyNoFuse();
-const isRoot = process.geteuid?.() === 0;
 
 /** A test with a real mount; skipped, with the reason, where there is no FUSE. */
 function mountTest(
@@ -19,7 +18,7 @@ function mountTest(
   body: (t: ExecutionContext) => Promise<void>,
   needsRoot = false,
 ): void {
-  const reason = why ?? (needsRoot && !isRoot ? "needs root" : undefined);
+  const reason = needsRoot ? whyNoRootMount() : why;
   if (reason === undefined) test.serial(title, body);
   else test.skip(`${title} (${reason})`, body);
 }

@@ -1,7 +1,7 @@
 // A demo cluster for one end-to-end test: separate processes, a real mount, a directory of its own,
 // and all of it gone when the test has ended.
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -131,6 +131,22 @@ export class E2eCluster {
 
   demo(action: string, ...args: string[]): Promise<string> {
     return this.dfs("demo", action, "--dir", this.directory, ...args);
+  }
+
+  /** Mounts it once more, at the new directory `name` of `scratch`, until `t` ends. Returns the mountpoint. */
+  async mountAgain(
+    t: Pick<ExecutionContext, "teardown">,
+    name: string,
+    ...options: string[]
+  ): Promise<string> {
+    const mountpoint = join(this.scratch, name);
+    await mkdir(mountpoint);
+    t.teardown(async () => {
+      await this.run(["umount", "--lazy", mountpoint]);
+    });
+    const logFile = join(this.scratch, `${name}.log`);
+    await this.dfs("mount", mountpoint, "-d", "--log-file", logFile, ...options);
+    return mountpoint;
   }
 
   async kill(...members: (number | string)[]): Promise<void> {

@@ -23,6 +23,12 @@ export function whyNoFuse(): string | undefined {
   return undefined;
 }
 
+/** The same for mounts of which a test needs what only root may. */
+export function whyNoRootMount(): string | undefined {
+  const isRoot = process.geteuid?.() === 0;
+  return whyNoFuse() ?? (isRoot || process.env["CI"] === "true" ? undefined : "needs root");
+}
+
 /** The same for mounts through fuse-native, an optional dependency. */
 export function whyNoFuseNative(): string | undefined {
   const reason = whyNoFuse();

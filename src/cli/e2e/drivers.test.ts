@@ -6,7 +6,7 @@ import test from "ava";
 import { FUSE_DRIVERS } from "../../fuse/driver.ts";
 import { assertBasics, assertDegradedReads } from "../../testing/e2e-basics.ts";
 import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { whyNoFuse, whyNoFuseNative } from "../../testing/fuse-harness.ts";
+import { whyNoFuse, whyNoFuseNative, whyNoRootMount } from "../../testing/fuse-harness.ts";
 
 for (const driver of FUSE_DRIVERS) {
   const why = driver === "channel" ? whyNoFuse() : whyNoFuseNative();
@@ -29,9 +29,7 @@ for (const driver of FUSE_DRIVERS) {
 }
 
 const ADDONS = fileURLToPath(new URL("../../../build", import.meta.url));
-const isRoot = process.geteuid?.() === 0;
-const whyNot =
-  whyNoFuseNative() ?? (isRoot || process.env["CI"] === "true" ? undefined : "needs root");
+const whyNot = whyNoFuseNative() ?? whyNoRootMount();
 const fallback = "where the channel isn't built, fuse-native mounts and umount(8) unmounts";
 
 (whyNot === undefined ? test.serial : test.skip)(

@@ -1,6 +1,4 @@
 // Ranges of files, nameless files, renameat2 and fsync on a real mount, as system calls show them.
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster } from "../../testing/e2e-cluster.ts";
 import { runPython } from "../../testing/e2e-python.ts";
@@ -12,16 +10,7 @@ async function run(
 ): Promise<Record<string, unknown>> {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const extra = [];
-  for (const name of directories) {
-    const mountpoint = join(cluster.scratch, name);
-    await mkdir(mountpoint);
-    t.teardown(async () => {
-      await cluster.run(["umount", "--lazy", mountpoint]);
-    });
-    const logFile = join(cluster.scratch, `${name}.log`);
-    await cluster.dfs("mount", mountpoint, "-d", "--log-file", logFile);
-    extra.push(mountpoint);
-  }
+  for (const name of directories) extra.push(await cluster.mountAgain(t, name));
   return runPython(program, cluster.mnt, ...extra);
 }
 

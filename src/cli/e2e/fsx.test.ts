@@ -1,6 +1,4 @@
 // Random operations on a real mount, byte by byte against a model; DFS_TEST_LONG=1 for the long run.
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { CHUNK_BYTES } from "../../domain/limits.ts";
 import { E2eCluster } from "../../testing/e2e-cluster.ts";
@@ -17,23 +15,6 @@ async function exercise(t: ExecutionContext, options: FsxOptions): Promise<void>
   const counts = await Fsx.run({ ...options, windowBytes: WINDOW_BYTES });
   t.log([...counts].map(([name, count]) => `${count} × ${name}`).join(", "));
   t.pass();
-}
-
-/** Another mount of the same cluster, unmounted when the test ends. */
-async function mountAgain(
-  t: ExecutionContext,
-  cluster: E2eCluster,
-  name: string,
-  ...options: string[]
-): Promise<string> {
-  const mountpoint = join(cluster.scratch, name);
-  await mkdir(mountpoint);
-  t.teardown(async () => {
-    await cluster.run(["umount", "--lazy", mountpoint]);
-  });
-  const logFile = join(cluster.scratch, `${name}.log`);
-  await cluster.dfs("mount", mountpoint, "-d", "--log-file", logFile, ...options);
-  return mountpoint;
 }
 
 test.serial("every byte reads as it was last written, over remounts too", async (t) => {
@@ -57,7 +38,7 @@ test.serial("two clients that take turns see each other's every byte at each ope
   if (LONG) t.timeout(LONG_TIMEOUT_MS);
   const seed = drawSeed(t);
   const cluster = await E2eCluster.up(t, { nodes: 3 });
-  const directories = [cluster.mnt, await mountAgain(t, cluster, "second")];
+  const directories = [cluster.mnt, await cluster.mountAgain(t, "second")];
   const common = { directories, operations: LONG ? 25_000 : 750, turnEvery: 15 };
   await exercise(t, { ...common, seed });
   await exercise(t, { ...common, seed: seed + 1, base: ACROSS_CHUNKS });
@@ -67,6 +48,6 @@ test.serial("with the write-back cache of the kernel no byte is different", asyn
   if (LONG) t.timeout(LONG_TIMEOUT_MS);
   const seed = drawSeed(t);
   const cluster = await E2eCluster.up(t, { nodes: 3, mount: false });
-  const directories = [await mountAgain(t, cluster, "writeback", "-o", "writeback")];
+  const directories = [await cluster.mountAgain(t, "writeback", "-o", "writeback")];
   await exercise(t, { directories, seed, operations: LONG ? 50_000 : 1500, base: ACROSS_CHUNKS });
 });

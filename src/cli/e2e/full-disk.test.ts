@@ -1,14 +1,14 @@
 // Full disks: of the metadata server and of the storage nodes. What is there is read and can be deleted,
 // and room that is made is used again.
-import { cp, mkdir, readFile, rm } from "node:fs/promises";
+import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { whyNoRootMount } from "../../testing/fuse-harness.ts";
 
-const isRoot = process.geteuid?.() === 0;
-const mustRun = isRoot || process.env["CI"] === "true";
-const rootTest = mustRun ? test : test.skip;
-const title = (promise: string): string => `${promise}${mustRun ? "" : " (needs root)"}`;
+const why = whyNoRootMount();
+const rootTest = why === undefined ? test : test.skip;
+const title = (promise: string): string => `${promise}${why === undefined ? "" : ` (${why})`}`;
 
 /** Puts what lies in `directory` on a disk of its own of `sizeMib`; nothing may have it open. */
 async function giveOwnDisk(
@@ -123,10 +123,7 @@ rootTest(
     await giveOwnDisk(t, cluster, node.data, 160);
     await cluster.start(1);
     await cluster.waitForUpNodes(1);
-    const mountpoint = join(cluster.scratch, "m");
-    await mkdir(mountpoint);
-    await cluster.dfs("mount", mountpoint, "-d");
-    t.teardown(() => cluster.run(["umount", "--lazy", mountpoint]));
+    const mountpoint = await cluster.mountAgain(t, "m");
     const run = async (script: string): Promise<string> => {
       const { stdout, stderr } = await cluster.run(["-c", script], { program: "bash" });
       return `${stdout}${stderr}`.trim();

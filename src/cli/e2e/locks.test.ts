@@ -1,7 +1,7 @@
 // flock and fcntl locks between programs on two mounts, as the kernel and the C library show them.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { type ExecutionContext } from "ava";
@@ -100,10 +100,7 @@ class Locker {
 test.serial("locks hold between two clients as between two programs on one machine", async (t) => {
   t.timeout(300_000);
   const cluster = await E2eCluster.up(t, { nodes: 1 });
-  const other = join(cluster.scratch, "other");
-  await mkdir(other);
-  await cluster.dfs("mount", other, "-d");
-  t.teardown(() => cluster.run(["umount", "--lazy", other]));
+  const other = await cluster.mountAgain(t, "other");
   const a = await Locker.start(t, cluster.mnt);
   const b = await Locker.start(t, other);
   for (const locker of [a, b]) t.is(await locker.do("open f file"), "ok");
@@ -203,10 +200,7 @@ print(db.execute("select value from counter").fetchone()[0], db.execute("select 
 test.serial("sqlite counts right with writers on two clients", async (t) => {
   t.timeout(300_000);
   const cluster = await E2eCluster.up(t, { nodes: 1 });
-  const other = join(cluster.scratch, "other");
-  await mkdir(other);
-  await cluster.dfs("mount", other, "-d");
-  t.teardown(() => cluster.run(["umount", "--lazy", other]));
+  const other = await cluster.mountAgain(t, "other");
   const python = async (script: string, ...args: string[]): Promise<string> => {
     const { code, stdout, stderr } = await cluster.run(["-c", script, ...args], {
       program: "python3",

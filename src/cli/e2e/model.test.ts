@@ -1,7 +1,6 @@
 // Random system calls on real mounts, each compared with the reference model: over remounts, crashes of the client and
 // of the metadata server, and by two clients in turns. DFS_TEST_LONG=1 for the long run; how to replay stands in
 // src/testing/model/commands.ts.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
@@ -210,13 +209,7 @@ test.serial(
 test.serial("two clients in turns do what the reference model does", async (t) => {
   t.timeout(TIMEOUT_MS);
   const cluster = await E2eCluster.up(t, { nodes: 3 });
-  const second = join(cluster.scratch, "second");
-  await mkdir(second);
-  t.teardown(async () => {
-    await cluster.run(["umount", "--lazy", second]);
-  });
-  const logFile = join(cluster.scratch, "second.log");
-  await cluster.dfs("mount", second, "-d", "--log-file", logFile);
+  const second = await cluster.mountAgain(t, "second");
   await using mounts = new Mounts(cluster, [cluster.mnt, second]);
   const events = [eventCommand("turn", (model) => mounts.takeTurn(model))];
   await exercise(t, mounts, { runs: LONG ? 100 : 8, maxCommands: 200, events });

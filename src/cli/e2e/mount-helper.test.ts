@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { whyNoFuse } from "../../testing/fuse-harness.ts";
+import { whyNoRootMount } from "../../testing/fuse-harness.ts";
 
 const HELPER = fileURLToPath(new URL("../../../bin/mount.dfs", import.meta.url));
-const isRoot = process.geteuid?.() === 0;
-const why = whyNoFuse() ?? (isRoot || process.env["CI"] === "true" ? undefined : "needs root");
+const why = whyNoRootMount();
 
 function rootTest(title: string, body: (t: ExecutionContext) => Promise<void>): void {
   if (why === undefined) test.serial(title, body);

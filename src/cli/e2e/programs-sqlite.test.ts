@@ -1,5 +1,4 @@
 // SQLite's own program in a mount, and in two at once.
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import {
@@ -34,10 +33,7 @@ programTest(
   ["sqlite3"],
   "sqlite3: writers on two clients see each other's commits",
   async (t) => {
-    const other = join(cluster().scratch, "other-mnt");
-    await mkdir(other);
-    t.teardown(() => cluster().run(["umount", "--lazy", other]));
-    await cluster().dfs("mount", other, "-d", "--log-file", join(cluster().scratch, "other.log"));
+    const other = await cluster().mountAgain(t, "other-mnt");
     const result = await runScript(cluster(), "sqlite-clients", join(cluster().mnt, "clients"), {
       OTHER: join(other, "clients"),
     });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import anyTest, { type ExecutionContext, type TestFn } from "ava";
 import { E2eCluster, Teardowns } from "../../testing/e2e-cluster.ts";
 import { runPython } from "../../testing/e2e-python.ts";
+import { whyNoRootMount } from "../../testing/fuse-harness.ts";
 
 interface Context {
   cluster: E2eCluster;
@@ -19,12 +20,8 @@ test.before(async (t) => {
   const end = new Teardowns();
   t.context.end = end;
   const cluster = await E2eCluster.up(end, { nodes: 1 });
-  const second = join(cluster.scratch, "second");
-  await mkdir(second);
-  end.teardown(() => cluster.run(["umount", "--lazy", second]));
-  const logFile = join(cluster.scratch, "second.log");
   const forAll = process.geteuid?.() === 0 ? ["-o", "allow_other"] : [];
-  await cluster.dfs("mount", second, "-d", "--log-file", logFile, ...forAll);
+  const second = await cluster.mountAgain(end, "second", ...forAll);
   Object.assign(t.context, { cluster, second });
 });
 
@@ -149,8 +146,7 @@ tell("lines", len(lines)); tell("different lines", len(set(lines)))
   t.deepEqual(said, { lines: 1000, "different lines": 1000 });
 });
 
-const mustRun = process.geteuid?.() === 0 || process.env["CI"] === "true";
-const rootTest = mustRun ? test.serial : test.skip;
+const rootTest = whyNoRootMount() === undefined ? test.serial : test.skip;
 
 rootTest("ACLs hold for users and groups, with masks and defaults", async (t) => {
   const said = await run(

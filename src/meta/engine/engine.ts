@@ -37,7 +37,10 @@ export interface Engine extends AsyncDisposable {
    * when it also survives a power cut (many share one flush).
    */
   transact<T>(callback: (tx: Transaction) => T, options?: { durable?: boolean }): Promise<T>;
-  /** False while so little space is left that only what shrinks the store should be asked for. */
+  /**
+   * False while so little space is left that only what shrinks the store should be asked for; asking then
+   * makes the store see to it that what was deleted becomes room.
+   */
   hasRoom(): boolean;
   /** From now on a commit that finds no space fails instead of waiting for some: the process is to end. */
   endWaits(): void;
