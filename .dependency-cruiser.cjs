@@ -1,12 +1,14 @@
-// Layers of ARCHITECTURE.md: a file imports strictly downward; siblings of one rank never import each other.
+// Layers of ARCHITECTURE.md: a file imports strictly downward; siblings of one rank never import
+// each other.
 const ranks = [
   ["domain"],
   ["platform", "codec", "placement"],
   ["auth", "observability"],
   ["protocol"],
-  ["meta", "storage", "client"],
+  ["meta", "storage", "stripes"],
   ["vfs", "jobs"],
-  ["fuse", "console", "gateway"],
+  ["fuse", "files"],
+  ["rest", "gateway", "console"],
   ["app"],
   ["cli"],
 ];

@@ -7,10 +7,10 @@
           "OS=='linux'",
           {
             "sources": [
-              "src/fuse/channel/native/channel.c",
-              "src/fuse/channel/native/replies.c",
-              "src/fuse/channel/native/notifier.c",
-              "src/fuse/channel/native/mount.c"
+              "src/fuse/addon/channel.c",
+              "src/fuse/addon/replies.c",
+              "src/fuse/addon/notifier.c",
+              "src/fuse/addon/mount.c"
             ],
             "defines": ["_GNU_SOURCE", "NAPI_VERSION=8"],
             "cflags": ["-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-std=c11"]

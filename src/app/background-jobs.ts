@@ -1,6 +1,6 @@
-// The metadata server's background work: repair, gc, compaction and packing, over the nodes. Changes of the
-// map wake repair.
-import { StripeBlockStore } from "../client/stripe-block-store.ts";
+// The metadata server's background work: repair, gc, compaction and packing, over the nodes.
+// Changes of the map wake repair.
+import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
 import { CompactionJob } from "../jobs/compaction-job.ts";
 import { GcJob } from "../jobs/gc-job.ts";
@@ -10,12 +10,12 @@ import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import type { Namespace } from "../meta/namespace/namespace.ts";
-import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../domain/limits.ts";
+import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
-import { HttpShardService } from "../protocol/shard-http-client.ts";
+import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
-import { EngineSliceLedger } from "./slice-ledger.ts";
+import { EngineSliceLedger } from "./engine-slice-ledger.ts";
 
 /** Other paces than usual, for tests. */
 export interface JobTimings {

@@ -1,14 +1,14 @@
-// Composes a client: one session with the metadata server, stripes on the nodes, and the VFS on top.
-// Used by the mount and by the commands that read and write without one.
-import type { BlockStore } from "../client/block-store.ts";
-import { StripeBlockStore } from "../client/stripe-block-store.ts";
+// Composes a client: one session with the metadata server, stripes on the nodes, and the VFS on
+// top. Used by the mount and by the commands that read and write without one.
+import type { BlockStore } from "../stripes/block-store.ts";
+import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapHistory } from "../domain/cluster-map.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
-import type { MetaSession } from "../protocol/meta-service.ts";
-import { connectMetaSession } from "../protocol/meta-session-client.ts";
-import { HttpShardService } from "../protocol/shard-http-client.ts";
-import { DfsVfs } from "../vfs/dfs-vfs.ts";
+import type { MetaSession } from "../protocol/meta/meta-service.ts";
+import { connectMetaSession } from "../protocol/meta/meta-session-client.ts";
+import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+import { DfsVfs } from "../vfs/open/dfs-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
 
 export interface ClientSessionOptions {

@@ -1,6 +1,6 @@
 // The view that compaction and packing have of the data, over the metadata engine.
 import type { PoolId, SliceId } from "../domain/ids.ts";
-import { COMPACT_MIN_EXTENTS, WALK_STEP_RECORDS } from "../domain/limits.ts";
+import { COMPACT_MIN_EXTENTS, WALK_STEP_RECORDS } from "../jobs/limits.ts";
 import type {
   ChunkId,
   DataLedger,

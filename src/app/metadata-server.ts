@@ -7,28 +7,25 @@ import { LoginThrottle } from "../auth/login-throttle.ts";
 import { Passwords } from "../auth/passwords.ts";
 import { FsError } from "../domain/errno.ts";
 import { DEFAULT_POOL } from "../domain/ids.ts";
-import {
-  DEFAULT_PG_COUNT,
-  HEARTBEAT_INTERVAL_MS,
-  NODE_DOWN_AFTER_MS,
-  NODE_OUT_AFTER_MS,
-  SESSION_DEAD_AFTER_MS,
-} from "../domain/limits.ts";
+import { DEFAULT_PG_COUNT } from "../domain/format.ts";
+import { HEARTBEAT_INTERVAL_MS } from "../domain/limits.ts";
+import { NODE_DOWN_AFTER_MS, NODE_OUT_AFTER_MS } from "../meta/cluster/limits.ts";
+import { SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
 import { formatCluster } from "../meta/cluster/cluster-records.ts";
 import { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
 import { Namespace } from "../meta/namespace/namespace.ts";
-import { EngineAccountStore } from "../meta/server/account-store.ts";
-import { createHttpApp } from "../meta/server/http-app.ts";
-import { MetaRpcHost } from "../meta/server/meta-rpc-host.ts";
+import { EngineAccountStore } from "../meta/accounts/account-store.ts";
+import { createHttpApp } from "../rest/http-app.ts";
+import { MetaRpcHost } from "../meta/session/meta-rpc-host.ts";
 import { endJobSessions } from "../meta/session/job-session.ts";
 import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
-import { RpcServer } from "../protocol/rpc/rpc-server.ts";
+import { RpcServer } from "../protocol/meta/rpc-server.ts";
 import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -57,7 +54,10 @@ export interface MetadataServerOptions {
 
 export interface RunningMetadataServer {
   readonly url: string;
-  /** Rejects when the store has failed, as on a full disk: a new process finds all that was acknowledged. */
+  /**
+   * Rejects when the store has failed, as on a full disk: a new process finds all that was
+   * acknowledged.
+   */
   readonly failed: Promise<never>;
   /** Answers what is pending, makes everything durable, stops. */
   close(): Promise<void>;

@@ -6,19 +6,19 @@ import test, { type ExecutionContext } from "ava";
 import { StripeCodec } from "../codec/stripe-codec.ts";
 import { isFsError } from "../domain/errno.ts";
 import type { ShardId } from "../domain/ids.ts";
-import { CELL_BYTES } from "../domain/limits.ts";
+import { CELL_BYTES } from "../domain/format.ts";
 import { silentLog } from "../observability/log.ts";
-import { HttpShardService } from "../protocol/shard-http-client.ts";
-import type { ShardPayload, ShardSource } from "../protocol/shard-service.ts";
-import { FakeMetaApi } from "../testing/fake-meta-api.ts";
-import { flipByte, makeTempDir, shardFile } from "../testing/shard-node.ts";
+import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+import type { ShardPayload, ShardSource } from "../protocol/shard/shard-service.ts";
+import { FakeMetaApi } from "../testing/meta/fake-meta-api.ts";
+import { flipByte, makeTempDir, shardFile } from "../testing/shard/shard-node.ts";
 import {
   payloadOf,
   readShard,
   rejectsWith,
   shardId,
-} from "../testing/shard-service-conformance.ts";
-import { startNodeProcess } from "../testing/storage-node-process.ts";
+} from "../testing/shard/shard-service-conformance.ts";
+import { startNodeProcess } from "../testing/shard/storage-node-process.ts";
 import { startStorageNode, type RunningNode, type StorageNodeOptions } from "./storage-node.ts";
 
 async function tempDir(t: ExecutionContext): Promise<string> {

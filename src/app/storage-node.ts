@@ -7,18 +7,18 @@ import { StripeCodec } from "../codec/stripe-codec.ts";
 import { isFsError } from "../domain/errno.ts";
 import { formatShardId, type NodeId, type ShardId } from "../domain/ids.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
-import { MAX_REBUILDS, SCRUB_BYTES_PER_SECOND } from "../domain/limits.ts";
+import { MAX_REBUILDS, SCRUB_BYTES_PER_SECOND } from "../storage/shards/limits.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
-import { HttpShardService } from "../protocol/shard-http-client.ts";
-import { DataLock } from "../storage/data-lock.ts";
-import { MetaRegistrar } from "../storage/meta-registrar.ts";
-import { NodeIdentity } from "../storage/node-identity.ts";
-import { NodeServer } from "../storage/node-server.ts";
-import { Scrubber } from "../storage/scrubber.ts";
-import type { RebuildTools } from "../storage/shard-rebuild.ts";
-import { createShardApp } from "../storage/shard-server.ts";
-import { ShardStore } from "../storage/shard-store.ts";
+import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+import { DataLock } from "../storage/membership/data-lock.ts";
+import { MetaRegistrar } from "../storage/membership/meta-registrar.ts";
+import { NodeIdentity } from "../storage/membership/node-identity.ts";
+import { NodeServer } from "../storage/http/node-server.ts";
+import { Scrubber } from "../storage/shards/scrubber.ts";
+import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
+import { createShardApp } from "../storage/http/shard-server.ts";
+import { ShardStore } from "../storage/shards/shard-store.ts";
 
 export interface StorageNodeOptions {
   /** Base URL of the metadata server. */
@@ -79,11 +79,11 @@ class Parts {
 }
 
 /**
- * Suits V8's collector to a node, whose garbage is request heads and spent body chunks that die young.
- * The young generation keeps its first size, 1 MiB a half: growth bought no time and cost 40 of 180
- * MiB. It is collected on this thread alone: helpers wait for one another where nodes share cores
- * (single-threaded, a node took a fifth more shards a second on a busy machine, as many on an idle
- * one). The growth factor has no effect on the command line; other collector flags must not be
+ * Suits V8's collector to a node, whose garbage is request heads and spent body chunks that die
+ * young. The young generation keeps its first size, 1 MiB a half: growth bought no time and cost 40
+ * of 180 MiB. It is collected on this thread alone: helpers wait for one another where nodes share
+ * cores (single-threaded, a node took a fifth more shards a second on a busy machine, as many on an
+ * idle one). The growth factor has no effect on the command line; other collector flags must not be
  * changed while V8 runs, these two are read anew at each collection.
  */
 function suitCollector(): void {
@@ -99,7 +99,7 @@ async function assemble(options: StorageNodeOptions, parts: Parts): Promise<Runn
   const { capacityBytes, zone, weight } = options;
   await identity.keepSettings({ capacityBytes, zone, weight });
   const peers = parts.add(new Peers());
-  const link = new MetaLink(log);
+  const link = new DamageRelay(log);
   const store = parts.add(await openStore(dataDir, identity, peers, link));
   const notReady = (): string | undefined =>
     link.registrar?.registered === true ? undefined : "not registered yet";
@@ -135,7 +135,7 @@ async function assemble(options: StorageNodeOptions, parts: Parts): Promise<Runn
 }
 
 /** The registrar once there is one: the store, which may find damage, is opened before it. */
-class MetaLink {
+class DamageRelay {
   registrar: MetaRegistrar | undefined;
   readonly #log: Log;
 
@@ -153,7 +153,7 @@ function openStore(
   directory: string,
   identity: NodeIdentity,
   peers: Peers,
-  link: MetaLink,
+  link: DamageRelay,
 ): Promise<ShardStore> {
   const { capacityBytes } = identity.settings;
   return ShardStore.open({

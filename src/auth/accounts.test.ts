@@ -1,11 +1,7 @@
 import test from "ava";
-import {
-  LOGIN_FREE_ATTEMPTS,
-  MAX_PASSWORD_BYTES,
-  TOKEN_USE_RESOLUTION_MS,
-} from "../domain/limits.ts";
+import { LOGIN_FREE_ATTEMPTS, MAX_PASSWORD_BYTES, TOKEN_USE_RESOLUTION_MS } from "./limits.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
-import { EngineAccountStore } from "../meta/server/account-store.ts";
+import { EngineAccountStore } from "../meta/accounts/account-store.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { Accounts } from "./accounts.ts";
 import { LoginThrottle } from "./login-throttle.ts";

@@ -6,7 +6,7 @@ import type { Role } from "./role.ts";
 import { hashToken, mintToken } from "./token.ts";
 import { checkUserName, isUserName } from "./user-name.ts";
 import { FsError } from "../domain/errno.ts";
-import { MAX_TOKENS_PER_USER, TOKEN_USE_RESOLUTION_MS } from "../domain/limits.ts";
+import { MAX_TOKENS_PER_USER, TOKEN_USE_RESOLUTION_MS } from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
 
 export interface UserRecord {

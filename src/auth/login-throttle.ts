@@ -1,5 +1,5 @@
 // Slows down guessing: after a few wrong passwords of a user from an address, more have to wait.
-import { LOGIN_FREE_ATTEMPTS, LOGIN_MAX_WAIT_MS, MAX_LOGIN_TRACKED } from "../domain/limits.ts";
+import { LOGIN_FREE_ATTEMPTS, LOGIN_MAX_WAIT_MS, MAX_LOGIN_TRACKED } from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
 
 const FIRST_WAIT_MS = 1000;

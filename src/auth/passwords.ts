@@ -7,7 +7,7 @@ import {
   MAX_PASSWORD_BYTES,
   MAX_QUEUED_HASHES,
   MIN_PASSWORD_CHARS,
-} from "../domain/limits.ts";
+} from "./limits.ts";
 
 const require = createRequire(import.meta.url);
 

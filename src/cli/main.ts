@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { COMMANDS } from "./command-table.ts";
-import { describeError, EXIT, exitCodeOf, type ExitCode } from "./exit-codes.ts";
-import { reportFailure } from "./readiness.ts";
+import { describeError, EXIT, exitCodeOf, type ExitCode } from "./terminal/exit-codes.ts";
+import { reportFailure } from "./process/readiness.ts";
 
 async function readVersion(): Promise<string> {
   const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");

@@ -2,9 +2,11 @@
 // faults, not against forgers.
 import { crc32 } from "node:zlib";
 import { cellCount } from "../domain/layout.ts";
-import { CELL_BYTES } from "../domain/limits.ts";
+import { CELL_BYTES } from "../domain/format.ts";
 
-/** CRC-32 (ISO 3309, as zlib.crc32) of each 64 KiB cell of `bytes`, the last one perhaps shorter. */
+/**
+ * CRC-32 (ISO 3309, as zlib.crc32) of each 64 KiB cell of `bytes`, the last one perhaps shorter.
+ */
 export function cellCrcs(bytes: Uint8Array): Uint32Array {
   const crcs = new Uint32Array(cellCount(bytes.length));
   for (let cell = 0; cell < crcs.length; cell++) crcs[cell] = crcOfCell(bytes, cell);

@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { FsError } from "../domain/errno.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
-import { MAX_DATA_SHARDS, MAX_PARITY_SHARDS } from "../domain/limits.ts";
+import { MAX_DATA_SHARDS, MAX_PARITY_SHARDS } from "../domain/format.ts";
 
 interface Addon {
   create(k: number, m: number): Uint8Array;
@@ -24,7 +24,9 @@ interface Addon {
 // The cast states what the addon's README documents; it ships no types.
 const addon = createRequire(import.meta.url)("@ronomon/reed-solomon") as Addon;
 
-/** Codes rows of one policy. Slots are bits in `sources` and `targets`, bit 0 the first data shard. */
+/**
+ * Codes rows of one policy. Slots are bits in `sources` and `targets`, bit 0 the first data shard.
+ */
 export class RowCoder {
   readonly #policy: CodingPolicy;
   readonly #context: Uint8Array;

@@ -1,7 +1,7 @@
-// Scratch rows: the addon wants a row's pieces end to end, and there are only so many of them, which
-// bounds how many rows are being coded at once.
+// Scratch rows: the addon wants a row's pieces end to end, and there are only so many of them,
+// which bounds how many rows are being coded at once.
 import type { CodingPolicy } from "../domain/layout.ts";
-import { CELL_BYTES } from "../domain/limits.ts";
+import { CELL_BYTES } from "../domain/format.ts";
 
 /** Room for one row: k data pieces and m parity pieces of up to a cell each. */
 export interface ScratchRow {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { FsError } from "../domain/errno.ts";
 import { shardSizeBytes } from "../domain/layout.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
-import { BLOCK_BYTES, CELL_BYTES } from "../domain/limits.ts";
+import { BLOCK_BYTES, CELL_BYTES } from "../domain/format.ts";
 import { cellCrcs, corruptCells, StripeCodec } from "./stripe-codec.ts";
 import type { Stripe } from "./stripe-codec.ts";
 
@@ -43,7 +43,9 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/** Rebuilds `lost` from `kept` in bytes [begin, end) of the shards; true when all come out right. */
+/**
+ * Rebuilds `lost` from `kept` in bytes [begin, end) of the shards; true when all come out right.
+ */
 async function rebuilds(
   codec: StripeCodec,
   shards: readonly Uint8Array[],

@@ -3,13 +3,9 @@
 import { crc32 } from "node:zlib";
 import { cellCount, shardSizeBytes } from "../domain/layout.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
-import {
-  BLOCK_BYTES,
-  CELL_BYTES,
-  MAX_CODEC_POOL_BYTES,
-  MAX_CODING_ROWS_IN_FLIGHT,
-} from "../domain/limits.ts";
-import { BufferPool } from "./buffer-pool.ts";
+import { BLOCK_BYTES, CELL_BYTES } from "../domain/format.ts";
+import { MAX_CODEC_POOL_BYTES, MAX_CODING_ROWS_IN_FLIGHT } from "./limits.ts";
+import { ScratchPool } from "./scratch-pool.ts";
 import { RowCoder } from "./reed-solomon.ts";
 import { RowPool } from "./row-pool.ts";
 import type { ScratchRow } from "./row-pool.ts";
@@ -19,7 +15,9 @@ import type { Slots } from "./slots.ts";
 export { cellCrcs, corruptCells } from "./cells.ts";
 
 export interface Stripe {
-  /** By slot, k + m of them, all of one size; data shards view the block where nothing is padded. */
+  /**
+   * By slot, k + m of them, all of one size; data shards view the block where nothing is padded.
+   */
   readonly shards: readonly Uint8Array[];
   /** By slot, the CRC-32 of each cell. */
   readonly cellCrcs: readonly Uint32Array[];
@@ -44,7 +42,7 @@ export class StripeCodec {
   readonly policy: CodingPolicy;
   readonly #coder: RowCoder;
   readonly #rows: RowPool;
-  readonly #buffers = new BufferPool(MAX_CODEC_POOL_BYTES);
+  readonly #buffers = new ScratchPool(MAX_CODEC_POOL_BYTES);
 
   /** @throws FsError EINVAL when the policy is outside the limits (m = 0 is) */
   constructor(policy: CodingPolicy) {

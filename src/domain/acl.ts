@@ -1,5 +1,5 @@
-// POSIX access control lists as they travel in extended attributes (linux/posix_acl_xattr.h, version 2).
-// What they allow is decided elsewhere.
+// POSIX access control lists as they travel in extended attributes (linux/posix_acl_xattr.h,
+// version 2). What they allow is decided elsewhere.
 import { FsError } from "./errno.ts";
 
 export const ACL_ACCESS = "system.posix_acl_access";

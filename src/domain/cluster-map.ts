@@ -40,7 +40,9 @@ export interface MapHistory {
   readonly older: readonly ClusterMap[];
 }
 
-/** @throws RangeError when the map has no such pool (a broken invariant: pools are never removed). */
+/**
+ * @throws RangeError when the map has no such pool (a broken invariant: pools are never removed).
+ */
 export function poolOf(map: ClusterMap, id: PoolId): Pool {
   const pool = map.pools.find((candidate) => candidate.id === id);
   if (pool === undefined) throw new RangeError(`cluster map ${map.epoch} has no pool ${id}`);

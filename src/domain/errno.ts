@@ -1,4 +1,5 @@
-// Errors that cross layers and process edges: one class, named by errno, translated once at each edge.
+// Errors that cross layers and process edges: one class, named by errno, translated once at each
+// edge.
 
 /** Linux errno numbers (asm-generic/errno.h) of every error this project raises. */
 export const ERRNO = {

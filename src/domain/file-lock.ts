@@ -1,8 +1,8 @@
 // Vocabulary of advisory locks: flock(2) and fcntl(2). Offsets are 64-bit, hence bigint.
 
 /**
- * Who holds or wants a lock, within one session: 64 bits as 16 hex digits. For fcntl a process (or an
- * open file description, F_OFD_SETLK), for flock an open file description.
+ * Who holds or wants a lock, within one session: 64 bits as 16 hex digits. For fcntl a process (or
+ * an open file description, F_OFD_SETLK), for flock an open file description.
  */
 export type LockOwner = string & { readonly lockOwner: unique symbol };
 

@@ -21,7 +21,9 @@ export type Name = Brand<string, "Name">;
 export const ROOT_INO = 1 as Ino;
 export const DEFAULT_POOL = 1 as PoolId;
 
-/** One piece of a stripe. `pg` follows from (slice, index) and the pool; nodes group shards by it. */
+/**
+ * One piece of a stripe. `pg` follows from (slice, index) and the pool; nodes group shards by it.
+ */
 export interface ShardId {
   readonly pool: PoolId;
   readonly pg: number;

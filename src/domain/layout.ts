@@ -1,6 +1,6 @@
 // How a file's bytes are cut: chunks, slices, blocks, shards, cells. Pure arithmetic.
 import type { PoolId, SliceId } from "./ids.ts";
-import { BLOCK_BYTES, CELL_BYTES, CHUNK_BYTES } from "./limits.ts";
+import { BLOCK_BYTES, CELL_BYTES, CHUNK_BYTES } from "./format.ts";
 
 /** A coding policy: any k of a stripe's k + m shards give the block back. */
 export interface CodingPolicy {

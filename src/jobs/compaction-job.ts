@@ -1,7 +1,7 @@
-// Compaction: extents of a chunk that became many and small are put into one slice. It walks all chunks
-// again and again, at a pace that leaves most of the time to others.
-import type { BlockStore } from "../client/block-store.ts";
-import { COMPACT_INTERVAL_MS, COMPACT_RUNS_PER_WALK } from "../domain/limits.ts";
+// Compaction: extents of a chunk that became many and small are put into one slice. It walks all
+// chunks again and again, at a pace that leaves most of the time to others.
+import type { BlockStore } from "../stripes/block-store.ts";
+import { COMPACT_INTERVAL_MS, COMPACT_RUNS_PER_WALK } from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import { pickFragmented } from "./compaction-plan.ts";
 import type { ChunkId, DataLedger } from "./data-ledger.ts";
@@ -46,7 +46,8 @@ export class CompactionJob implements Job {
     const first = this.#queue.shift();
     if (first !== undefined) {
       const { chunk, runsLeft } = first;
-      // Another run of the chunk may be worth it; one that couldn't be moved waits for the next walk.
+      // Another run of the chunk may be worth it; one that couldn't be moved waits for the next
+      // walk.
       const moved = await this.#compact(chunk, signal);
       if (moved && runsLeft > 1) this.#queue.push({ chunk, runsLeft: runsLeft - 1 });
     } else if (this.#walked) {

@@ -1,12 +1,14 @@
-// Which extents of a chunk are worth putting into one slice. Pure: from positions and lengths alone.
-import { BLOCK_BYTES, COMPACT_MIN_EXTENTS, COMPACT_WORTH_BYTES } from "../domain/limits.ts";
+// Which extents of a chunk are worth putting into one slice. Pure: from positions and lengths
+// alone.
+import { BLOCK_BYTES } from "../domain/format.ts";
+import { COMPACT_MIN_EXTENTS, COMPACT_WORTH_BYTES } from "./limits.ts";
 import type { StoredExtent } from "../meta/schema/extents.ts";
 
 /**
- * The run of at most a block that gains most. An extent fewer is worth rewriting COMPACT_WORTH_BYTES,
- * so a run is worth it where its extents are shorter than that on average; one behind a hole stays an
- * extent. One at the edge as long as all others together stays out, else a file that grows by small
- * writes would be rewritten with each.
+ * The run of at most a block that gains most. An extent fewer is worth rewriting
+ * COMPACT_WORTH_BYTES, so a run is worth it where its extents are shorter than that on average; one
+ * behind a hole stays an extent. One at the edge as long as all others together stays out, else a
+ * file that grows by small writes would be rewritten with each.
  * @param extents in order of position
  */
 export function pickFragmented(extents: readonly StoredExtent[]): readonly StoredExtent[] {

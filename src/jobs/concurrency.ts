@@ -1,6 +1,8 @@
 // Bounded concurrency over a list: the only way jobs fan out.
 
-/** Runs `work` on each item, at most `limit` at once. The first error stops the rest and is thrown. */
+/**
+ * Runs `work` on each item, at most `limit` at once. The first error stops the rest and is thrown.
+ */
 export async function forEachBounded<T>(
   items: Iterable<T>,
   limit: number,

@@ -1,5 +1,6 @@
 import test from "ava";
-import { BLOCK_BYTES, DEAD_SLICE_GRACE_MS } from "../domain/limits.ts";
+import { BLOCK_BYTES } from "../domain/format.ts";
+import { DEAD_SLICE_GRACE_MS } from "./limits.ts";
 import { DEFAULT_POOL, type SliceId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { GcJob } from "./gc-job.ts";

@@ -5,9 +5,9 @@ import {
   GC_INTERVAL_MS,
   GC_REAP_PER_STEP,
   GC_SLICES_PER_STEP,
-} from "../domain/limits.ts";
+} from "./limits.ts";
 import { blockCount, blockLengthBytes, type BlockRef } from "../domain/layout.ts";
-import type { BlockStore } from "../client/block-store.ts";
+import type { BlockStore } from "../stripes/block-store.ts";
 import type { Job, JobCounts } from "./job.ts";
 import type { DeadSlice, SliceLedger } from "./slice-ledger.ts";
 

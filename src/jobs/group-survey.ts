@@ -1,7 +1,8 @@
-// Which shards of a placement group stand on which nodes: the picture every repair decision starts from.
+// Which shards of a placement group stand on which nodes: the picture every repair decision starts
+// from.
 import type { MapNode, Pool } from "../domain/cluster-map.ts";
 import type { NodeId, ShardId, SliceId } from "../domain/ids.ts";
-import type { ShardService } from "../protocol/shard-service.ts";
+import type { ShardService } from "../protocol/shard/shard-service.ts";
 
 export type NodeShards = (node: MapNode) => ShardService;
 
@@ -18,7 +19,9 @@ export interface GroupSurvey {
   unreachable: NodeId[];
 }
 
-/** Lists the group on every node given. Nodes that don't answer are named, not waited for for ever. */
+/**
+ * Lists the group on every node given. Nodes that don't answer are named, not waited for for ever.
+ */
 export async function surveyGroup(
   pool: Pool,
   pg: number,

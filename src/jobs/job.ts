@@ -1,7 +1,8 @@
-// What a background job is, and the loop that runs one: passes when woken or due, backing off on errors.
+// What a background job is, and the loop that runs one: passes when woken or due, backing off on
+// errors.
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../observability/log.ts";
-import { JOB_IDLE_SHARE, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "../domain/limits.ts";
+import { JOB_IDLE_SHARE, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "./limits.ts";
 
 /** "more" asks for another pass at once, "later" for one when things may have got better. */
 export type PassOutcome = "done" | "more" | "later" | { readonly againAfterMs: number };

@@ -1,9 +1,10 @@
-// Packing: inline bytes that have stayed for a while move from the metadata into shared slices of up to a
-// block. Shared slices that are mostly dead are packed anew, so that at most half of them is waste.
-import type { BlockStore } from "../client/block-store.ts";
+// Packing: inline bytes that have stayed for a while move from the metadata into shared slices of
+// up to a block. Shared slices that are mostly dead are packed anew, so that at most half of them
+// is waste.
+import type { BlockStore } from "../stripes/block-store.ts";
 import type { PoolId, SliceId } from "../domain/ids.ts";
+import { BLOCK_BYTES } from "../domain/format.ts";
 import {
-  BLOCK_BYTES,
   MAX_PACK_MEMBERS,
   MAX_PACKS_WATCHED,
   PACK_AFTER_MS,
@@ -11,7 +12,7 @@ import {
   PACK_MIN_BYTES,
   PACK_MIN_SLICE_BYTES,
   PACK_MIN_WASTE_BYTES,
-} from "../domain/limits.ts";
+} from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { DataLedger, SmallSlice } from "./data-ledger.ts";
 import { paceAfter, type Job, type JobCounts, type PassOutcome } from "./job.ts";

@@ -1,9 +1,11 @@
-// Gathers bytes that lie in many slices into one buffer, reading what lies close together in one go.
-import type { BlockStore } from "../client/block-store.ts";
+// Gathers bytes that lie in many slices into one buffer, reading what lies close together in one
+// go.
+import type { BlockStore } from "../stripes/block-store.ts";
 import { FsError } from "../domain/errno.ts";
 import type { BlockRef, SliceLocation } from "../domain/layout.ts";
 import { blockLengthBytes } from "../domain/layout.ts";
-import { BLOCK_BYTES, GATHER_GAP_BYTES, GATHER_READS_AT_ONCE } from "../domain/limits.ts";
+import { BLOCK_BYTES } from "../domain/format.ts";
+import { GATHER_GAP_BYTES, GATHER_READS_AT_ONCE } from "./limits.ts";
 import { forEachBounded } from "./concurrency.ts";
 
 /** `lengthBytes` of a slice from `offInSlice` on. */
@@ -26,8 +28,8 @@ interface BlockParts {
 }
 
 /**
- * Fills `target` with the pieces, one after the other. Beside it at most GATHER_READS_AT_ONCE blocks
- * of memory are in use. @throws FsError EIO where bytes can't be had
+ * Fills `target` with the pieces, one after the other. Beside it at most GATHER_READS_AT_ONCE
+ * blocks of memory are in use. @throws FsError EIO where bytes can't be had
  */
 export async function readPieces(
   blocks: Pick<BlockStore, "readBlock">,

@@ -4,8 +4,8 @@ import type { ClusterMap, MapNode, NodeState, Pool } from "../domain/cluster-map
 import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../domain/ids.ts";
 import { silentLog } from "../observability/log.ts";
 import { homeNodes, placementGroupOf, writeTargets } from "../placement/placement.ts";
-import type { RebuildTools } from "../storage/shard-rebuild.ts";
-import { MemoryShardService } from "../testing/shard-memory.ts";
+import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
+import { MemoryShardService } from "../testing/shard/shard-memory.ts";
 import { RepairJob, type GroupKey, type RepairCluster } from "./repair-job.ts";
 import type { SliceLedger, SliceState } from "./slice-ledger.ts";
 

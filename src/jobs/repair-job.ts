@@ -5,7 +5,7 @@ import {
   REPAIR_FULL_SURVEY_INTERVAL_MS,
   REPAIR_GROUPS_AT_ONCE,
   REPAIR_REBUILDS_AT_ONCE,
-} from "../domain/limits.ts";
+} from "./limits.ts";
 import type { Epoch, NodeId, PoolId, ShardId } from "../domain/ids.ts";
 import { homeNodes } from "../placement/placement.ts";
 import type { Log } from "../observability/log.ts";

@@ -1,7 +1,7 @@
 // Pure decisions of repair: what a block lacks, where it comes from, which copies are too many.
 import type { MapNode, Pool } from "../domain/cluster-map.ts";
 import type { NodeId, ShardId } from "../domain/ids.ts";
-import type { RebuildRequest, ShardSource } from "../protocol/shard-service.ts";
+import type { RebuildRequest, ShardSource } from "../protocol/shard/shard-service.ts";
 import type { BlockSurvey } from "./group-survey.ts";
 
 export interface RebuildTask {

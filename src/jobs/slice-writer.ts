@@ -1,7 +1,7 @@
 // Puts bytes that were gathered into a slice of their own, on disk before anything cites it.
-import type { BlockStore } from "../client/block-store.ts";
+import type { BlockStore } from "../stripes/block-store.ts";
 import type { PoolId } from "../domain/ids.ts";
-import { MAX_INLINE_BYTES } from "../domain/limits.ts";
+import { MAX_INLINE_BYTES } from "../domain/format.ts";
 import type { DataLedger, NewSlice } from "./data-ledger.ts";
 
 export class SliceWriter {
@@ -14,8 +14,9 @@ export class SliceWriter {
   }
 
   /**
-   * Stores at most a block, in the metadata where it is so little and `mayBeInline`, and hands it to
-   * `commit`. What can't be committed is left to gc. @throws FsError of putBlock, syncBlocks, commit
+   * Stores at most a block, in the metadata where it is so little and `mayBeInline`, and hands it
+   * to `commit`. What can't be committed is left to gc. @throws FsError of putBlock, syncBlocks,
+   * commit
    */
   async store(
     pool: PoolId,

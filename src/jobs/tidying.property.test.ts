@@ -1,8 +1,8 @@
 // Compaction and packing among writes, truncates, copies, deletes and gc, against a model.
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
-import { seedFromEnvironment } from "../testing/engine-conformance.ts";
-import { interrupted, runJob, TidyWorld, type ModelFile } from "../testing/tidy-world.ts";
+import { seedFromEnvironment } from "../testing/engine/engine-conformance.ts";
+import { interrupted, runJob, TidyWorld, type ModelFile } from "../testing/jobs/tidy-world.ts";
 
 type Kind = "write" | "append" | "burst" | "truncate" | "copy" | "unlink" | "create";
 type Chore = "compact" | "pack" | "collect";

@@ -1,10 +1,11 @@
 import test from "ava";
 import { FsError } from "../domain/errno.ts";
 import type { SliceId } from "../domain/ids.ts";
-import { BLOCK_BYTES, CHUNK_BYTES, COMPACT_MIN_EXTENTS } from "../domain/limits.ts";
+import { BLOCK_BYTES, CHUNK_BYTES } from "../domain/format.ts";
+import { COMPACT_MIN_EXTENTS } from "./limits.ts";
 import { endJobSessions } from "../meta/session/job-session.ts";
 import type { StoredExtent } from "../meta/schema/extents.ts";
-import { interrupted, runJob, TidyWorld } from "../testing/tidy-world.ts";
+import { interrupted, runJob, TidyWorld } from "../testing/jobs/tidy-world.ts";
 import { pickFragmented } from "./compaction-plan.ts";
 
 const KIB = 1024;

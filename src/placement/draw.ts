@@ -38,7 +38,9 @@ export function negativeLog2(uniform: number): number {
   return (leadingZeros + 1) * LOG_ONE - fraction;
 }
 
-/** log2(1 + i / 2^TABLE_BITS) in units of 2^-32, rounded down, bit by bit from repeated squaring. */
+/**
+ * log2(1 + i / 2^TABLE_BITS) in units of 2^-32, rounded down, bit by bit from repeated squaring.
+ */
 function logTable(): Float64Array {
   const table = new Float64Array(2 ** TABLE_BITS + 1);
   const two = 1n << 61n;

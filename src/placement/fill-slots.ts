@@ -13,11 +13,11 @@ export interface Contest {
 }
 
 /**
- * Gives each slot that is NOBODY's a node of `candidates`, and leaves the others alone. At each step
- * the nodes that have fewest slots of this group are eligible, and of these the ones in the zones
- * that have fewest; the least draw of any open slot for any eligible node wins. Taking the winner
- * over all slots, not slot by slot, is what keeps a coming or going node from pushing the others
- * about (figures in placement.test.ts).
+ * Gives each slot that is NOBODY's a node of `candidates`, and leaves the others alone. At each
+ * step the nodes that have fewest slots of this group are eligible, and of these the ones in the
+ * zones that have fewest; the least draw of any open slot for any eligible node wins. Taking the
+ * winner over all slots, not slot by slot, is what keeps a coming or going node from pushing the
+ * others about (figures in placement.test.ts).
  */
 export function fillSlots(
   contest: Contest,

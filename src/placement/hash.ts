@@ -1,5 +1,5 @@
-// 32-bit hashing by integer arithmetic alone: MurmurHash3 x86_32 (Austin Appleby, public domain) over
-// words. Where data lies follows from it, so not one bit of it may ever change.
+// 32-bit hashing by integer arithmetic alone: MurmurHash3 x86_32 (Austin Appleby, public domain)
+// over words. Where data lies follows from it, so not one bit of it may ever change.
 
 const SLICE_SEED = 0x9747b28c;
 const TEXT_SEED_LOW = 0x2f6b1d35;

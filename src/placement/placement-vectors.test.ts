@@ -44,8 +44,8 @@ const MIXED = mapOf(
 );
 const THREE = mapOf(["n1", 100, "", "up"], ["n2", 100, "", "up"], ["n3", 100, "", "up"]);
 
-// What follows was written down when the rule was made: homes, then write targets, of groups 0, 1, 2,
-// 3, 500 and the pool's last.
+// What follows was written down when the rule was made: homes, then write targets, of groups 0, 1,
+// 2, 3, 500 and the pool's last.
 const GROUPS = [
   [783, 831],
   [852, 140],

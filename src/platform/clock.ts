@@ -7,7 +7,9 @@ export interface Clock {
   nowNs(): bigint;
   /** Monotonic milliseconds, for measuring spans. */
   monotonicMs(): number;
-  /** Calls back once after `delayMs`; the timer doesn't keep the process alive. Returns its cancel. */
+  /**
+   * Calls back once after `delayMs`; the timer doesn't keep the process alive. Returns its cancel.
+   */
   after(delayMs: number, callback: () => void): () => void;
   /** Resolves after `delayMs`, or rejects with the signal's reason. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;

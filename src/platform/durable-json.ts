@@ -1,4 +1,5 @@
-// Small JSON state with one owner, kept by lowdb. lowdb's own file adapter doesn't fsync; this one does.
+// Small JSON state with one owner, kept by lowdb. lowdb's own file adapter doesn't fsync; this one
+// does.
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -58,7 +59,9 @@ class DurableJsonFile<T> implements Adapter<T> {
   }
 }
 
-/** Opens (or begins) the JSON file at `path`; `mode` is that of the file. Call `write()` to save. */
+/**
+ * Opens (or begins) the JSON file at `path`; `mode` is that of the file. Call `write()` to save.
+ */
 export async function openDurableJson<T>(path: string, defaults: T, mode = 0o600): Promise<Low<T>> {
   const db = new Low<T>(new DurableJsonFile<T>(path, mode), defaults);
   await db.read();

@@ -1,4 +1,5 @@
-// A package of this project's node_modules, with all it depends on, as tarballs that npm ci installs offline.
+// A package of this project's node_modules, with all it depends on, as tarballs that npm ci
+// installs offline.
 import { execFile } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -38,7 +39,10 @@ function closureOf(lock: Lock, path: string): Map<string, LockEntry> {
   return found;
 }
 
-/** Writes package.json, package-lock.json and the tarballs of `name` into the new directory `target`. */
+/**
+ * Writes package.json, package-lock.json and the tarballs of `name` into the new directory
+ * `target`.
+ */
 export async function packTree(name: string, target: string): Promise<void> {
   const text = await readFile(join(ROOT, "package-lock.json"), "utf8");
   const lock = (JSON.parse(text) as { packages: Lock }).packages;

@@ -1,4 +1,5 @@
-// A stream of random numbers that follows from a seed (xorshift32), for tests that print and replay it.
+// A stream of random numbers that follows from a seed (xorshift32), for tests that print and replay
+// it.
 
 export interface SeededRandom {
   /** An integer from 0 to `limit` - 1. */

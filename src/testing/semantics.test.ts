@@ -1,5 +1,5 @@
-// Every line of SEMANTICS.md ends with the tests that keep it: [file › part of a title; file › part; …].
-// A file goes by its name, with folders where that isn't enough to tell it.
+// Every line of SEMANTICS.md ends with the tests that keep it: [file › part of a title; file ›
+// part; …]. A file goes by its name, with folders where that isn't enough to tell it.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import test from "ava";
@@ -64,6 +64,6 @@ test("titles are found in calls, tables and templates, and not elsewhere", (t) =
   const titles = readTitles(path);
   t.true(titles.includes("ACLs hold for users and groups, with masks and defaults"));
   t.false(titles.includes("user.alw"));
-  const [native = ""] = findTestFiles(SOURCES, "native/mount");
+  const [native = ""] = findTestFiles(SOURCES, "fuse-native/native-mount");
   t.true(readTitles(native).includes("…: a tree copied in is the same tree: data, modes, links"));
 });

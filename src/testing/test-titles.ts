@@ -14,8 +14,8 @@ export function findTestFiles(sources: string, name: string): string[] {
 }
 
 /**
- * What may be a title: the first argument of a call of test, mountTest, title and the like; the first of a
- * row of a table; a key of one. Parts of a template that vary are left out, as "…".
+ * What may be a title: the first argument of a call of test, mountTest, title and the like; the
+ * first of a row of a table; a key of one. Parts of a template that vary are left out, as "…".
  */
 export function readTitles(path: string): string[] {
   const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest);

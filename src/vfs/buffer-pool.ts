@@ -1,5 +1,5 @@
-// Reusable buffers in sizes of powers of two. A returned buffer rests until the event loop has turned,
-// because views of it may be on their way to a caller that uses them right after awaiting.
+// Reusable buffers in sizes of powers of two. A returned buffer rests until the event loop has
+// turned, because views of it may be on their way to a caller that uses them right after awaiting.
 import type { Clock } from "../platform/clock.ts";
 
 const SMALLEST_BYTES = 4096;

@@ -1,10 +1,11 @@
-// The sizes that file data is cut by. They are parameters so that tests can cross many boundaries cheaply.
+// The sizes that file data is cut by. They are parameters so that tests can cross many boundaries
+// cheaply.
 import {
   BLOCK_BYTES,
   CELL_BYTES,
   MAX_BLOCKS_PER_SLICE,
   MAX_INLINE_BYTES,
-} from "../domain/limits.ts";
+} from "../domain/format.ts";
 
 export interface Geometry {
   readonly blockBytes: number;

@@ -1,4 +1,5 @@
-// What a stretch of a file consists of, as the overlay of dirty and committed data tells the reader.
+// What a stretch of a file consists of, as the overlay of dirty and committed data tells the
+// reader.
 import type { BlockRef } from "../domain/layout.ts";
 
 /** Takes the segments of a read in order of their position. */

@@ -3,7 +3,7 @@
 import type { Attr, AttrChanges, Caller, StatFs } from "../domain/attributes.ts";
 import type { LockOwner, LockRange, LockSpace, LockType } from "../domain/file-lock.ts";
 import type { Ino, Name } from "../domain/ids.ts";
-import type { DirEntry, LockConflict } from "../protocol/meta-service.ts";
+import type { DirEntry, LockConflict } from "../protocol/meta/meta-service.ts";
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -32,7 +32,9 @@ export interface FileLockRequest extends LockRange {
 }
 
 export interface LockResult {
-  /** What the kernel has cached of the inode may be from before: to be dropped before it goes on. */
+  /**
+   * What the kernel has cached of the inode may be from before: to be dropped before it goes on.
+   */
   stale: boolean;
 }
 
@@ -54,7 +56,10 @@ export const FALLOC_KEEP_SIZE = 0x01;
 export const FALLOC_PUNCH_HOLE = 0x02;
 export const FALLOC_ZERO_RANGE = 0x10;
 
-/** Errors are FsError with POSIX errnos. Buffers handed in may be reused once the method has settled. */
+/**
+ * Errors are FsError with POSIX errnos. Buffers handed in may be reused once the method has
+ * settled.
+ */
 export interface Vfs {
   lookup(caller: Caller, parent: Ino, name: Name): MaybePromise<Attr>;
   /** The kernel dropped `count` references to `ino`. */
@@ -93,7 +98,9 @@ export interface Vfs {
    * same handle or its release.
    */
   read(fh: FileHandle, offset: number, sizeBytes: number): MaybePromise<readonly Uint8Array[]>;
-  /** Copies `data` before it returns or settles; waits while too much is dirty. Returns data.length. */
+  /**
+   * Copies `data` before it returns or settles; waits while too much is dirty. Returns data.length.
+   */
   write(
     caller: Caller,
     fh: FileHandle,

@@ -1,6 +1,6 @@
 // The codec alone, beside what the same machine copies in memory.
 import { StripeCodec } from "../../codec/stripe-codec.ts";
-import { BLOCK_BYTES } from "../../domain/limits.ts";
+import { BLOCK_BYTES } from "../../domain/format.ts";
 import { type Metric, timeSeconds } from "./metric.ts";
 
 const POLICY = { k: 4, m: 2 };

@@ -4,7 +4,7 @@ import type { Name } from "../../domain/ids.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
-import { connectMetaSession } from "../../protocol/meta-session-client.ts";
+import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
 import { type Metric, timeSeconds } from "./metric.ts";
 import { inLanes } from "./shard-bench.ts";
 

@@ -1,7 +1,7 @@
 // One storage node over HTTP: whole shards in, out, and deleted again.
 import { cellCrcs } from "../../codec/stripe-codec.ts";
 import { DEFAULT_POOL, type ShardId, type SliceId } from "../../domain/ids.ts";
-import { HttpShardService } from "../../protocol/shard-http-client.ts";
+import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { type Metric, timeSeconds } from "./metric.ts";
 
 const SHARD_BYTES = 1024 * 1024;

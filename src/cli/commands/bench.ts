@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { runBench } from "../bench/bench-run.ts";
 import { formatValue, type Metric } from "../bench/metric.ts";
-import { addJsonOption } from "../options.ts";
-import { printJson, printLine } from "../output.ts";
+import { addJsonOption } from "../terminal/options.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 interface BenchOptions {
   json?: boolean;

@@ -8,9 +8,9 @@ import { withDemoLock } from "../demo/demo-lock.ts";
 import { type DemoReport, reportDemo } from "../demo/demo-report.ts";
 import { DemoPaths } from "../demo/demo-state.ts";
 import { processState, signalProcess, waitForState } from "../demo/process-identity.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { addJsonOption, integerArgument } from "../options.ts";
-import { formatTable, printJson, printLine } from "../output.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { addJsonOption, integerArgument } from "../terminal/options.ts";
+import { formatTable, printJson, printLine } from "../terminal/output.ts";
 
 interface DemoOptions {
   dir?: string;

@@ -4,14 +4,14 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { isDirectory } from "../../domain/attributes.ts";
 import { displayName } from "../../domain/name.ts";
-import { CopyOut } from "../copy-out.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { withFileSystem } from "../file-system.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { printJson } from "../output.ts";
-import { Progress } from "../progress.ts";
-import { formatRemotePath, parseRemotePath, type RemotePath } from "../remote-path.ts";
-import { interruptSignal } from "../signals.ts";
+import { CopyOut } from "../session/copy-out.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { withFileSystem } from "../session/file-system.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { printJson } from "../terminal/output.ts";
+import { Progress } from "../terminal/progress.ts";
+import { formatRemotePath, parseRemotePath, type RemotePath } from "../session/remote-path.ts";
+import { interruptSignal } from "../process/signals.ts";
 
 interface GetOptions {
   meta?: string;

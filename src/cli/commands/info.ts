@@ -2,15 +2,15 @@
 import type { Command } from "commander";
 import type { MapNode } from "../../domain/cluster-map.ts";
 import type { NodeId } from "../../domain/ids.ts";
-import { SHARD_GET_TIMEOUT_MS } from "../../domain/limits.ts";
-import { HttpShardService } from "../../protocol/shard-http-client.ts";
-import { EXIT } from "../exit-codes.ts";
-import { describeFile, type FileLayout, type HeadMany } from "../file-layout.ts";
-import { withFileSystem } from "../file-system.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { formatTable, printJson, printLine } from "../output.ts";
-import { formatRemotePath, parseRemotePath } from "../remote-path.ts";
-import { formatBytes } from "../sizes.ts";
+import { SHARD_GET_TIMEOUT_MS } from "../../protocol/shard/limits.ts";
+import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
+import { EXIT } from "../terminal/exit-codes.ts";
+import { describeFile, type FileLayout, type HeadMany } from "../session/file-layout.ts";
+import { withFileSystem } from "../session/file-system.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { formatTable, printJson, printLine } from "../terminal/output.ts";
+import { formatRemotePath, parseRemotePath } from "../session/remote-path.ts";
+import { formatBytes } from "../terminal/sizes.ts";
 
 interface InfoOptions {
   meta?: string;

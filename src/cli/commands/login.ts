@@ -1,11 +1,11 @@
 // dfs login [USER]
 import { userInfo } from "node:os";
 import type { Command } from "commander";
-import { AdminClient } from "../../protocol/admin-client.ts";
-import { clientName, Credentials } from "../credentials.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { printJson, printLine } from "../output.ts";
-import { readPassword } from "../password.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import { clientName, Credentials } from "../session/credentials.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { printJson, printLine } from "../terminal/output.ts";
+import { readPassword } from "../terminal/password.ts";
 
 interface LoginOptions {
   meta?: string;

@@ -1,11 +1,11 @@
 // dfs logout: revokes the token at the server and forgets it here.
 import type { Command } from "commander";
 import { isFsError } from "../../domain/errno.ts";
-import { AdminClient } from "../../protocol/admin-client.ts";
-import { Credentials } from "../credentials.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { addMetaOption } from "../options.ts";
-import { printLine } from "../output.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import { Credentials } from "../session/credentials.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { addMetaOption } from "../terminal/options.ts";
+import { printLine } from "../terminal/output.ts";
 
 interface LogoutOptions {
   meta?: string;

@@ -14,10 +14,10 @@ import {
   S_IFSOCK,
 } from "../../domain/attributes.ts";
 import { displayName } from "../../domain/name.ts";
-import { type FileSystem, listDirectory, withFileSystem } from "../file-system.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { formatTable, printable, printJson, printLine } from "../output.ts";
-import { formatRemotePath, parseRemotePath } from "../remote-path.ts";
+import { type FileSystem, listDirectory, withFileSystem } from "../session/file-system.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { formatTable, printable, printJson, printLine } from "../terminal/output.ts";
+import { formatRemotePath, parseRemotePath } from "../session/remote-path.ts";
 
 interface LsOptions {
   meta?: string;

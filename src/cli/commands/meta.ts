@@ -4,10 +4,10 @@ import { type Command, Option } from "commander";
 import type { JobTimings } from "../../app/background-jobs.ts";
 import { startMetadataServer } from "../../app/metadata-server.ts";
 import { createLog } from "../../observability/log.ts";
-import { integerArgument, portArgument } from "../options.ts";
-import { printLine } from "../output.ts";
-import { reportReady } from "../readiness.ts";
-import { serveUntilStopped } from "../signals.ts";
+import { integerArgument, portArgument } from "../terminal/options.ts";
+import { printLine } from "../terminal/output.ts";
+import { reportReady } from "../process/readiness.ts";
+import { serveUntilStopped } from "../process/signals.ts";
 
 interface MetaOptions {
   data: string;
@@ -21,7 +21,10 @@ interface MetaOptions {
 
 const MAX_PACE_MS = 86_400_000;
 
-/** Paces of the background jobs, that tests and measurements set; the environment reaches a demo's, too. */
+/**
+ * Paces of the background jobs, that tests and measurements set; the environment reaches a demo's,
+ * too.
+ */
 const PACES = [
   ["--tidy-interval <ms>", "pause between walks of compaction and packing", "DFS_TIDY_INTERVAL_MS"],
   ["--pack-after <ms>", "age of tiny data that is packed", "DFS_PACK_AFTER_MS"],

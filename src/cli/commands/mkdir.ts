@@ -2,10 +2,10 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { isDirectory } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
-import { type FileSystem, withFileSystem } from "../file-system.ts";
-import { addMetaOption } from "../options.ts";
-import { readUmask } from "../umask.ts";
-import { formatRemotePath, parseRemotePath, type RemotePath } from "../remote-path.ts";
+import { type FileSystem, withFileSystem } from "../session/file-system.ts";
+import { addMetaOption } from "../terminal/options.ts";
+import { readUmask } from "../process/umask.ts";
+import { formatRemotePath, parseRemotePath, type RemotePath } from "../session/remote-path.ts";
 
 interface MkdirOptions {
   meta?: string;

@@ -1,21 +1,22 @@
-// dfs mount MOUNTPOINT: in the foreground, or with -d as a daemon whose starter waits for the mount.
+// dfs mount MOUNTPOINT: in the foreground, or with -d as a daemon whose starter waits for the
+// mount.
 import { realpath } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { type RunningMount, startMount } from "../../app/mount.ts";
+import { type RunningMount, startMount } from "../../app/mount-client.ts";
 import { isFsError } from "../../domain/errno.ts";
 import { FUSE_DRIVERS, type FuseDriver } from "../../fuse/driver.ts";
 import { createLog, type Log } from "../../observability/log.ts";
-import { requireLogin } from "../credentials.ts";
-import { spawnDaemon } from "../daemon.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { applySource, type MountFlags, parseMountOptions } from "../mount-options.ts";
-import { holdersOf, probeMount } from "../mountpoint.ts";
-import { addMetaOption, sizeArgument } from "../options.ts";
-import { printLine } from "../output.ts";
-import { reportReady } from "../readiness.ts";
-import { StopSignals } from "../signals.ts";
+import { requireLogin } from "../session/credentials.ts";
+import { spawnDaemon } from "../process/daemon.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { applySource, type MountFlags, parseMountOptions } from "./mount-options.ts";
+import { holdersOf, probeMount } from "../process/mountpoint.ts";
+import { addMetaOption, sizeArgument } from "../terminal/options.ts";
+import { printLine } from "../terminal/output.ts";
+import { reportReady } from "../process/readiness.ts";
+import { StopSignals } from "../process/signals.ts";
 
 interface MountOptions {
   meta?: string;

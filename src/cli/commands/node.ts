@@ -2,13 +2,13 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { startStorageNode } from "../../app/storage-node.ts";
-import { MAX_NODE_WEIGHT } from "../../domain/limits.ts";
+import { MAX_NODE_WEIGHT } from "../../domain/format.ts";
 import { createLog } from "../../observability/log.ts";
-import { Credentials } from "../credentials.ts";
-import { addMetaOption, integerArgument, portArgument, sizeArgument } from "../options.ts";
-import { printLine } from "../output.ts";
-import { reportReady } from "../readiness.ts";
-import { serveUntilStopped } from "../signals.ts";
+import { Credentials } from "../session/credentials.ts";
+import { addMetaOption, integerArgument, portArgument, sizeArgument } from "../terminal/options.ts";
+import { printLine } from "../terminal/output.ts";
+import { reportReady } from "../process/readiness.ts";
+import { serveUntilStopped } from "../process/signals.ts";
 
 interface NodeOptions {
   meta?: string;

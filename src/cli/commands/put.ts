@@ -4,15 +4,15 @@ import { basename, resolve } from "node:path";
 import { addAbortSignal } from "node:stream";
 import type { Command } from "commander";
 import { isDirectory } from "../../domain/attributes.ts";
-import { CopyIn, type CopyTotals } from "../copy-in.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { type FileSystem, withFileSystem } from "../file-system.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { printJson } from "../output.ts";
-import { Progress } from "../progress.ts";
-import { interruptSignal } from "../signals.ts";
-import { readUmask } from "../umask.ts";
-import { parseRemotePath, type RemotePath } from "../remote-path.ts";
+import { CopyIn, type CopyTotals } from "../session/copy-in.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { type FileSystem, withFileSystem } from "../session/file-system.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { printJson } from "../terminal/output.ts";
+import { Progress } from "../terminal/progress.ts";
+import { interruptSignal } from "../process/signals.ts";
+import { readUmask } from "../process/umask.ts";
+import { parseRemotePath, type RemotePath } from "../session/remote-path.ts";
 
 interface PutOptions {
   meta?: string;

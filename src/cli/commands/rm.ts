@@ -3,10 +3,10 @@ import type { Command } from "commander";
 import { type Attr, isDirectory } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { type FileSystem, listDirectory, withFileSystem } from "../file-system.ts";
-import { addMetaOption } from "../options.ts";
-import { formatRemotePath, parseRemotePath, type RemotePath } from "../remote-path.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { type FileSystem, listDirectory, withFileSystem } from "../session/file-system.ts";
+import { addMetaOption } from "../terminal/options.ts";
+import { formatRemotePath, parseRemotePath, type RemotePath } from "../session/remote-path.ts";
 
 interface RmOptions {
   meta?: string;

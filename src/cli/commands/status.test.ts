@@ -1,5 +1,5 @@
 import test from "ava";
-import type { ClusterStatus } from "../../protocol/admin-api.ts";
+import type { ClusterStatus } from "../../protocol/admin/admin-api.ts";
 import { formatStatus } from "./status.ts";
 
 const NODE: ClusterStatus["nodes"][number] = {

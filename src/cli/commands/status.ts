@@ -1,12 +1,12 @@
 // dfs status: one screen that says what is wrong and what to do.
 import type { Command } from "commander";
-import { AdminClient } from "../../protocol/admin-client.ts";
-import type { ClusterStatus } from "../../protocol/admin-api.ts";
-import { requireLogin } from "../credentials.ts";
-import { EXIT } from "../exit-codes.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { formatTable, printJson, printLine } from "../output.ts";
-import { formatBytes, formatSpan } from "../sizes.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import type { ClusterStatus } from "../../protocol/admin/admin-api.ts";
+import { requireLogin } from "../session/credentials.ts";
+import { EXIT } from "../terminal/exit-codes.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { formatTable, printJson, printLine } from "../terminal/output.ts";
+import { formatBytes, formatSpan } from "../terminal/sizes.ts";
 
 interface StatusOptions {
   meta?: string;

@@ -2,9 +2,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { isFsError } from "../../domain/errno.ts";
-import { unmountPath } from "../../fuse/stale-mount.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
-import { holdersOf, isFuseMountpoint } from "../mountpoint.ts";
+import { unmountPath } from "../../fuse/mounting/stale-mount.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
+import { holdersOf, isFuseMountpoint } from "../process/mountpoint.ts";
 
 interface UmountOptions {
   lazy?: boolean;

@@ -1,10 +1,10 @@
 // dfs user add|ls|passwd|rm. On a fresh cluster the first `add` needs no login and makes the admin.
 import type { Command } from "commander";
-import { AdminClient } from "../../protocol/admin-client.ts";
-import { clientName, Credentials, requireLogin } from "../credentials.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { formatTable, printJson, printLine } from "../output.ts";
-import { readPassword } from "../password.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import { clientName, Credentials, requireLogin } from "../session/credentials.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { formatTable, printJson, printLine } from "../terminal/output.ts";
+import { readPassword } from "../terminal/password.ts";
 
 interface UserOptions {
   meta?: string;

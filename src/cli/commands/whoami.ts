@@ -1,9 +1,9 @@
 // dfs whoami: asks the server, so that a revoked login shows.
 import type { Command } from "commander";
-import { AdminClient } from "../../protocol/admin-client.ts";
-import { requireLogin } from "../credentials.ts";
-import { addJsonOption, addMetaOption } from "../options.ts";
-import { printJson, printLine } from "../output.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import { requireLogin } from "../session/credentials.ts";
+import { addJsonOption, addMetaOption } from "../terminal/options.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 interface WhoamiOptions {
   meta?: string;

@@ -2,7 +2,7 @@
 // namespace (unix(7)): the kernel frees it with its owner, so that no lock outlives a crash.
 import { createHash } from "node:crypto";
 import { createServer, type Server } from "node:net";
-import { CliError, EXIT } from "../exit-codes.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
 
 /** Longer than any orderly command of a demo takes. */
 const LOCK_TIMEOUT_MS = 60_000;

@@ -1,7 +1,7 @@
 // The processes of a demo cluster: starting each, and finding the one a person named.
 import { statfs } from "node:fs/promises";
-import { type Daemon, spawnDaemon } from "../daemon.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
+import { type Daemon, spawnDaemon } from "../process/daemon.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
 import type { DemoNode, DemoPaths, DemoStateFile } from "./demo-state.ts";
 import { identifyProcess, type ProcessIdentity } from "./process-identity.ts";
 

@@ -1,7 +1,7 @@
 // What `dfs demo status` tells: each process, and what the cluster thinks of each node.
-import { AdminClient } from "../../protocol/admin-client.ts";
-import { Credentials } from "../credentials.ts";
-import { isFuseMountpoint } from "../mountpoint.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import { Credentials } from "../session/credentials.ts";
+import { isFuseMountpoint } from "../process/mountpoint.ts";
 import type { DemoCluster } from "./demo-cluster.ts";
 import type { Member } from "./demo-members.ts";
 import { type ProcessState, processState } from "./process-identity.ts";

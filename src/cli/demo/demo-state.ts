@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import type { Low } from "lowdb";
 import { openDurableJson } from "../../platform/durable-json.ts";
 import type { FuseDriver } from "../../fuse/driver.ts";
-import { CliError, EXIT } from "../exit-codes.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
 const STATE_VERSION = 1;

@@ -1,7 +1,7 @@
 // A process that we started, told apart from a later one with the same number by its start time and
 // its command line. Nothing is ever signalled without that check.
 import { readFile } from "node:fs/promises";
-import { CliError, EXIT } from "../exit-codes.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
 
 export interface ProcessIdentity {
   readonly pid: number;

@@ -3,8 +3,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import anyTest, { type ExecutionContext, type TestFn } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e-cluster.ts";
-import { runLongPython } from "../../testing/e2e-python.ts";
+import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { runLongPython } from "../../testing/e2e/e2e-python.ts";
 import { peakMemoryBytes } from "../bench/metric.ts";
 
 interface Context {
@@ -24,7 +24,9 @@ test.before(async (t) => {
 
 test.after.always((t) => t.context.end.run());
 
-/** Runs the program in a directory of its own; what it calls a figure is logged, the rest returned. */
+/**
+ * Runs the program in a directory of its own; what it calls a figure is logged, the rest returned.
+ */
 async function run(
   t: ExecutionContext<Context>,
   name: string,
@@ -42,7 +44,10 @@ async function run(
   return said;
 }
 
-/** The highest memory that both have had so far; the pages that the server maps of its database count. */
+/**
+ * The highest memory that both have had so far; the pages that the server maps of its database
+ * count.
+ */
 async function logPeaks(t: ExecutionContext<Context>): Promise<void> {
   const { meta, mountPid } = await t.context.cluster.report();
   for (const [name, pid] of [

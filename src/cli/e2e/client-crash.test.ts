@@ -1,7 +1,7 @@
 // The mount's process dies with -9 while files are written.
 import { readdir } from "node:fs/promises";
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -10,7 +10,7 @@ import {
   type SeededFile,
   seededFiles,
   writeSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 const SIZES = Array.from({ length: 4000 }, (_, i) =>
   i % 8 === 0 ? 13 * MIB + i : 2500 * (i % 40),

@@ -1,11 +1,12 @@
-// Several ways to the same bytes on one client: mappings, direct I/O, threads, appending processes, and the end of
-// what a file may be. Most programs run in a local directory too, and must give the same.
+// Several ways to the same bytes on one client: mappings, direct I/O, threads, appending processes,
+// and the end of what a file may be. Most programs run in a local directory too, and must give the
+// same.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e-cluster.ts";
-import { MIB } from "../../testing/e2e-files.ts";
-import { runPython } from "../../testing/e2e-python.ts";
+import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { MIB } from "../../testing/e2e/e2e-files.ts";
+import { runPython } from "../../testing/e2e/e2e-python.ts";
 
 const TIMEOUT_MS = 300_000;
 

@@ -1,11 +1,16 @@
-// Compaction and packing on a real cluster: what was fragmented or tiny becomes stripes, and readers, with
-// old handles too, never notice.
+// Compaction and packing on a real cluster: what was fragmented or tiny becomes stripes, and
+// readers, with old handles too, never notice.
 import { open, readFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import type { FileLayout } from "../file-layout.ts";
-import { E2eCluster, Teardowns } from "../../testing/e2e-cluster.ts";
-import { assertAllWhole, drawSeed, seededFiles, writeAllSeeded } from "../../testing/e2e-files.ts";
+import type { FileLayout } from "../session/file-layout.ts";
+import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import {
+  assertAllWhole,
+  drawSeed,
+  seededFiles,
+  writeAllSeeded,
+} from "../../testing/e2e/e2e-files.ts";
 import { seededRandom } from "../../testing/seeded-random.ts";
 
 // Inherited by the cluster's metadata server.
@@ -16,7 +21,9 @@ process.env["DFS_GC_GRACE_MS"] = "1500";
 const PAGE_BYTES = 4096;
 const PAGES = 512;
 const WRITES = 700;
-/** No run of extents that are 32 KiB or longer on average is worth rewriting; the rest is for edges. */
+/**
+ * No run of extents that are 32 KiB or longer on average is worth rewriting; the rest is for edges.
+ */
 const FEW_EXTENTS = (PAGES * PAGE_BYTES) / (32 * 1024) + 16;
 const TINY_FILES = 400;
 const TINY_BYTES = 4000;
@@ -39,7 +46,9 @@ async function doneBy(job: string): Promise<number> {
   return jobs.find(({ name }) => name === job)?.done ?? 0;
 }
 
-/** Reads the whole file through the handle again and again until told to stop. Returns how often. */
+/**
+ * Reads the whole file through the handle again and again until told to stop. Returns how often.
+ */
 async function readInLoop(
   t: ExecutionContext,
   handle: FileHandle,

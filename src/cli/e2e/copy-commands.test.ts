@@ -2,14 +2,14 @@
 import { chmod, readFile, stat, symlink, utimes, writeFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
   MIB,
   seededFiles,
   writeAllSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 test.serial(
   "put and get keep bytes, mode and time, through files, directories and pipes",

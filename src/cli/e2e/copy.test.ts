@@ -2,14 +2,14 @@
 import { readdir, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
   MIB,
   seededFiles,
   writeAllSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 const NODES = [1, 2, 3, 4, 5, 6];
 

@@ -1,13 +1,13 @@
 // Writing goes on with nodes dead, and what was written then is as safe as the rest.
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
   MIB,
   seededFiles,
   writeAllSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 const SIZES = [1, 5000, 200_000, 4 * MIB + 1, 33 * MIB];
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { FUSE_DRIVERS } from "../../fuse/driver.ts";
-import { assertBasics, assertDegradedReads } from "../../testing/e2e-basics.ts";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { whyNoFuse, whyNoFuseNative, whyNoRootMount } from "../../testing/fuse-harness.ts";
+import { assertBasics, assertDegradedReads } from "../../testing/e2e/e2e-basics.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { whyNoFuse, whyNoFuseNative, whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
 
 for (const driver of FUSE_DRIVERS) {
   const why = driver === "channel" ? whyNoFuse() : whyNoFuseNative();

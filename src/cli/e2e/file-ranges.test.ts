@@ -1,7 +1,7 @@
 // Ranges of files, nameless files, renameat2 and fsync on a real mount, as system calls show them.
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { runPython } from "../../testing/e2e-python.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { runPython } from "../../testing/e2e/e2e-python.ts";
 
 async function run(
   t: ExecutionContext,

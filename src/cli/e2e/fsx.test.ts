@@ -1,9 +1,10 @@
-// Random operations on a real mount, byte by byte against a model; DFS_TEST_LONG=1 for the long run.
+// Random operations on a real mount, byte by byte against a model; DFS_TEST_LONG=1 for the long
+// run.
 import test, { type ExecutionContext } from "ava";
-import { CHUNK_BYTES } from "../../domain/limits.ts";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { drawSeed } from "../../testing/e2e-files.ts";
-import { Fsx, type FsxOptions } from "../../testing/fsx.ts";
+import { CHUNK_BYTES } from "../../domain/format.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { drawSeed } from "../../testing/e2e/e2e-files.ts";
+import { Fsx, type FsxOptions } from "../../testing/fsx/fsx.ts";
 
 const LONG = process.env["DFS_TEST_LONG"] === "1";
 const LONG_TIMEOUT_MS = 3_600_000;

@@ -1,10 +1,10 @@
-// Full disks: of the metadata server and of the storage nodes. What is there is read and can be deleted,
-// and room that is made is used again.
+// Full disks: of the metadata server and of the storage nodes. What is there is read and can be
+// deleted, and room that is made is used again.
 import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { whyNoRootMount } from "../../testing/fuse-harness.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
 
 const why = whyNoRootMount();
 const rootTest = why === undefined ? test : test.skip;
@@ -27,8 +27,8 @@ async function giveOwnDisk(
 }
 
 /**
- * Makes files with large attributes, which the metadata server keeps, until none is taken for a second: a
- * checkpoint makes some room yet.
+ * Makes files with large attributes, which the metadata server keeps, until none is taken for a
+ * second: a checkpoint makes some room yet.
  */
 const FILL = `
 import errno, os, sys, time

@@ -1,6 +1,6 @@
 // A GiB of mixed files, with two nodes killed while it is written.
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -8,7 +8,7 @@ import {
   seededFiles,
   timeMs,
   writeAllSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 /** 1 GiB: a few large files, some of middling size, hundreds of small ones. */
 const LARGE = [300 * MIB, 200 * MIB + 1, 128 * MIB];

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { MIB } from "../../testing/e2e-files.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { MIB } from "../../testing/e2e/e2e-files.ts";
 
 const TIMEOUT_MS = 300_000;
 /** A killed process goes at once; the rest is margin for a busy machine. */
@@ -13,7 +13,9 @@ const MAX_DYING_MS = 5000;
 /** One that has written first waits for its close, until that fails for want of nodes. */
 const MAX_CLOSING_MS = 60_000;
 
-/** Milliseconds that a program takes to die of SIGKILL, once it hangs in a call to the file system. */
+/**
+ * Milliseconds that a program takes to die of SIGKILL, once it hangs in a call to the file system.
+ */
 async function dyingMs(
   t: ExecutionContext,
   cluster: E2eCluster,

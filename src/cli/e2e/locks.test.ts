@@ -5,12 +5,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 
 /**
- * Obeys lines: `flock N TYPE`, `fcntl N TYPE START LENGTH` (TYPE: sh, ex, un; a capital letter first:
- * wait), `ofd …` as fcntl, `open N FILE`, `close N`, `write N TEXT`, `read N`; answers each with a line:
- * ok, what was read, or the errno's name. SIGUSR1 interrupts a wait and is answered "interrupted".
+ * Obeys lines: `flock N TYPE`, `fcntl N TYPE START LENGTH` (TYPE: sh, ex, un; a capital letter
+ * first: wait), `ofd …` as fcntl, `open N FILE`, `close N`, `write N TEXT`, `read N`; answers each
+ * with a line: ok, what was read, or the errno's name. SIGUSR1 interrupts a wait and is answered
+ * "interrupted".
  */
 const LOCKER = `
 import errno, fcntl, os, signal, struct, sys

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { E2eCluster, runDfs } from "../../testing/e2e-cluster.ts";
+import { E2eCluster, runDfs } from "../../testing/e2e/e2e-cluster.ts";
 
 const PASSWORD = "correct horse battery";
 

@@ -1,13 +1,13 @@
 // The metadata server dies with -9 in mid-copy.
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
   MIB,
   seededFiles,
   writeSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 const SIZES = Array.from({ length: 120 }, (_, i) => (i % 10 === 0 ? 9 * MIB + i : 3000 * (i + 1)));
 const KILL_AFTER_FILES = 40;

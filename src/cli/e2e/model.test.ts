@@ -1,12 +1,12 @@
-// Random system calls on real mounts, each compared with the reference model: over remounts, crashes of the client and
-// of the metadata server, and by two clients in turns. DFS_TEST_LONG=1 for the long run; how to replay stands in
-// src/testing/model/commands.ts.
+// Random system calls on real mounts, each compared with the reference model: over remounts,
+// crashes of the client and of the metadata server, and by two clients in turns. DFS_TEST_LONG=1
+// for the long run; how to replay stands in src/testing/model/commands.ts.
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
-import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/limits.ts";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { drawSeed } from "../../testing/e2e-files.ts";
+import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { drawSeed } from "../../testing/e2e/e2e-files.ts";
 import {
   compare,
   eventCommand,

@@ -1,11 +1,11 @@
-// `mount -t dfs`, lines of fstab, umount: through the helper, as root, in a mount namespace of the test's own,
-// so that nothing is installed on the machine.
+// `mount -t dfs`, lines of fstab, umount: through the helper, as root, in a mount namespace of the
+// test's own, so that nothing is installed on the machine.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { whyNoRootMount } from "../../testing/fuse-harness.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
 
 const HELPER = fileURLToPath(new URL("../../../bin/mount.dfs", import.meta.url));
 const why = whyNoRootMount();
@@ -24,7 +24,10 @@ const PROLOGUE = `
 
 interface Prepared {
   cluster: E2eCluster;
-  /** Runs a script, in which $M is a mountpoint, $URL the server, $CRED the login; returns its output. */
+  /**
+   * Runs a script, in which $M is a mountpoint, $URL the server, $CRED the login; returns its
+   * output.
+   */
   sh: (script: string) => Promise<string>;
 }
 

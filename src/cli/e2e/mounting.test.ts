@@ -2,8 +2,8 @@
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
-import { isFuseMountpoint } from "../mountpoint.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { isFuseMountpoint } from "../process/mountpoint.ts";
 
 /** A directory to mount at, unmounted when the test ends. */
 async function makeMountpoint(t: ExecutionContext, cluster: E2eCluster): Promise<string> {

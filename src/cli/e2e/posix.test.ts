@@ -1,11 +1,12 @@
-// The tables of POSIX cases, in a local directory, which says that the tables are right, and on a mount.
+// The tables of POSIX cases, in a local directory, which says that the tables are right, and on a
+// mount.
 import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readFile, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e-cluster.ts";
+import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
 import { ACL_CASES } from "../../testing/posix/cases-acl.ts";
 import { ACCESS_CASES, TIMES_CASES, TRUNCATE_CASES } from "../../testing/posix/cases-attributes.ts";
 import { CHMOD_CASES, CHOWN_CASES } from "../../testing/posix/cases-chmod.ts";
@@ -40,7 +41,10 @@ const TABLES: Readonly<Record<string, Cases>> = {
   xattr: XATTR_CASES,
 };
 
-/** What a mount answers otherwise, and the line of SEMANTICS.md that says so. One that passes is a failure. */
+/**
+ * What a mount answers otherwise, and the line of SEMANTICS.md that says so. One that passes is a
+ * failure.
+ */
 const DEVIATIONS: Readonly<Record<string, string>> = {
   "rename WHITEOUT leaves a device": "`RENAME_WHITEOUT` is EINVAL.",
   "unlink a removed working directory is empty":
@@ -66,7 +70,10 @@ test.after.always(() => teardowns.run());
 /** f_type of ext4 (linux/magic.h), which the cases are written after. */
 const EXT4 = 0xef53;
 
-/** A directory on ext4, gone when the test ends: where temporary files are on another, on a loop device. */
+/**
+ * A directory on ext4, gone when the test ends: where temporary files are on another, on a loop
+ * device.
+ */
 async function localDirectory(t: ExecutionContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "dfs-posix-"));
   t.teardown(() => rm(directory, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 // Programs that build and pack: make, npm, dpkg, vim.
 import { join } from "node:path";
 import test from "ava";
-import { assertSameAsLocal, programTest, shareCluster } from "../../testing/e2e-programs.ts";
+import { assertSameAsLocal, programTest, shareCluster } from "../../testing/e2e/e2e-programs.ts";
 import { packTree } from "../../testing/npm-pack.ts";
 
 const cluster = shareCluster(test, { nodes: 1 });

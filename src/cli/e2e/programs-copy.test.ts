@@ -1,6 +1,6 @@
 // Programs that copy trees with all that a file has: cp, tar, rsync.
 import test from "ava";
-import { assertSameAsLocal, programTest, shareCluster } from "../../testing/e2e-programs.ts";
+import { assertSameAsLocal, programTest, shareCluster } from "../../testing/e2e/e2e-programs.ts";
 
 const cluster = shareCluster(test, { nodes: 6 });
 

@@ -7,7 +7,7 @@ import {
   programTest,
   runScript,
   shareCluster,
-} from "../../testing/e2e-programs.ts";
+} from "../../testing/e2e/e2e-programs.ts";
 
 const cluster = shareCluster(test, { nodes: 6, mountOptions: "allow_other" });
 

@@ -1,11 +1,11 @@
-// Lines of SEMANTICS.md that no other test keeps, on two real mounts of one cluster; the second one is for
-// all users.
+// Lines of SEMANTICS.md that no other test keeps, on two real mounts of one cluster; the second one
+// is for all users.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import anyTest, { type ExecutionContext, type TestFn } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e-cluster.ts";
-import { runPython } from "../../testing/e2e-python.ts";
-import { whyNoRootMount } from "../../testing/fuse-harness.ts";
+import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { runPython } from "../../testing/e2e/e2e-python.ts";
+import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
 
 interface Context {
   cluster: E2eCluster;
@@ -27,7 +27,9 @@ test.before(async (t) => {
 
 test.after.always((t) => t.context.end.run());
 
-/** Runs the program in a directory of its own, which it also finds in places[1] on the other client. */
+/**
+ * Runs the program in a directory of its own, which it also finds in places[1] on the other client.
+ */
 async function run(
   t: ExecutionContext<Context>,
   name: string,

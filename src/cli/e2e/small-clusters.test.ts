@@ -2,15 +2,15 @@
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { NODE_DOWN_AFTER_MS } from "../../domain/limits.ts";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { NODE_DOWN_AFTER_MS } from "../../meta/cluster/limits.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
   MIB,
   seededFiles,
   writeAllSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 const SIZES = [0, 1, 40_000, 4 * MIB + 1, 10 * MIB];
 

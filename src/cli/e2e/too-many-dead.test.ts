@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -10,7 +10,7 @@ import {
   seededFiles,
   timeMs,
   writeAllSeeded,
-} from "../../testing/e2e-files.ts";
+} from "../../testing/e2e/e2e-files.ts";
 
 /** Within seconds; the margin is for a machine that runs two such tests at once. */
 const MAX_ERROR_MS = 10_000;

@@ -1,6 +1,6 @@
 // Operations on open directories.
 import { FsError } from "../../domain/errno.ts";
-import type { DirEntry } from "../../protocol/meta-service.ts";
+import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { FileHandle, MaybePromise } from "../../vfs/vfs.ts";
 import { DirectoryStream } from "./directory-stream.ts";
 import type { Frame } from "./frame.ts";

@@ -1,10 +1,10 @@
 import test from "ava";
 import fc from "fast-check";
 import { ROOT_INO, type Name } from "../../domain/ids.ts";
-import type { DirEntry } from "../../protocol/meta-service.ts";
+import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
-import { FrameChannel, pack, recordingVfs, u32, u64 } from "../../testing/fuse-frames.ts";
-import { MemoryVfs } from "../../testing/fuse-memory-vfs.ts";
+import { FrameChannel, pack, recordingVfs, u32, u64 } from "../../testing/fuse/fuse-frames.ts";
+import { MemoryVfs } from "../../testing/fuse/fuse-memory-vfs.ts";
 import { OP } from "./wire.ts";
 
 const ROOT = { uid: 0, gid: 0 };

@@ -1,6 +1,7 @@
-// Fills the kernel's directory buffers from pages of entries, whose sizes have nothing to do with them.
+// Fills the kernel's directory buffers from pages of entries, whose sizes have nothing to do with
+// them.
 import { FsError } from "../../domain/errno.ts";
-import type { DirEntry } from "../../protocol/meta-service.ts";
+import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { FileHandle, MaybePromise, Vfs } from "../../vfs/vfs.ts";
 import { countsAsLookup, direntBytes } from "./reply-writer.ts";
 
@@ -11,8 +12,8 @@ interface Fill {
 }
 
 /**
- * The state of one open directory: the rest of the last page. The Vfs counts a lookup for each entry
- * that it hands out with attributes; those that the kernel doesn't get to see are given back.
+ * The state of one open directory: the rest of the last page. The Vfs counts a lookup for each
+ * entry that it hands out with attributes; those that the kernel doesn't get to see are given back.
  */
 export class DirectoryStream {
   readonly #vfs: Vfs;

@@ -10,8 +10,8 @@ import {
   text,
   u32,
   u64,
-} from "../../testing/fuse-frames.ts";
-import { MemoryVfs } from "../../testing/fuse-memory-vfs.ts";
+} from "../../testing/fuse/fuse-frames.ts";
+import { MemoryVfs } from "../../testing/fuse/fuse-memory-vfs.ts";
 import { OP } from "./wire.ts";
 
 const LOOKUP_A = pack(text("a"));

@@ -1,12 +1,12 @@
-// Turns request bytes into replies: one batch after another, each request by the table of operations.
-// Knows no kernel: requests come in a pool, replies go out through a ReplyPort.
+// Turns request bytes into replies: one batch after another, each request by the table of
+// operations. Knows no kernel: requests come in a pool, replies go out through a ReplyPort.
 import type { Attr } from "../../domain/attributes.ts";
 import { ERRNO, FsError } from "../../domain/errno.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { MaybePromise, Vfs } from "../../vfs/vfs.ts";
-import type { PoolLayout, ReplyPort } from "./addon.ts";
+import type { PoolLayout, ReplyPort } from "../addon/addon.ts";
 import { Frame } from "./frame.ts";
 import { encodeInit, negotiate, type InitSettings, type Negotiated } from "./init.ts";
 import { InterruptWatch } from "./interrupts.ts";
@@ -30,9 +30,15 @@ export interface DispatcherOptions {
   readonly onInit: (negotiated: Negotiated) => void;
 }
 
-/** Slots that long writes may hold; beyond it their data is copied out, so that others are still read. */
+/**
+ * Slots that long writes may hold; beyond it their data is copied out, so that others are still
+ * read.
+ */
 const MAX_HELD_SLOTS = 48;
-/** Such copies at a time. When these are used up too, slots are held to the last and the reader waits. */
+/**
+ * Such copies at a time. When these are used up too, slots are held to the last and the reader
+ * waits.
+ */
 const MAX_COPIED_REQUESTS = 128;
 
 /** A request whose answer is a promise. */
@@ -281,9 +287,9 @@ export class Dispatcher {
   }
 
   /**
-   * Has the kernel forget the attributes of an inode before it gets an answer about it. Written from
-   * this thread, unlike other notifications: without pages to drop it waits for no lock that a request
-   * could hold, and the request under way keeps the inode from being evicted.
+   * Has the kernel forget the attributes of an inode before it gets an answer about it. Written
+   * from this thread, unlike other notifications: without pages to drop it waits for no lock that a
+   * request could hold, and the request under way keeps the inode from being evicted.
    */
   #dropAttributes({ ino }: Attr): void {
     let length = this.#reply.putI64(0, ino);
@@ -295,7 +301,8 @@ export class Dispatcher {
   }
 
   /**
-   * By the addon's thread, which writes in order and may wait for pages that this one is about to fill.
+   * By the addon's thread, which writes in order and may wait for pages that this one is about to
+   * fill.
    * @throws FsError EAGAIN when the kernel doesn't take them
    */
   #sendBehindInvalidations(

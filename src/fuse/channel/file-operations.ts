@@ -31,8 +31,9 @@ function openFlags(opened: Opened): number {
 }
 
 /**
- * Nothing was written through a handle for reading: its close needs no request of its own, except that
- * any close by a process gives up the fcntl locks it has on the file, which the kernel says no other way.
+ * Nothing was written through a handle for reading: its close needs no request of its own, except
+ * that any close by a process gives up the fcntl locks it has on the file, which the kernel says no
+ * other way.
  */
 function closesSilently(vfs: Vfs, flags: number): boolean {
   return (flags & O_ACCMODE) === 0 && vfs.setlk === undefined;
@@ -45,8 +46,8 @@ function releaseUnseen({ vfs }: OperationContext, fh: FileHandle): void {
 }
 
 /**
- * Told that an inode is stale, the kernel looks the name up again: it finds the inode that the name has by
- * now, and learns the size, which it must know before it appends, since it asks nobody then.
+ * Told that an inode is stale, the kernel looks the name up again: it finds the inode that the name
+ * has by now, and learns the size, which it must know before it appends, since it asks nobody then.
  */
 function lookAgainIfStale(
   context: OperationContext,

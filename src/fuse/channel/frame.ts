@@ -7,7 +7,9 @@ import { IN_HEADER_BYTES } from "./wire.ts";
 
 const TWO_32 = 2 ** 32;
 
-/** A cursor over the pool, moved from request to request. Offsets are counted from the body's start. */
+/**
+ * A cursor over the pool, moved from request to request. Offsets are counted from the body's start.
+ */
 export class Frame {
   readonly #view: DataView;
   readonly #bytes: Buffer;

@@ -1,5 +1,5 @@
 import test from "ava";
-import { FrameChannel, pack, recordingVfs, u16, u32 } from "../../testing/fuse-frames.ts";
+import { FrameChannel, pack, recordingVfs, u16, u32 } from "../../testing/fuse/fuse-frames.ts";
 import { INIT_FLAG, OP } from "./wire.ts";
 
 const EVERYTHING = 0x7fffffff;

@@ -12,7 +12,10 @@ import {
   MAX_REQUEST_PAGES,
 } from "./wire.ts";
 
-/** Requests the kernel sends by itself (read-ahead, write-back) at a time, and when it calls that busy. */
+/**
+ * Requests the kernel sends by itself (read-ahead, write-back) at a time, and when it calls that
+ * busy.
+ */
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
 

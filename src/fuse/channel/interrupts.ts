@@ -1,6 +1,6 @@
-// What becomes of a request whose caller is being killed. The kernel sends INTERRUPT for any signal and
-// then waits for the answer all the same; a local file system would not fail with EINTR for a mere
-// SIGALRM. So only a caller that is dying, and will not see the answer, is let go.
+// What becomes of a request whose caller is being killed. The kernel sends INTERRUPT for any signal
+// and then waits for the answer all the same; a local file system would not fail with EINTR for a
+// mere SIGALRM. So only a caller that is dying, and will not see the answer, is let go.
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../platform/clock.ts";
 
@@ -16,8 +16,8 @@ export interface InterruptedRequest {
 }
 
 /**
- * Whether SIGKILL waits for the thread; any fatal signal becomes one. A thread that can't be looked at
- * (another pid namespace, hidepid) is taken for alive.
+ * Whether SIGKILL waits for the thread; any fatal signal becomes one. A thread that can't be looked
+ * at (another pid namespace, hidepid) is taken for alive.
  */
 export async function isDying(pid: number): Promise<boolean> {
   try {

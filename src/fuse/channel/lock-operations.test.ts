@@ -7,9 +7,9 @@ import {
   requestFrame,
   u32,
   u64,
-} from "../../testing/fuse-frames.ts";
-import { lockBody } from "../../testing/fuse-lock-cases.ts";
-import { ATTR } from "../../testing/fuse-operation-cases.ts";
+} from "../../testing/fuse/fuse-frames.ts";
+import { lockBody } from "../../testing/fuse/fuse-lock-cases.ts";
+import { ATTR } from "../../testing/fuse/fuse-operation-cases.ts";
 import type { FileLockRequest } from "../../vfs/vfs.ts";
 import {
   FOPEN_KEEP_CACHE,

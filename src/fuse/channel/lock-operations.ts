@@ -1,9 +1,9 @@
-// flock(2) and fcntl(2) locks. The kernel keeps none itself: it asks for each, and sends FLUSH at every
-// close, with which a process gives its fcntl locks up.
+// flock(2) and fcntl(2) locks. The kernel keeps none itself: it asks for each, and sends FLUSH at
+// every close, with which a process gives its fcntl locks up.
 import { FsError } from "../../domain/errno.ts";
 import { LOCK_END, toLockOwner, type LockOwner, type LockType } from "../../domain/file-lock.ts";
 import type { Ino } from "../../domain/ids.ts";
-import type { LockConflict } from "../../protocol/meta-service.ts";
+import type { LockConflict } from "../../protocol/meta/meta-service.ts";
 import type { FileHandle, FileLockRequest, LockResult, MaybePromise } from "../../vfs/vfs.ts";
 import type { Frame } from "./frame.ts";
 import { encodeNothing, thenDo, type Operation, type OperationContext } from "./operation.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
 import type { Ino, Name } from "../../domain/ids.ts";
-import { pack, text, u32, u64 } from "../../testing/fuse-frames.ts";
+import { pack, text, u32, u64 } from "../../testing/fuse/fuse-frames.ts";
 import { encodeInvalidateEntry, encodeInvalidateInode } from "./notifications.ts";
 
 test("invalidations are framed as the kernel defines them: unique 0, code in place of the error", (t) => {

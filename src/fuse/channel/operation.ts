@@ -64,8 +64,8 @@ export function thenDo<T, U>(
 }
 
 /**
- * The operation on an inode that may have gone meanwhile, another client having deleted it: ESTALE has the
- * kernel look the name up anew, which ENOENT would not.
+ * The operation on an inode that may have gone meanwhile, another client having deleted it: ESTALE
+ * has the kernel look the name up anew, which ENOENT would not.
  */
 export function byInode<Result>(operation: Operation<Result>): Operation<Result> {
   return {

@@ -1,8 +1,15 @@
 // Every opcode as bytes in and bytes out, by the structs of linux/fuse.h; no kernel.
 import test from "ava";
 import { FsError } from "../../domain/errno.ts";
-import { FrameChannel, pack, recordingVfs, text, u32, u64 } from "../../testing/fuse-frames.ts";
-import { ATTR, OPERATION_CASES } from "../../testing/fuse-operation-cases.ts";
+import {
+  FrameChannel,
+  pack,
+  recordingVfs,
+  text,
+  u32,
+  u64,
+} from "../../testing/fuse/fuse-frames.ts";
+import { ATTR, OPERATION_CASES } from "../../testing/fuse/fuse-operation-cases.ts";
 import { OP } from "./wire.ts";
 
 const NO_INIT = /INIT|FORGET|INTERRUPT|READDIR|IOCTL/;

@@ -1,7 +1,7 @@
 // Encodes replies into the reply area of the pool. A reply is sent before the next one is begun.
 import { isRegular, type Attr, type StatFs } from "../../domain/attributes.ts";
 import { MAX_NAME_BYTES } from "../../domain/limits.ts";
-import type { DirEntry } from "../../protocol/meta-service.ts";
+import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { ToldAttributes } from "./told-attributes.ts";
 import {
   ATTR_OUT_BYTES,

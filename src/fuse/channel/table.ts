@@ -1,5 +1,5 @@
-// The table of opcodes: who handles what. Everything else is answered ENOSYS, which the kernel remembers
-// for most operations (ACCESS, POLL, STATX…) and does without them.
+// The table of opcodes: who handles what. Everything else is answered ENOSYS, which the kernel
+// remembers for most operations (ACCESS, POLL, STATX…) and does without them.
 import * as directories from "./directory-operations.ts";
 import * as files from "./file-operations.ts";
 import * as locks from "./lock-operations.ts";

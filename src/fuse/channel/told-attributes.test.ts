@@ -1,8 +1,15 @@
 // Close-to-open at the kernel's edge: what it is told before it may believe in older attributes.
 import test from "ava";
 import type { Attr } from "../../domain/attributes.ts";
-import { FrameChannel, pack, recordingVfs, text, u32, u64 } from "../../testing/fuse-frames.ts";
-import { ATTR } from "../../testing/fuse-operation-cases.ts";
+import {
+  FrameChannel,
+  pack,
+  recordingVfs,
+  text,
+  u32,
+  u64,
+} from "../../testing/fuse/fuse-frames.ts";
+import { ATTR } from "../../testing/fuse/fuse-operation-cases.ts";
 import { O_APPEND, O_TRUNC, O_WRONLY } from "../../vfs/vfs.ts";
 import { NOTIFY_INVAL_INODE, OP } from "./wire.ts";
 

@@ -1,16 +1,20 @@
-// What the kernel was told of inodes a moment ago and may still believe. At an open that finds the file
-// changed by another client since, it must be put right: close-to-open.
+// What the kernel was told of inodes a moment ago and may still believe. At an open that finds the
+// file changed by another client since, it must be put right: close-to-open.
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-/** A number that any change of the content changes; two alike by chance cost one moment's staleness. */
+/**
+ * A number that any change of the content changes; two alike by chance cost one moment's staleness.
+ */
 function versionOf(attr: Attr): number {
   const { sizeBytes, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = attr;
   return sizeBytes + (ctimeSec % 1e6) * 1e9 + ctimeNsec + ((mtimeSec % 1e3) * 1e9 + mtimeNsec) / 7;
 }
 
-/** More are told in a validity time only where that is long; then the oldest are forgotten early. */
+/**
+ * More are told in a validity time only where that is long; then the oldest are forgotten early.
+ */
 const MAX_TOLD = 65_536;
 
 interface Told {
@@ -18,7 +22,9 @@ interface Told {
   sizeBytes: number;
 }
 
-/** Entries live for one to two validity times, so that those the kernel still has are among them. */
+/**
+ * Entries live for one to two validity times, so that those the kernel still has are among them.
+ */
 export class ToldAttributes {
   readonly #clock: Clock;
   readonly #validMs: number;
@@ -57,9 +63,9 @@ export class ToldAttributes {
   }
 
   /**
-   * Whoever opens the file must look its name up again: another inode may have it by now, or an append
-   * would go where the kernel believes the end to be. Not true twice in a row: a caller must not be sent
-   * back for ever.
+   * Whoever opens the file must look its name up again: another inode may have it by now, or an
+   * append would go where the kernel believes the end to be. Not true twice in a row: a caller must
+   * not be sent back for ever.
    */
   mustLookAgain({ ino, nlink, sizeBytes }: Attr, appends: boolean): boolean {
     this.#rotate();

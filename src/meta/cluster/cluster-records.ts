@@ -2,18 +2,16 @@
 import { randomUUID } from "node:crypto";
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
-import type { DamageReport } from "../../protocol/meta-service.ts";
-import { damageCodec, readClusterMap } from "../../protocol/rpc/wire-cluster.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
+import { damageCodec, readClusterMap } from "../../protocol/meta/wire-cluster.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
-import { groupOfKey, keyRanges, keys } from "../schema/keys.ts";
+import { groupOfKey, keyRanges, keys, SLICE_COUNTER } from "../schema/keys.ts";
 import { decodeRecord, encodeRecord } from "../schema/records.ts";
 import { GroupLedger, type GroupKey } from "./group-ledger.ts";
 
 const VERSION = 1;
 const CLUSTER_ID = "clusterId";
 const CLEAN_BASELINE = "cleanBaseline";
-/** Counts the slice ids handed out; absent until the first. */
-export const SLICE_COUNTER = "slice";
 
 /** What a node said of itself when it registered last. */
 export interface NodeRecord {

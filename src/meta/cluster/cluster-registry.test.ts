@@ -1,10 +1,10 @@
 import test from "ava";
 import type { ClusterMap } from "../../domain/cluster-map.ts";
 import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../../domain/ids.ts";
-import { MAP_HISTORY_GRACE_MS, MAX_DAMAGE_PER_GROUP } from "../../domain/limits.ts";
-import type { DamageReport } from "../../protocol/meta-service.ts";
+import { MAP_HISTORY_GRACE_MS, MAX_DAMAGE_PER_GROUP } from "./limits.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { openLocalMeta, type LocalMeta } from "../../testing/meta-server.ts";
+import { openLocalMeta, type LocalMeta } from "../../testing/meta/meta-server.ts";
 import type { Transaction } from "../engine/engine.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { loadCluster } from "./cluster-records.ts";

@@ -3,11 +3,12 @@
 import { FsError } from "../../domain/errno.ts";
 import type { ClusterMap, MapHistory, MapNode, Pool } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
-import { MAP_HISTORY_GRACE_MS, MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
+import { MAP_HISTORY_GRACE_MS } from "./limits.ts";
+import { MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Heartbeat, RegisterNode, RegisterReply } from "../../protocol/admin-api.ts";
-import type { DamageReport } from "../../protocol/meta-service.ts";
+import type { Heartbeat, RegisterNode, RegisterReply } from "../../protocol/admin/admin-api.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { Engine, Transaction } from "../engine/engine.ts";
 import { keys } from "../schema/keys.ts";
 import {

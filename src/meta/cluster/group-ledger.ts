@@ -2,8 +2,8 @@
 import type { ClusterMap } from "../../domain/cluster-map.ts";
 import type { Epoch, PoolId } from "../../domain/ids.ts";
 import { formatShardId } from "../../domain/ids.ts";
-import { MAX_DAMAGE_PER_GROUP } from "../../domain/limits.ts";
-import type { DamageReport } from "../../protocol/meta-service.ts";
+import { MAX_DAMAGE_PER_GROUP } from "./limits.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 
 export interface GroupKey {
   readonly pool: PoolId;

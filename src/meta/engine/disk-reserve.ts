@@ -1,12 +1,14 @@
-// The part of its disk that the metadata store leaves free, so that journal and database always find
-// room for what shrinks it: deleting must work on a full disk.
-import { METADATA_RESERVE_BYTES, METADATA_SPACE_MAX_AGE_MS } from "../../domain/limits.ts";
+// The part of its disk that the metadata store leaves free, so that journal and database always
+// find room for what shrinks it: deleting must work on a full disk.
+import { METADATA_RESERVE_BYTES, METADATA_SPACE_MAX_AGE_MS } from "./limits.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
 import type { DiskFigures } from "../../platform/disk-figures.ts";
 
 /** A reserve takes no more than this share of a small disk. */
 const MAX_RESERVE_SHARE = 0.5;
-/** Part of the reserve that is for the journals, which can't use what the database has free inside. */
+/**
+ * Part of the reserve that is for the journals, which can't use what the database has free inside.
+ */
 const JOURNALS_SHARE = 1 / 3;
 
 export class DiskReserve {

@@ -1,4 +1,5 @@
-// The seam under the namespace: an ordered transactional key-value store. Keys and values are bytes.
+// The seam under the namespace: an ordered transactional key-value store. Keys and values are
+// bytes.
 
 export type Key = Uint8Array;
 
@@ -11,7 +12,9 @@ export interface RangeOptions {
   reverse?: boolean;
 }
 
-/** A consistent snapshot. Valid only while the callback runs. Bytes returned must not be changed. */
+/**
+ * A consistent snapshot. Valid only while the callback runs. Bytes returned must not be changed.
+ */
 export interface ReadTransaction {
   get(key: Key): Uint8Array | undefined;
   getMany(keys: readonly Key[]): (Uint8Array | undefined)[];
@@ -38,11 +41,14 @@ export interface Engine extends AsyncDisposable {
    */
   transact<T>(callback: (tx: Transaction) => T, options?: { durable?: boolean }): Promise<T>;
   /**
-   * False while so little space is left that only what shrinks the store should be asked for; asking then
-   * makes the store see to it that what was deleted becomes room.
+   * False while so little space is left that only what shrinks the store should be asked for;
+   * asking then makes the store see to it that what was deleted becomes room.
    */
   hasRoom(): boolean;
-  /** From now on a commit that finds no space fails instead of waiting for some: the process is to end. */
+  /**
+   * From now on a commit that finds no space fails instead of waiting for some: the process is to
+   * end.
+   */
   endWaits(): void;
   /** Resolves when every commit acknowledged before is on disk. */
   flush(): Promise<void>;

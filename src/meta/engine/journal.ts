@@ -95,8 +95,8 @@ export class JournalFile {
   }
 
   /**
-   * Writes the record, if it has changes: afterwards it survives the death of this process. Where that
-   * fails nothing is written, and it may be tried again.
+   * Writes the record, if it has changes: afterwards it survives the death of this process. Where
+   * that fails nothing is written, and it may be tried again.
    */
   commit(): void {
     const length = this.#end;
@@ -175,8 +175,8 @@ export function removeJournal(directory: string, generation: number): void {
 }
 
 /**
- * Hands every change of the file's unbroken beginning to `apply`, in order. `follows` is the checksum
- * of the generation before.
+ * Hands every change of the file's unbroken beginning to `apply`, in order. `follows` is the
+ * checksum of the generation before.
  * @returns the file's checksum, undefined when it ends in something broken
  */
 export function replayJournal(

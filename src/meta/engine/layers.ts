@@ -1,5 +1,6 @@
-// What an engine's transactions are made of: layers of key-value pairs, a newer one over older ones.
-import { MAX_KEY_BYTES } from "../../domain/limits.ts";
+// What an engine's transactions are made of: layers of key-value pairs, a newer one over older
+// ones.
+import { MAX_KEY_BYTES } from "../../domain/format.ts";
 import type { Key, RangeOptions, ReadTransaction, Transaction } from "./engine.ts";
 import { SortedMap } from "./sorted-map.ts";
 
@@ -22,7 +23,9 @@ export function keyOfText(text: string): Key {
 /** New values by key; null says that the key is deleted whatever older layers have. */
 export type Changes = SortedMap<Uint8Array | null>;
 
-/** Everything below a layer of changes. `text` is the key once more, so that it is made only once. */
+/**
+ * Everything below a layer of changes. `text` is the key once more, so that it is made only once.
+ */
 export interface Layer {
   get(key: Key, text: string): Uint8Array | undefined;
   range(options: RangeOptions): Iterable<Entry>;

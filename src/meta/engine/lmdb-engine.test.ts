@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import fc from "fast-check";
-import { engineConformance, seedFromEnvironment } from "../../testing/engine-conformance.ts";
+import { engineConformance, seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
 import type { DiskFigures } from "../../platform/disk-figures.ts";
 import { JournalFile } from "./journal.ts";
 import type { Changes } from "./layers.ts";

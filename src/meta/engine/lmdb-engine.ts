@@ -1,6 +1,7 @@
-// Engine on lmdb. A commit is acknowledged by one append to the journal; its changes stay in memory,
-// over the database, until a checkpoint carries them there in the background. So a commit costs a
-// few microseconds whatever the disk's fsync takes, and a key that changes often is written once.
+// Engine on lmdb. A commit is acknowledged by one append to the journal; its changes stay in
+// memory, over the database, until a checkpoint carries them there in the background. So a commit
+// costs a few microseconds whatever the disk's fsync takes, and a key that changes often is written
+// once.
 import { mkdirSync } from "node:fs";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { FsError } from "../../domain/errno.ts";
@@ -10,7 +11,7 @@ import {
   JOURNAL_CHECKPOINT_BYTES,
   JOURNALS_PER_RESERVE,
   MAX_JOURNAL_OVERRUN,
-} from "../../domain/limits.ts";
+} from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { diskFigures, type DiskFigures } from "../../platform/disk-figures.ts";
 import { DiskReserve } from "./disk-reserve.ts";
@@ -26,7 +27,10 @@ export interface LmdbEngineOptions {
   /** Belongs to this engine; made if it isn't there. */
   directory: string;
   log?: Log;
-  /** A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless given. */
+  /**
+   * A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless
+   * given.
+   */
   checkpointBytes?: number;
   measureDisk?: () => DiskFigures;
   /** The store can't go on: nothing but closing it works any more. */
@@ -135,7 +139,8 @@ export class LmdbEngine implements Engine {
 
   async flush(): Promise<void> {
     this.#assertUsable();
-    // Commits in the queue were not acknowledged; the frozen journal's are older than the current's.
+    // Commits in the queue were not acknowledged; the frozen journal's are older than the
+    // current's.
     await Promise.all([this.#frozenJournal?.sync(), this.#journal.sync()]).catch(this.#fail);
     this.#assertUsable();
   }

@@ -1,8 +1,8 @@
-// The lmdb database below the engine. It is written in the background only, by lmdb's own thread, in
-// lmdb's most conservative mode: each commit is on disk before it is acknowledged.
+// The lmdb database below the engine. It is written in the background only, by lmdb's own thread,
+// in lmdb's most conservative mode: each commit is on disk before it is acknowledged.
 import { open, type Database, type RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
-import { METADATA_MAP_BYTES } from "../../domain/limits.ts";
+import { METADATA_MAP_BYTES } from "./limits.ts";
 import type { Key, RangeOptions } from "./engine.ts";
 import type { Entry, Layer } from "./layers.ts";
 

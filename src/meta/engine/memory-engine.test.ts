@@ -1,4 +1,4 @@
-import { engineConformance } from "../../testing/engine-conformance.ts";
+import { engineConformance } from "../../testing/engine/engine-conformance.ts";
 import { MemoryEngine } from "./memory-engine.ts";
 
 engineConformance("memory", async () => new MemoryEngine());

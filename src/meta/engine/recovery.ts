@@ -21,8 +21,8 @@ export async function recoverJournals(
   let crc: number | undefined = appliedCrc;
   for (const generation of found) {
     if (generation < next) continue;
-    // A gap, a torn end or an end too early, which the next journal's checksum shows, is where a power
-    // cut struck; what comes after was never durable.
+    // A gap, a torn end or an end too early, which the next journal's checksum shows, is where a
+    // power cut struck; what comes after was never durable.
     if (generation === next) {
       crc = replayJournal(directory, generation, crc, (key, value) => changes.set(key, value));
     }

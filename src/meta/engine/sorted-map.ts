@@ -1,9 +1,11 @@
-// A map in byte order of its keys, in memory. Keys are latin1 strings, which compare as their bytes.
-// New keys are put in order a batch at a time, or when a range is asked for.
+// A map in byte order of its keys, in memory. Keys are latin1 strings, which compare as their
+// bytes. New keys are put in order a batch at a time, or when a range is asked for.
 
 /** A run longer than this is cut in two, so that an insertion moves few keys. */
 const MAX_RUN_KEYS = 512;
-/** So many new keys are put in order together: amortised, without a pause when a range is asked for. */
+/**
+ * So many new keys are put in order together: amortised, without a pause when a range is asked for.
+ */
 const MAX_PENDING_KEYS = 1024;
 
 export class SortedMap<V> {

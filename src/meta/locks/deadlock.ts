@@ -2,8 +2,8 @@
 import { isHeldBy, type Holder } from "./lock-list.ts";
 
 /**
- * Would `holder`, waiting for `blockers`, wait for itself? `waitsFor` says for whom each other waits.
- * A holder with several threads counts as waiting when one of them does, as on Linux.
+ * Would `holder`, waiting for `blockers`, wait for itself? `waitsFor` says for whom each other
+ * waits. A holder with several threads counts as waiting when one of them does, as on Linux.
  */
 export function closesCycle(
   holder: Holder,

@@ -1,5 +1,5 @@
-// The locks of one inode in one space: conflicts, and what a request makes of them. Pure functions over
-// lists that are never changed in place.
+// The locks of one inode in one space: conflicts, and what a request makes of them. Pure functions
+// over lists that are never changed in place.
 import type { LockOwner, LockRange, LockType } from "../../domain/file-lock.ts";
 import type { SessionId } from "../../domain/ids.ts";
 

@@ -1,7 +1,7 @@
 // How locks are kept in the engine: one record an inode, and beside each session the inodes it has
 // locks on. A lock lives as long as its session, so it outlives a restart of the server; it is as
-// durable as any other change. (The other way, clients claiming theirs anew after a restart, needs a
-// grace period in which nobody may lock.)
+// durable as any other change. (The other way, clients claiming theirs anew after a restart, needs
+// a grace period in which nobody may lock.)
 import type { LockOwner, LockSpace } from "../../domain/file-lock.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";

@@ -1,22 +1,23 @@
-// The locks of all sessions: kept in the engine, waited for in memory. What needs nobody to wait is one
-// transaction; where somebody waits, requests take turns, so that the transaction that frees a lock
-// hands it on, and no wait is missed, granted twice or cancelled too late.
+// The locks of all sessions: kept in the engine, waited for in memory. What needs nobody to wait is
+// one transaction; where somebody waits, requests take turns, so that the transaction that frees a
+// lock hands it on, and no wait is missed, granted twice or cancelled too late.
 import { FsError } from "../../domain/errno.ts";
 import { WHOLE_FILE } from "../../domain/file-lock.ts";
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
-import { MAX_LOCKS_PER_INODE, MAX_RELEASES_AT_ONCE } from "../../domain/limits.ts";
+import { MAX_LOCKS_PER_INODE } from "./limits.ts";
+import { MAX_RELEASES_AT_ONCE } from "../engine/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type {
   LockConflict,
   LockQuery,
   LockReply,
   LockRequest,
-} from "../../protocol/meta-service.ts";
+} from "../../protocol/meta/meta-service.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import { loadInode } from "../namespace/inodes.ts";
 import { attrOf } from "../schema/inode.ts";
-import { isSessionLive } from "../session/session-records.ts";
+import { isSessionLive } from "../schema/session-records.ts";
 import { closesCycle } from "./deadlock.ts";
 import {
   conflictsOf,
@@ -155,7 +156,9 @@ export class LockRegistry {
     });
   }
 
-  /** A request that didn't take its turn has freed a lock that somebody began to wait for meanwhile. */
+  /**
+   * A request that didn't take its turn has freed a lock that somebody began to wait for meanwhile.
+   */
   #handOnLater(ino: Ino): void {
     this.#turns
       .take(async () => {

@@ -1,10 +1,10 @@
-// Requests for locks that wait, in memory: first come, first served. A wait is named by its session and
-// the number the client gave it; the client asks again after a reconnect, so none is stored.
+// Requests for locks that wait, in memory: first come, first served. A wait is named by its session
+// and the number the client gave it; the client asks again after a reconnect, so none is stored.
 import { FsError } from "../../domain/errno.ts";
 import type { LockType } from "../../domain/file-lock.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
-import { MAX_LOCK_WAITS_PER_SESSION } from "../../domain/limits.ts";
-import type { LockRequest } from "../../protocol/meta-service.ts";
+import { MAX_LOCK_WAITS_PER_SESSION } from "./limits.ts";
+import type { LockRequest } from "../../protocol/meta/meta-service.ts";
 import type { Holder } from "./lock-list.ts";
 
 /** A request that isn't an unlock. */

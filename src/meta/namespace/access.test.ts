@@ -1,7 +1,7 @@
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
-import { SESSION } from "../../testing/engine-namespace.ts";
-import { ann, bob, testRules } from "../../testing/engine-world.ts";
+import { SESSION } from "../../testing/engine/engine-namespace.ts";
+import { ann, bob, testRules } from "../../testing/engine/engine-world.ts";
 
 testRules([
   ["readdir of a file", "ENOTDIR", (ns, tx, w) => ns.readdir(tx, ann, w.file, 0, 10, false)],

@@ -1,8 +1,8 @@
 import test from "ava";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name, type SliceId } from "../../domain/ids.ts";
-import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/limits.ts";
-import { SESSION, TestNamespace } from "../../testing/engine-namespace.ts";
+import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
+import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { encodeSlice } from "../schema/slice.ts";
 import { keys } from "../schema/keys.ts";

@@ -2,15 +2,15 @@
 import type { Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { chunkIndex } from "../../domain/layout.ts";
-import {
-  CHUNK_BYTES,
-  MAX_CHUNKS_DROPPED_AT_ONCE,
-  MAX_EXTENTS_DROPPED_AT_ONCE,
-  MAX_COMMIT_EXTENTS,
-  MAX_FILE_BYTES,
-  MAX_INLINE_BYTES,
-} from "../../domain/limits.ts";
-import type { ChunkExtents, CommitRequest, ExtentCommit } from "../../protocol/meta-service.ts";
+import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
+import { MAX_CHUNKS_DROPPED_AT_ONCE, MAX_EXTENTS_DROPPED_AT_ONCE } from "./limits.ts";
+import { MAX_COMMIT_EXTENTS } from "../../protocol/meta/limits.ts";
+import { MAX_FILE_BYTES } from "../../domain/limits.ts";
+import type {
+  ChunkExtents,
+  CommitRequest,
+  ExtentCommit,
+} from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeExtents, extentCount, spliceExtents, type StoredExtent } from "../schema/extents.ts";
 import type { Inode } from "../schema/inode.ts";
@@ -18,7 +18,7 @@ import { chunkOfKey, keyRanges, keys, type KeyRange } from "../schema/keys.ts";
 import { requireRegular } from "./entries.ts";
 import { adjustUsage, allocateId, loadInode, saveInode, stampChange } from "./inodes.ts";
 import { withoutPrivileges } from "./permission.ts";
-import { queueReap } from "./reap.ts";
+import { queueReap } from "./reaper.ts";
 import { addSlice, CitationChanges, resolveExtent } from "./slices.ts";
 
 export function extentsOf(

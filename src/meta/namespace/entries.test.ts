@@ -1,7 +1,7 @@
 import { ROOT_CALLER, S_IFCHR, S_IFDIR, S_IFIFO } from "../../domain/attributes.ts";
 import { ROOT_INO as ROOT, type Ino } from "../../domain/ids.ts";
-import { SESSION } from "../../testing/engine-namespace.ts";
-import { ann, bob, n, testRules } from "../../testing/engine-world.ts";
+import { SESSION } from "../../testing/engine/engine-namespace.ts";
+import { ann, bob, n, testRules } from "../../testing/engine/engine-world.ts";
 
 const long = n("x".repeat(256));
 

@@ -17,7 +17,7 @@ import {
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import { MAX_LINKS, MAX_SYMLINK_BYTES } from "../../domain/limits.ts";
-import type { CreateRequest } from "../../protocol/meta-service.ts";
+import type { CreateRequest } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Inode } from "../schema/inode.ts";
 import { keys } from "../schema/keys.ts";
@@ -40,7 +40,7 @@ import {
   requireAccess,
   requireUnsticky,
 } from "./permission.ts";
-import { destroyInode } from "./reap.ts";
+import { destroyInode } from "./reaper.ts";
 
 const PERMISSION_BITS = 0o7777;
 
@@ -112,7 +112,9 @@ export function createFile(
   return { inode: addNew(tx, entry, directory, mode, 0), created: true };
 }
 
-/** A regular file in no directory, with what it would inherit from that one. It is not saved yet. */
+/**
+ * A regular file in no directory, with what it would inherit from that one. It is not saved yet.
+ */
 export function makeUnnamed(
   tx: Transaction,
   { caller, parent, now }: Omit<NewEntry, "name">,

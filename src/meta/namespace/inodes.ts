@@ -13,7 +13,7 @@ import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
 import { keys } from "../schema/keys.ts";
 import { decodeTotals, encodeTotals, type Totals } from "../schema/totals.ts";
-import { inheritAcls, loadAccessAcl } from "./acl.ts";
+import { inheritAcls, loadAccessAcl } from "./inode-acl.ts";
 import { inGroup, S_IXGRP } from "./permission.ts";
 
 const TOTALS_KEY = keys.counter("namespace");
@@ -75,7 +75,8 @@ export function allocateId(tx: Transaction): number {
 
 /**
  * A new inode owned by the caller, not yet saved; setgid directories hand on their group
- * (inode_init_owner of Linux), and default ACLs are inherited. Its ino may serve as the cookie of its first dentry.
+ * (inode_init_owner of Linux), and default ACLs are inherited. Its ino may serve as the cookie of
+ * its first dentry.
  */
 export function makeInode(
   tx: Transaction,

@@ -3,7 +3,7 @@ import test from "ava";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Name } from "../../domain/ids.ts";
 import { MAX_LINKS } from "../../domain/limits.ts";
-import { TestNamespace } from "../../testing/engine-namespace.ts";
+import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { loadInode, saveInode } from "./inodes.ts";
 

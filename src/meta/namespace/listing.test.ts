@@ -6,11 +6,12 @@ import fc from "fast-check";
 import { pack } from "msgpackr";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
-import { MAX_NAME_BYTES, MAX_READDIR_ENTRIES } from "../../domain/limits.ts";
-import type { DirEntry } from "../../protocol/meta-service.ts";
-import { pageCodec } from "../../protocol/rpc/wire-values.ts";
-import { seedFromEnvironment } from "../../testing/engine-conformance.ts";
-import { TestNamespace } from "../../testing/engine-namespace.ts";
+import { MAX_NAME_BYTES } from "../../domain/limits.ts";
+import { MAX_READDIR_ENTRIES } from "../../protocol/meta/limits.ts";
+import type { DirEntry } from "../../protocol/meta/meta-service.ts";
+import { pageCodec } from "../../protocol/meta/wire-values.ts";
+import { seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
+import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { LmdbEngine } from "../engine/lmdb-engine.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 

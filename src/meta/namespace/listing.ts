@@ -1,7 +1,8 @@
-// Directory pages in the order of cookies: every entry that stays is listed once, whatever comes and goes.
-import { MAX_READDIR_ENTRIES } from "../../domain/limits.ts";
+// Directory pages in the order of cookies: every entry that stays is listed once, whatever comes
+// and goes.
+import { MAX_READDIR_ENTRIES } from "../../protocol/meta/limits.ts";
 import type { Ino } from "../../domain/ids.ts";
-import type { DirEntry, DirPage } from "../../protocol/meta-service.ts";
+import type { DirEntry, DirPage } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction } from "../engine/engine.ts";
 import { decodeIndexEntry } from "../schema/directory.ts";
 import { attrOf } from "../schema/inode.ts";

@@ -1,5 +1,5 @@
-// The namespace: MetaService's operations as synchronous functions of a transaction. The files beside
-// this one do the work; here is the list, and the clock.
+// The namespace: MetaService's operations as synchronous functions of a transaction. The files
+// beside this one do the work; here is the list, and the clock.
 import { S_IFDIR, type Attr, type AttrChanges } from "../../domain/attributes.ts";
 import { isDirectory, type Caller, type Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
@@ -19,15 +19,15 @@ import type {
   RangeChange,
   RangeCopy,
   RangeReply,
-} from "../../protocol/meta-service.ts";
+} from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { attrOf, type Inode } from "../schema/inode.ts";
 import type { DeadSlice } from "../schema/slice.ts";
-import { changeAttributes } from "./attributes.ts";
+import { changeAttributes } from "./change-attributes.ts";
 import { commitExtents, extentsOf } from "./data.ts";
 import { requireDentry } from "./dentries.ts";
 import * as entries from "./entries.ts";
-import * as handles from "./handles.ts";
+import * as handles from "./open-inodes.ts";
 import {
   DIRECTORY_SIZE_BYTES,
   isFormatted,
@@ -40,7 +40,7 @@ import {
 import { listDirectory } from "./listing.ts";
 import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "./permission.ts";
 import * as ranges from "./ranges.ts";
-import { reapStep } from "./reap.ts";
+import { reapStep } from "./reaper.ts";
 import { renameEntry } from "./rename.ts";
 import * as slices from "./slices.ts";
 import * as xattrs from "./xattrs.ts";

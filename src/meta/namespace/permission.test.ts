@@ -1,4 +1,5 @@
-// The POSIX cases on the namespace alone: the server refuses what must be refused, whatever a kernel has checked.
+// The POSIX cases on the namespace alone: the server refuses what must be refused, whatever a
+// kernel has checked.
 import test from "ava";
 import { ACL_CASES } from "../../testing/posix/cases-acl.ts";
 import { TIMES_CASES } from "../../testing/posix/cases-attributes.ts";

@@ -1,9 +1,9 @@
-// Who may do what to an inode: mode bits, ACLs, groups, ownership, sticky directories, root's override.
-// Follows Linux where POSIX leaves a choice (fs/namei.c generic_permission, fs/attr.c).
+// Who may do what to an inode: mode bits, ACLs, groups, ownership, sticky directories, root's
+// override. Follows Linux where POSIX leaves a choice (fs/namei.c generic_permission, fs/attr.c).
 import { isDirectory, S_ISGID, S_ISUID, S_ISVTX, type Caller } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Inode } from "../schema/inode.ts";
-import { aclAllows } from "./acl.ts";
+import { aclAllows } from "./inode-acl.ts";
 
 export const MAY_READ = 4;
 export const MAY_WRITE = 2;

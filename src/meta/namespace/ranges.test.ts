@@ -2,15 +2,12 @@ import test from "ava";
 import fc from "fast-check";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
-import {
-  CHUNK_BYTES,
-  MAX_CHUNKS_DROPPED_AT_ONCE,
-  MAX_EXTENTS_COPIED_AT_ONCE,
-  MAX_FILE_BYTES,
-} from "../../domain/limits.ts";
-import type { RangeChange, RangeReply } from "../../protocol/meta-service.ts";
-import { seedFromEnvironment } from "../../testing/engine-conformance.ts";
-import { SESSION, TestNamespace } from "../../testing/engine-namespace.ts";
+import { CHUNK_BYTES } from "../../domain/format.ts";
+import { MAX_CHUNKS_DROPPED_AT_ONCE, MAX_EXTENTS_COPIED_AT_ONCE } from "./limits.ts";
+import { MAX_FILE_BYTES } from "../../domain/limits.ts";
+import type { RangeChange, RangeReply } from "../../protocol/meta/meta-service.ts";
+import { seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
+import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 
 const n = (name: string): Name => name as Name;

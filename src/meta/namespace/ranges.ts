@@ -1,17 +1,22 @@
-// Ranges of a file without new bytes: holes, growth, copies by reference, and where data is. Each change
-// is a bounded step, so that no range, however long, makes a transaction long.
+// Ranges of a file without new bytes: holes, growth, copies by reference, and where data is. Each
+// change is a bounded step, so that no range, however long, makes a transaction long.
 import type { Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { chunkIndex } from "../../domain/layout.ts";
+import { CHUNK_BYTES } from "../../domain/format.ts";
 import {
-  CHUNK_BYTES,
   MAX_CHUNKS_DROPPED_AT_ONCE,
   MAX_CHUNKS_SEARCHED_AT_ONCE,
   MAX_EXTENTS_COPIED_AT_ONCE,
   MAX_EXTENTS_DROPPED_AT_ONCE,
-  MAX_FILE_BYTES,
-} from "../../domain/limits.ts";
-import type { DataRun, RangeChange, RangeCopy, RangeReply } from "../../protocol/meta-service.ts";
+} from "./limits.ts";
+import { MAX_FILE_BYTES } from "../../domain/limits.ts";
+import type {
+  DataRun,
+  RangeChange,
+  RangeCopy,
+  RangeReply,
+} from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { extentCount, extentsAfter, type StoredExtent } from "../schema/extents.ts";
 import { attrOf, type Inode } from "../schema/inode.ts";

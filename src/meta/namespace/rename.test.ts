@@ -1,7 +1,7 @@
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO as ROOT } from "../../domain/ids.ts";
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../../protocol/meta-service.ts";
-import { ann, n, testRules } from "../../testing/engine-world.ts";
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../../protocol/meta/meta-service.ts";
+import { ann, n, testRules } from "../../testing/engine/engine-world.ts";
 
 testRules([
   [

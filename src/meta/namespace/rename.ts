@@ -3,7 +3,7 @@ import { isDirectory, S_IFMT, type Caller, type Timespec } from "../../domain/at
 import { FsError } from "../../domain/errno.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { MAX_LINKS } from "../../domain/limits.ts";
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../../protocol/meta-service.ts";
+import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Dentry } from "../schema/directory.ts";
 import type { Inode } from "../schema/inode.ts";
@@ -19,7 +19,7 @@ import {
   stampContent,
 } from "./inodes.ts";
 import { MAY_EXECUTE, MAY_WRITE, requireAccess, requireUnsticky } from "./permission.ts";
-import { destroyInode } from "./reap.ts";
+import { destroyInode } from "./reaper.ts";
 
 export interface Rename {
   caller: Caller;
@@ -115,7 +115,9 @@ function requireReplaceable(tx: ReadTransaction, inode: Inode, replaced: Inode):
   if (!isEmptyDirectory(tx, replaced.ino)) throw new FsError("ENOTEMPTY", "directory not empty");
 }
 
-/** The new name is free by now. A new cookie: whoever lists meets the entry under one name or both. */
+/**
+ * The new name is free by now. A new cookie: whoever lists meets the entry under one name or both.
+ */
 function move(tx: Transaction, { newName, now }: Rename, from: End, target: Inode): void {
   const { directory: source, inode } = from;
   removeDentry(tx, source.ino, from.name, from.dentry);

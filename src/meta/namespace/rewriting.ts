@@ -1,5 +1,6 @@
-// What the background jobs that move bytes ask of the store: where data is fragmented or inline, and the
-// transactions that put other slices in its place. Each changes only what still is as it was read.
+// What the background jobs that move bytes ask of the store: where data is fragmented or inline,
+// and the transactions that put other slices in its place. Each changes only what still is as it
+// was read.
 import type { PoolId, SliceId } from "../../domain/ids.ts";
 import type { Extent, SliceLocation } from "../../domain/layout.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
@@ -21,7 +22,9 @@ export interface Page<T, C> {
   readonly next: C | undefined;
 }
 
-/** Looks at `limit` chunks from `from` on; finds those of at least `minExtents` that `wanted` wants. */
+/**
+ * Looks at `limit` chunks from `from` on; finds those of at least `minExtents` that `wanted` wants.
+ */
 export function findChunks(
   tx: ReadTransaction,
   from: ChunkId,
@@ -49,8 +52,9 @@ export interface ExtentRun extends ChunkId {
 }
 
 /**
- * Of the extents of a chunk that `pick` picks, as a reader needs them, the longest row of one pool that nobody
- * else cites: bytes that files share stay shared. Undefined where that is fewer than `minExtents`.
+ * Of the extents of a chunk that `pick` picks, as a reader needs them, the longest row of one pool
+ * that nobody else cites: bytes that files share stay shared. Undefined where that is fewer than
+ * `minExtents`.
  */
 export function readRun(
   tx: ReadTransaction,

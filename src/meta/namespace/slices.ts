@@ -2,7 +2,7 @@
 import { FsError } from "../../domain/errno.ts";
 import type { SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
-import type { ExtentCommit } from "../../protocol/meta-service.ts";
+import type { ExtentCommit } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { StoredExtent } from "../schema/extents.ts";
 import { firstNumber, keyRanges, keys } from "../schema/keys.ts";

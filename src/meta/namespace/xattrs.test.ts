@@ -1,7 +1,7 @@
 import test from "ava";
 import { ROOT_CALLER, type Caller } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
-import { TestNamespace } from "../../testing/engine-namespace.ts";
+import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 
 const ann: Caller = { uid: 100, gid: 10 };

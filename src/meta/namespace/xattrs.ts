@@ -1,4 +1,5 @@
-// Extended attributes: user., trusted. and security. names, and the ACLs', with Linux's rules (fs/xattr.c, xattr(7)).
+// Extended attributes: user., trusted. and security. names, and the ACLs', with Linux's rules
+// (fs/xattr.c, xattr(7)).
 import { ACL_ACCESS, isAclName, parseAcl } from "../../domain/acl.ts";
 import { isDirectory, isRegular, S_ISGID, S_ISVTX } from "../../domain/attributes.ts";
 import type { Caller, Timespec } from "../../domain/attributes.ts";
@@ -12,7 +13,7 @@ import {
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Inode } from "../schema/inode.ts";
 import { keyRanges, keys, nameOfKey } from "../schema/keys.ts";
-import { requireAclCarrier, setAcl } from "./acl.ts";
+import { requireAclCarrier, setAcl } from "./inode-acl.ts";
 import { loadInode, saveInode, stampChange } from "./inodes.ts";
 import { inGroup, isRoot, MAY_READ, MAY_WRITE, requireAccess } from "./permission.ts";
 import { requireOwner } from "./permission.ts";
@@ -92,7 +93,9 @@ export function removeXattr(
   saveInode(tx, inode);
 }
 
-/** Flags mean nothing here, and taking away what isn't there is no error, as Linux has it for ACLs. */
+/**
+ * Flags mean nothing here, and taking away what isn't there is no error, as Linux has it for ACLs.
+ */
 function changeAcl(
   tx: Transaction,
   caller: Caller,

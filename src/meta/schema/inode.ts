@@ -1,4 +1,5 @@
-// Inode record, version 1: fixed layout, little-endian, because it is read and written by every operation.
+// Inode record, version 1: fixed layout, little-endian, because it is read and written by every
+// operation.
 import type { Acl } from "../../domain/acl.ts";
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino, PoolId } from "../../domain/ids.ts";
@@ -7,11 +8,13 @@ import { unknownVersion } from "./records.ts";
 /** An inode as the server keeps it: the attributes and what clients don't see. */
 export interface Inode extends Attr {
   /**
-   * Of a directory: the one it is in (its own ino for the root). Of a file that never had a name: the
-   * directory it was made for. Of anything else 0.
+   * Of a directory: the one it is in (its own ino for the root). Of a file that never had a name:
+   * the directory it was made for. Of anything else 0.
    */
   parent: Ino;
-  /** Under which number its chunks are kept: its ino, until a truncate leaves the old ones behind. */
+  /**
+   * Under which number its chunks are kept: its ino, until a truncate leaves the old ones behind.
+   */
   data: number;
   /** Pool of new slices; of a directory: of the files created in it. */
   pool: PoolId;

@@ -80,6 +80,9 @@ function groupKey(kind: string, pool: PoolId, pg: number): Buffer {
   return key;
 }
 
+/** Counts the slice ids handed out; absent until the first. */
+export const SLICE_COUNTER = "slice";
+
 /** Builders of keys. Text (names, ids, hashes) is latin1: a character a byte. */
 export const keys = {
   counter: (name: string): Key => textKey("a", name),

@@ -5,7 +5,9 @@ import { FsError } from "../../domain/errno.ts";
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true });
 
-/** `value` is what MessagePack can say: plain objects, arrays, strings, numbers, Uint8Array, null. */
+/**
+ * `value` is what MessagePack can say: plain objects, arrays, strings, numbers, Uint8Array, null.
+ */
 export function encodeRecord(version: number, value: unknown): Uint8Array {
   const body = packr.pack(value);
   const record = Buffer.allocUnsafe(1 + body.length);

@@ -1,7 +1,7 @@
-// Slice ids for the server's own background jobs. They are held by a session of their own, so that what a
-// killed server had written and not committed is garbage like that of any client that died.
+// Slice ids for the server's own background jobs. They are held by a session of their own, so that
+// what a killed server had written and not committed is garbage like that of any client that died.
 import type { SessionId, SliceId } from "../../domain/ids.ts";
-import { SLICE_COUNTER } from "../cluster/cluster-records.ts";
+import { SLICE_COUNTER } from "../schema/keys.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import {
   deleteSession,
@@ -10,7 +10,7 @@ import {
   readNumberCounter,
   takeSessionId,
   takeSliceRange,
-} from "./session-records.ts";
+} from "../schema/session-records.ts";
 
 /** No account can have this name. */
 const JOBS_USER = "";

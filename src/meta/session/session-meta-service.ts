@@ -12,15 +12,15 @@ import type {
   LockRequest,
   MetaService,
   SliceRange,
-} from "../../protocol/meta-service.ts";
-import { META_CODECS } from "../../protocol/rpc/methods.ts";
-import type { MetaArgs, MetaMethod, MetaResult } from "../../protocol/rpc/methods.ts";
-import type { Ticket } from "../../protocol/rpc/served-connection.ts";
+} from "../../protocol/meta/meta-service.ts";
+import { META_CODECS } from "../../protocol/meta/methods.ts";
+import type { MetaArgs, MetaMethod, MetaResult } from "../../protocol/meta/methods.ts";
+import type { Ticket } from "../../protocol/meta/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
 import type { Namespace } from "../namespace/namespace.ts";
-import { getReply, putReply, takeSliceRange, type StoredReply } from "./session-records.ts";
+import { getReply, putReply, takeSliceRange, type StoredReply } from "../schema/session-records.ts";
 import {
   CHANGES,
   GROWING,

@@ -1,12 +1,12 @@
 // What each request does to the namespace, as synchronous steps of a transaction.
 import { FsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
-import { MAX_READDIR_ENTRIES } from "../../domain/limits.ts";
-import type { CommitRequest } from "../../protocol/meta-service.ts";
-import type { MetaArgs, MetaMethod, MetaResult } from "../../protocol/rpc/methods.ts";
+import { MAX_READDIR_ENTRIES } from "../../protocol/meta/limits.ts";
+import type { CommitRequest } from "../../protocol/meta/meta-service.ts";
+import type { MetaArgs, MetaMethod, MetaResult } from "../../protocol/meta/methods.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Namespace } from "../namespace/namespace.ts";
-import { holdsSlice } from "./session-records.ts";
+import { holdsSlice } from "../schema/session-records.ts";
 
 /** On what and for whom an operation is done. */
 export interface Scope {
@@ -95,7 +95,9 @@ export const CHANGES: { readonly [M in ChangeMethod]: Operation<M, Transaction> 
   removexattr: ({ namespace }, tx, ...args) => namespace.removexattr(tx, ...args),
 };
 
-/** Changes that add to the store, refused while it has no room; the others may add a little, too. */
+/**
+ * Changes that add to the store, refused while it has no room; the others may add a little, too.
+ */
 export const GROWING: ReadonlySet<ChangeMethod> = new Set([
   "create",
   "createUnnamed",

@@ -1,13 +1,13 @@
 import test from "ava";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type PoolId, type SliceId } from "../../domain/ids.ts";
-import { SLICE_RANGE_SIZE } from "../../domain/limits.ts";
+import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
 import { toName } from "../../domain/name.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { openLocalMeta, type LocalMeta } from "../../testing/meta-server.ts";
+import { openLocalMeta, type LocalMeta } from "../../testing/meta/meta-server.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keyRanges, keys } from "../schema/keys.ts";
-import { putSession } from "./session-records.ts";
+import { putSession } from "../schema/session-records.ts";
 
 const FILE = toName("file");
 

@@ -3,10 +3,11 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { FsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
-import { HEARTBEAT_INTERVAL_MS, MAX_SESSIONS } from "../../domain/limits.ts";
+import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
+import { MAX_SESSIONS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { SessionKey } from "../../protocol/rpc/hello.ts";
+import type { SessionKey } from "../../protocol/meta/hello.ts";
 import { LockRegistry } from "../locks/lock-registry.ts";
 import { SessionMetaService, type SessionDependencies } from "./session-meta-service.ts";
 import {
@@ -15,7 +16,7 @@ import {
   putSession,
   takeSessionId,
   type SessionRecord,
-} from "./session-records.ts";
+} from "../schema/session-records.ts";
 
 const SECRET_BYTES = 16;
 /** Extents and xattrs reaped in one transaction: some milliseconds. */

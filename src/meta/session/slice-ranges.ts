@@ -1,10 +1,10 @@
-// Which slice ids are in whose hands: what gc and repair must know before they call a shard garbage.
+// Which slice ids are in whose hands: what gc and repair must know before they call a shard
+// garbage.
 import type { SessionId, SliceId } from "../../domain/ids.ts";
-import { SLICE_COUNTER } from "../cluster/cluster-records.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Namespace } from "../namespace/namespace.ts";
-import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
-import { loadSessions, holdsSlice, readNumberCounter } from "./session-records.ts";
+import { firstNumber, keyRanges, keys, SLICE_COUNTER } from "../schema/keys.ts";
+import { loadSessions, holdsSlice, readNumberCounter } from "../schema/session-records.ts";
 
 /**
  * live: cited. pending: a session may still commit it, gc has it on its list, or this store never

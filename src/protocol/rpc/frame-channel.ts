@@ -3,7 +3,7 @@
 import { Packr } from "msgpackr";
 import type { RawData, WebSocket } from "ws";
 import { FsError } from "../../domain/errno.ts";
-import { MAX_RPC_FRAME_BYTES, RPC_CORK_BYTES } from "../../domain/limits.ts";
+import { MAX_RPC_FRAME_BYTES, RPC_CORK_BYTES } from "./limits.ts";
 
 /** A message: positional fields, the first of them the request's id (0: not about a request). */
 export type Message = readonly unknown[];

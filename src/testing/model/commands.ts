@@ -1,4 +1,5 @@
-// Random steps as commands of fast-check: each is carried out by the model and by a file system, which must agree.
+// Random steps as commands of fast-check: each is carried out by the model and by a file system,
+// which must agree.
 import fc from "fast-check";
 import { O_APPEND, O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY } from "../../vfs/vfs.ts";
 import { O_DIRECTORY, O_NOFOLLOW, type ReferenceModel } from "./reference-model.ts";
@@ -7,7 +8,8 @@ import { agrees, type HandleStep, type Step, type StepSystem, type Windows } fro
 /** Few, so that steps meet each other's files. */
 const NAMES = ["a", "b", "c", "d"];
 const MAX_OPEN = 6;
-// No sticky directory that others may write to: what fs.protected_regular refuses there is the kernel's affair.
+// No sticky directory that others may write to: what fs.protected_regular refuses there is the
+// kernel's affair.
 const MODES = [0o644, 0o755, 0o000, 0o1755, 0o600];
 const CHANGED_MODES = [...MODES, 0o4755, 0o2755, 0o2644, 0o6777, 0o2775];
 const IDS = [0, 1000, 65_534];
@@ -16,7 +18,9 @@ const ZERO = 16;
 const ZERO_KEEPING_SIZE = 17;
 const KEEP_SIZE = 1;
 
-/** A step before it is known what there is: slots and paths in it are made to fit when it is run. */
+/**
+ * A step before it is known what there is: slots and paths in it are made to fit when it is run.
+ */
 interface Drawn {
   readonly step: Step;
   readonly uses: "nothing" | "a free slot" | "open files";
@@ -281,7 +285,10 @@ export function stepCommands(
   });
 }
 
-/** A run's parameters: DFS_SEED replays it, DFS_REPLAY="path replayPath" its smallest failure, as printed. */
+/**
+ * A run's parameters: DFS_SEED replays it, DFS_REPLAY="path replayPath" its smallest failure, as
+ * printed.
+ */
 export function replayOf(
   seed: number,
   numRuns: number,

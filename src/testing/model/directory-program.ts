@@ -1,6 +1,6 @@
-// The program of the process that carries out the model's steps in a directory: JSON lines in and out. Python,
-// because its standard library has the calls. Two requests more than steps: `root` says which directory the
-// paths start at, `forget` closes all files whatever comes of it.
+// The program of the process that carries out the model's steps in a directory: JSON lines in and
+// out. Python, because its standard library has the calls. Two requests more than steps: `root`
+// says which directory the paths start at, `forget` closes all files whatever comes of it.
 
 export const DIRECTORY_PROGRAM = String.raw`
 import ctypes, errno, hashlib, json, os, socket, stat, sys

@@ -1,5 +1,5 @@
-// The model's steps carried out in a directory, local or mounted, by a process of its own: one that served the
-// mount could not use it.
+// The model's steps carried out in a directory, local or mounted, by a process of its own: one that
+// served the mount could not use it.
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

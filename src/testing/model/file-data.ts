@@ -1,4 +1,5 @@
-// The bytes of one file of the reference model: its size and its windows, and what both may be after a crash.
+// The bytes of one file of the reference model: its size and its windows, and what both may be
+// after a crash.
 import { createHash } from "node:crypto";
 import type { FileContent, Windows } from "./steps.ts";
 

@@ -1,5 +1,5 @@
-// The reference model's names and attributes, as root sees them on Linux. Which errno comes first follows the
-// kernel's fs/namei.c (6.1), which is what a local file system shows.
+// The reference model's names and attributes, as root sees them on Linux. Which errno comes first
+// follows the kernel's fs/namei.c (6.1), which is what a local file system shows.
 import { S_ISGID, S_ISUID, S_ISVTX } from "../../domain/attributes.ts";
 import {
   fail,

@@ -1,10 +1,11 @@
-// The oracle of the oracle: random steps in a local directory, whose file system the reference model must agree with.
+// The oracle of the oracle: random steps in a local directory, whose file system the reference
+// model must agree with.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
-import { drawSeed } from "../e2e-files.ts";
+import { drawSeed } from "../e2e/e2e-files.ts";
 import { compare, replayOf, stepCommands } from "./commands.ts";
 import { DirectorySystem } from "./directory-system.ts";
 import { ReferenceModel } from "./reference-model.ts";

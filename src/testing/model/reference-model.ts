@@ -1,5 +1,6 @@
-// The reference model of a file system: names, attributes, open files and their bytes. Everything happens at once
-// and nothing is stored, so that it can be checked by reading. What a crash may lose is kept track of as well.
+// The reference model of a file system: names, attributes, open files and their bytes. Everything
+// happens at once and nothing is stored, so that it can be checked by reading. What a crash may
+// lose is kept track of as well.
 import { isFsError } from "../../domain/errno.ts";
 import {
   FALLOC_KEEP_SIZE,
@@ -68,7 +69,10 @@ export class ReferenceModel {
     return [...this.#handles.keys()].sort((a, b) => a - b);
   }
 
-  /** False where an append would go behind the windows, and where a directory without a name would be changed. */
+  /**
+   * False where an append would go behind the windows, and where a directory without a name would
+   * be changed.
+   */
   fits(step: Step): boolean {
     if (step.op === "fchmod" || step.op === "futimens") {
       const inode = this.#handles.get(step.slot)?.inode;
@@ -115,7 +119,9 @@ export class ReferenceModel {
     return entries;
   }
 
-  /** The client died: handles are gone, and what wasn't settled is one of the things that it was. */
+  /**
+   * The client died: handles are gone, and what wasn't settled is one of the things that it was.
+   */
   crash(): void {
     this.#handles.clear();
   }

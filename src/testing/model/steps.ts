@@ -1,8 +1,11 @@
-// The vocabulary of the model-based tests: system calls as plain data, and what they come to. The reference model,
-// a VFS in process, and a process on a directory all understand it.
+// The vocabulary of the model-based tests: system calls as plain data, and what they come to. The
+// reference model, a VFS in process, and a process on a directory all understand it.
 import { isDeepStrictEqual } from "node:util";
 
-/** A place in a file that reads and writes happen at: nothing is ever written outside of the windows. */
+/**
+ * A place in a file that reads and writes happen at: nothing is ever written outside of the
+ * windows.
+ */
 export interface Windows {
   readonly bases: readonly number[];
   readonly bytes: number;

@@ -1,7 +1,8 @@
-// Open files of the model's steps on a VFS in this process, with the checks that the kernel makes by descriptor.
+// Open files of the model's steps on a VFS in this process, with the checks that the kernel makes
+// by descriptor.
 import { ROOT_CALLER, type Attr, type AttrChanges } from "../../domain/attributes.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
-import type { DfsVfs } from "../../vfs/dfs-vfs.ts";
+import type { DfsVfs } from "../../vfs/open/dfs-vfs.ts";
 import { O_ACCMODE, O_APPEND, O_WRONLY, type FileHandle } from "../../vfs/vfs.ts";
 import { fail } from "./inodes.ts";
 import { bytesOf, type HandleStep } from "./steps.ts";

@@ -1,5 +1,6 @@
-// The model's steps carried out on a VFS in this process, by inode. It plays the kernel: walks paths, checks what the
-// kernel checks before it asks a file system (types, access modes, overlaps), and nothing else.
+// The model's steps carried out on a VFS in this process, by inode. It plays the kernel: walks
+// paths, checks what the kernel checks before it asks a file system (types, access modes,
+// overlaps), and nothing else.
 import {
   isDirectory,
   isRegular,
@@ -13,7 +14,7 @@ import {
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
-import type { DfsVfs } from "../../vfs/dfs-vfs.ts";
+import type { DfsVfs } from "../../vfs/open/dfs-vfs.ts";
 import { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, type FileHandle } from "../../vfs/vfs.ts";
 import { fail, MAX_FOLLOWED } from "./inodes.ts";
 import { O_DIRECTORY, O_NOFOLLOW } from "./reference-model.ts";
@@ -340,7 +341,9 @@ export class VfsSystem implements StepSystem {
   }
 }
 
-/** The kernel refuses to replace a directory above what is renamed, before it looks at what that is. */
+/**
+ * The kernel refuses to replace a directory above what is renamed, before it looks at what that is.
+ */
 function isAbove(ino: Ino | undefined, from: Place): boolean {
   if (ino === undefined || from.attr === undefined) return false;
   return from.directories.includes(ino);

@@ -1,5 +1,5 @@
-// POSIX ACLs (the withdrawn POSIX.1e draft 17, as Linux has it): what they allow, how they follow and make the
-// mode, and what is inherited.
+// POSIX ACLs (the withdrawn POSIX.1e draft 17, as Linux has it): what they allow, how they follow
+// and make the mode, and what is inherited.
 import type { Cases } from "./language.ts";
 
 /** An access list with a named user 100, a named group 300 and this mask; owner 50, group 200. */

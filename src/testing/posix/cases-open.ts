@@ -1,4 +1,5 @@
-// open with each of its flags, the permissions it asks for, and what reading and writing do afterwards.
+// open with each of its flags, the permissions it asks for, and what reading and writing do
+// afterwards.
 import type { Cases } from "./language.ts";
 
 /** Who asks of a file of uid 100 and gid 200, and where its three bits stand in the mode. */

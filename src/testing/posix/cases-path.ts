@@ -1,5 +1,5 @@
-// What every call that takes a path has in common: how paths are resolved, and what search and write permission of
-// directories they need. One case for each call and rule.
+// What every call that takes a path has in common: how paths are resolved, and what search and
+// write permission of directories they need. One case for each call and rule.
 import type { Cases } from "./language.ts";
 
 /** A call with PATH for its path, and what makes PATH beforehand. */

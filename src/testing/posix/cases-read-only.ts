@@ -1,5 +1,5 @@
-// A read-only mount: what changes anything is EROFS, all else goes on. All in one directory that has `file`,
-// `directory` and `symlink`.
+// A read-only mount: what changes anything is EROFS, all else goes on. All in one directory that
+// has `file`, `directory` and `symlink`.
 import type { Cases } from "./language.ts";
 
 /** To be run where one may write, before the read-only mount is looked at. */

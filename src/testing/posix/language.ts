@@ -1,11 +1,11 @@
-// The little language of the POSIX cases: a case is a list of lines, each a system call by somebody and what it
-// gives. Parses lines and judges what came of them; calls nothing.
+// The little language of the POSIX cases: a case is a list of lines, each a system call by somebody
+// and what it gives. Parses lines and judges what came of them; calls nothing.
 //
 //   [@uid[:gid[,group]…]] call[:handle] argument… [= expected]
 //
-// Nobody named: root. Nothing expected: success. Expected are errnos (`EEXIST|ENOTEMPTY`), the text that the call
-// returns, or of a stat call attributes (`mode=0644 nlink=2`). In arguments `\xff` is a byte, `\n` a newline, `\_`
-// a blank, `{x*255}` the text x 255 times.
+// Nobody named: root. Nothing expected: success. Expected are errnos (`EEXIST|ENOTEMPTY`), the text
+// that the call returns, or of a stat call attributes (`mode=0644 nlink=2`). In arguments `\xff` is
+// a byte, `\n` a newline, `\_` a blank, `{x*255}` the text x 255 times.
 
 export interface Step {
   readonly line: string;

@@ -1,5 +1,5 @@
-// Makes the calls of POSIX cases on a namespace alone: paths are walked as a kernel walks them, and every question
-// of permission is left to the metadata server.
+// Makes the calls of POSIX cases on a namespace alone: paths are walked as a kernel walks them, and
+// every question of permission is left to the metadata server.
 import {
   isDirectory,
   isSymlink,
@@ -14,13 +14,16 @@ import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import type { Transaction } from "../../meta/engine/engine.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
 import type { Namespace } from "../../meta/namespace/namespace.ts";
-import { SESSION, TestNamespace } from "../engine-namespace.ts";
+import { SESSION, TestNamespace } from "../engine/engine-namespace.ts";
 import { deviceOf, NODE_TYPES, timeOf, told } from "./attribute-text.ts";
 import { packed, unpacked } from "./acl-text.ts";
 import type { Answer, Step } from "./language.ts";
 
 const MAX_SYMLINKS = 40;
-/** Where a path leads: the directory, the name in it ("." for the directory itself), and what is there. */
+/**
+ * Where a path leads: the directory, the name in it ("." for the directory itself), and what is
+ * there.
+ */
 interface Place {
   readonly parent: Ino;
   readonly name: Name;

@@ -1,5 +1,6 @@
-// The program of the process that makes the system calls of the POSIX cases: one case a line in, one answer a
-// line out, both JSON. Python, because its standard library has the calls and acts as any user.
+// The program of the process that makes the system calls of the POSIX cases: one case a line in,
+// one answer a line out, both JSON. Python, because its standard library has the calls and acts as
+// any user.
 
 export const POSIX_PROGRAM = String.raw`
 import ctypes, errno, json, os, resource, shutil, socket, stat, struct, subprocess, sys, time

@@ -12,8 +12,8 @@ export interface PosixRun {
 }
 
 /**
- * Runs each case in a new directory below `directory`, or all of them in it unless `fresh`. As root, since the
- * cases act as several users.
+ * Runs each case in a new directory below `directory`, or all of them in it unless `fresh`. As
+ * root, since the cases act as several users.
  */
 export async function runPosixCases(
   directory: string,

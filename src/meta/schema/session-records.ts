@@ -1,0 +1,108 @@
+// How sessions, the slice ids handed to them and their stored replies are kept in the engine.
+import type { SessionId, SliceId } from "../../domain/ids.ts";
+import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
+import type { SliceRange } from "../../protocol/meta/meta-service.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { firstNumber, keyRanges, keys, SLICE_COUNTER } from "./keys.ts";
+import { decodeRecord, encodeRecord } from "./records.ts";
+
+const VERSION = 1;
+const SESSION_COUNTER = "session";
+
+export interface SessionRecord {
+  readonly user: string;
+  readonly clientName: string;
+  readonly beganMs: number;
+  /** SHA-256, hex, of what the client must show to resume the session. */
+  readonly secretHash: string;
+  /** It is being ended and can't be resumed. */
+  readonly ending: boolean;
+}
+
+// Written by putSession only.
+const SESSION_READERS = { [VERSION]: (stored: unknown) => stored as SessionRecord };
+
+/** The answer that was given to the request with this number. */
+export interface StoredReply {
+  readonly sequence: number;
+  /** As it travels. */
+  readonly packed: unknown;
+}
+
+/** The next session's number, from 1. */
+export function takeSessionId(tx: Transaction): SessionId {
+  return takeNumbers(tx, SESSION_COUNTER, 1, 1) as SessionId;
+}
+
+export function putSession(tx: Transaction, id: SessionId, record: SessionRecord): void {
+  tx.put(keys.session(id), encodeRecord(VERSION, record));
+}
+
+export function loadSessions(tx: ReadTransaction): { id: SessionId; record: SessionRecord }[] {
+  return [...tx.range(keyRanges.sessions())].map(({ key, value }) => ({
+    id: firstNumber(key) as SessionId,
+    record: decodeRecord(value, SESSION_READERS),
+  }));
+}
+
+/** False once it is being ended. */
+export function isSessionLive(tx: ReadTransaction, id: SessionId): boolean {
+  const record = tx.get(keys.session(id));
+  return record !== undefined && !decodeRecord(record, SESSION_READERS).ending;
+}
+
+/** Removes the session and its replies. Its slice ranges stay until gc has looked for leftovers. */
+export function deleteSession(tx: Transaction, id: SessionId): void {
+  for (const { key } of [...tx.range(keyRanges.replySlots(id))]) tx.delete(key);
+  tx.delete(keys.session(id));
+}
+
+export function putReply(
+  tx: Transaction,
+  session: SessionId,
+  slot: number,
+  { sequence, packed }: StoredReply,
+): void {
+  tx.put(keys.replySlot(session, slot), encodeRecord(VERSION, [sequence, packed]));
+}
+
+export function getReply(
+  tx: ReadTransaction,
+  session: SessionId,
+  slot: number,
+): StoredReply | undefined {
+  const record = tx.get(keys.replySlot(session, slot));
+  if (record === undefined) return undefined;
+  return decodeRecord(record, {
+    [VERSION]: (stored) => {
+      const [sequence, packed] = stored as [number, unknown];
+      return { sequence, packed };
+    },
+  });
+}
+
+/** Hands slice ids to a session. The transaction must be durable before they are told to anyone. */
+export function takeSliceRange(tx: Transaction, session: SessionId): SliceRange {
+  const first = takeNumbers(tx, SLICE_COUNTER, SLICE_RANGE_SIZE, SLICE_RANGE_SIZE) as SliceId;
+  tx.put(keys.sliceRange(session, first), encodeRecord(VERSION, SLICE_RANGE_SIZE));
+  return { first, count: SLICE_RANGE_SIZE };
+}
+
+/** Ranges begin at multiples of their size, so an id tells its range. */
+export function holdsSlice(tx: ReadTransaction, session: SessionId, slice: SliceId): boolean {
+  const first = (slice - (slice % SLICE_RANGE_SIZE)) as SliceId;
+  return tx.get(keys.sliceRange(session, first)) !== undefined;
+}
+
+/** The next number of a counter, from 1. */
+export function readNumberCounter(tx: ReadTransaction, counter: string): number {
+  const record = tx.get(keys.counter(counter));
+  return record === undefined ? 1 : decodeRecord(record, { [VERSION]: Number });
+}
+
+function takeNumbers(tx: Transaction, counter: string, from: number, count: number): number {
+  const record = tx.get(keys.counter(counter));
+  const next = record === undefined ? from : decodeRecord(record, { [VERSION]: Number });
+  tx.put(keys.counter(counter), encodeRecord(VERSION, next + count));
+  return next;
+}

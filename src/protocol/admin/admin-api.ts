@@ -1,0 +1,155 @@
+// The REST API of the metadata server: every request and answer, as schemas and as types.
+import { z } from "zod";
+import { ROLES } from "../../auth/role.ts";
+import { MAX_CLIENT_NAME_CHARS, MAX_DAMAGE_REPORTS } from "../../domain/limits.ts";
+import { MAX_NODE_WEIGHT } from "../../domain/format.ts";
+import { MAX_PASSWORD_BYTES } from "../../auth/limits.ts";
+
+export const API_BASE = "/api/v1";
+
+/** Errors of every route (RFC 9457): `code` is an errno name, `detail` says what to do. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+});
+export type Problem = z.infer<typeof problemSchema>;
+export const PROBLEM_CONTENT_TYPE = "application/problem+json";
+
+/** readonly and the finer rules come with capabilities; today only admin is looked at. */
+export const roleSchema = z.enum(ROLES);
+
+const password = z.string().min(1).max(MAX_PASSWORD_BYTES);
+const userName = z.string().min(1).max(256);
+
+export const loginRequestSchema = z.object({
+  user: userName,
+  password,
+  /** How the token is called in lists: host and program. */
+  client: z.string().max(MAX_CLIENT_NAME_CHARS).optional(),
+});
+export const loginReplySchema = z.object({ token: z.string(), user: z.string() });
+export type LoginReply = z.infer<typeof loginReplySchema>;
+
+export const userSchema = z.object({
+  name: z.string(),
+  role: roleSchema,
+  createdMs: z.number(),
+  tokens: z.int(),
+});
+export type User = z.infer<typeof userSchema>;
+export const userListSchema = z.object({ users: z.array(userSchema) });
+
+export const addUserRequestSchema = z.object({
+  name: userName,
+  password,
+  role: roleSchema.optional(),
+});
+export const setPasswordRequestSchema = z.object({ password });
+export const whoamiSchema = z.object({ user: z.string(), role: roleSchema, client: z.string() });
+export type WhoAmI = z.infer<typeof whoamiSchema>;
+
+const bytes = z.number().min(0);
+const nodeId = z.string().regex(/^[0-9a-f]{12}$/);
+
+export const registerNodeSchema = z.object({
+  id: nodeId,
+  /** Where clients and other nodes reach it. */
+  url: z.url({ protocol: /^https?$/ }).max(256),
+  zone: z.string().max(64).default(""),
+  weight: z.int().min(1).max(MAX_NODE_WEIGHT).default(100),
+  capacityBytes: bytes,
+  usedBytes: bytes,
+  /** The cluster it has joined before; another one's node is refused with 409. */
+  clusterId: z.string().max(64).optional(),
+});
+export type RegisterNode = z.infer<typeof registerNodeSchema>;
+export const registerReplySchema = z.object({ epoch: z.int(), clusterId: z.string() });
+export type RegisterReply = z.infer<typeof registerReplySchema>;
+
+export const heartbeatSchema = z.object({
+  usedBytes: bytes,
+  capacityBytes: bytes,
+  shards: z.number().min(0),
+  quarantined: z.number().min(0),
+});
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+export const heartbeatReplySchema = z.object({ epoch: z.int() });
+export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
+
+/** Shard ids in their text form (domain/ids.ts). */
+export const nodeDamageSchema = z.object({
+  reports: z
+    .array(z.object({ shard: z.string().max(64), kind: z.enum(["missing", "corrupt"]) }))
+    .max(MAX_DAMAGE_REPORTS),
+});
+export type NodeDamage = z.infer<typeof nodeDamageSchema>;
+
+/** ok; degraded: works, with less redundancy than it should have; critical: the next loss hurts. */
+export const healthSchema = z.enum(["ok", "degraded", "critical", "unavailable"]);
+export type Health = z.infer<typeof healthSchema>;
+
+export const clusterStatusSchema = z.object({
+  clusterId: z.string(),
+  epoch: z.int(),
+  health: healthSchema,
+  /** What is wrong, each with what to do about it; empty when all is well. */
+  problems: z.array(z.object({ what: z.string(), todo: z.string() })),
+  /** Further node losses that lose no data, whichever nodes they are; -1: unreadable data now. */
+  survivesLosses: z.int(),
+  pools: z.array(
+    z.object({ id: z.int(), name: z.string(), k: z.int(), m: z.int(), pgCount: z.int() }),
+  ),
+  nodes: z.array(
+    z.object({
+      id: z.string(),
+      url: z.string(),
+      zone: z.string(),
+      state: z.enum(["up", "down", "out", "draining"]),
+      weight: z.int(),
+      usedBytes: z.number(),
+      capacityBytes: z.number(),
+      /** Absent when it has not been heard of since the metadata server started. */
+      lastSeenMsAgo: z.number().optional(),
+      shards: z.number(),
+      quarantined: z.number(),
+    }),
+  ),
+  /** Placement groups; a dirty one waits to be looked at by repair. */
+  groups: z.object({ total: z.int(), clean: z.int(), dirty: z.int() }),
+  files: z.number(),
+  /** User data kept, and what fits, redundancy taken off. */
+  usedBytes: z.number(),
+  totalBytes: z.number(),
+  freeBytes: z.number(),
+  sessions: z.array(
+    z.object({
+      id: z.int(),
+      client: z.string(),
+      user: z.string(),
+      sinceMs: z.number(),
+      connected: z.boolean(),
+    }),
+  ),
+  users: z.int(),
+  /** Background jobs of the metadata server; figures since it started. */
+  jobs: z.array(
+    z.object({
+      name: z.string(),
+      /** running: has more to do; waiting: for something to get better; failed: will try again. */
+      state: z.enum(["idle", "running", "waiting", "failed"]),
+      passes: z.int(),
+      failures: z.int(),
+      /** In the job's own units: placement groups, slices, chunks. */
+      waiting: z.int().optional(),
+      done: z.int().optional(),
+      doneBytes: z.number().optional(),
+      /** Absent before the first pass. */
+      lastRunMsAgo: z.number().optional(),
+      lastError: z.string().optional(),
+    }),
+  ),
+});
+export type ClusterStatus = z.infer<typeof clusterStatusSchema>;

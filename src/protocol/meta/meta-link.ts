@@ -1,0 +1,257 @@
+// A client's lasting link to the metadata server: one session over one connection after another.
+import { FsError, isFsError } from "../../domain/errno.ts";
+import type { MapHistory } from "../../domain/cluster-map.ts";
+import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
+import { RPC_CONNECT_TIMEOUT_MS } from "../rpc/limits.ts";
+import {
+  RPC_FIRST_CONNECT_PATIENCE_MS,
+  RPC_MISSED_HEARTBEATS,
+  RPC_RECONNECT_MAX_MS,
+  RPC_RECONNECT_MIN_MS,
+} from "./limits.ts";
+import type { Log } from "../../observability/log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { dial, type Connection } from "./dial.ts";
+import type { FrameChannel, Message } from "../rpc/frame-channel.ts";
+import { GOODBYE, LOCK_READY, MAPS, type SessionKey } from "./hello.ts";
+import { packArgs, RPC_VERSION, type WireMethod } from "./methods.ts";
+import { PendingCalls } from "./pending-calls.ts";
+import { mapsCodec } from "./wire-cluster.ts";
+import { readCount } from "./wire-values.ts";
+
+export interface LinkOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly clientName: string;
+  readonly patienceMs: number;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface LinkEvents {
+  mapChanged(maps: MapHistory): void;
+  sessionLost(): void;
+  resumed(): void;
+  lockReady(wait: number): void;
+}
+
+export class MetaLink {
+  readonly #options: LinkOptions;
+  readonly #events: LinkEvents;
+  readonly #calls = new PendingCalls();
+  readonly #stop = new AbortController();
+  #key: SessionKey | undefined;
+  #channel: FrameChannel | undefined;
+  #disconnected = createGate();
+  #farewell: (() => void) | undefined;
+  #epoch = -1;
+  #failure: FsError | undefined;
+  #maintenance: Promise<void> | undefined;
+  #cancelBeat: () => void = () => undefined;
+
+  constructor(options: LinkOptions, events: LinkEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /**
+   * Makes the first connection and keeps the link up from then on.
+   * @throws FsError EACCES, EPROTO, ECONNREFUSED, ETIMEDOUT
+   */
+  async start(): Promise<void> {
+    const { clock } = this.#options;
+    const giveUpMs = clock.monotonicMs() + RPC_FIRST_CONNECT_PATIENCE_MS;
+    let pauseMs = RPC_RECONNECT_MIN_MS;
+    for (;;) {
+      try {
+        await this.#connect();
+        break;
+      } catch (error) {
+        if (isFinal(error) || clock.monotonicMs() + pauseMs > giveUpMs) throw error;
+        await clock.sleep(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, RPC_RECONNECT_MAX_MS);
+      }
+    }
+    this.#beat();
+    this.#maintenance = this.#maintain();
+  }
+
+  call(method: WireMethod, args: readonly unknown[]): Promise<unknown> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const { clock, patienceMs } = this.#options;
+    return this.#calls.add(method, packArgs(method, args), clock.monotonicMs() + patienceMs);
+  }
+
+  /** Says goodbye, so that the server releases what the session holds, and ends the link. */
+  async close(): Promise<void> {
+    if (this.#stop.signal.aborted) {
+      await this.#maintenance;
+      return;
+    }
+    this.#failure ??= new FsError("ENOTCONN", "the session is closed");
+    const channel = this.#channel;
+    if (channel !== undefined) {
+      const answered = new Promise<void>((resolve) => (this.#farewell = resolve));
+      channel.send([0, GOODBYE]);
+      const giveUp = this.#options.clock.after(RPC_CONNECT_TIMEOUT_MS, () => this.#farewell?.());
+      await Promise.race([answered, this.#disconnected.opened]);
+      giveUp();
+    }
+    this.#stop.abort();
+    this.#cancelBeat();
+    this.#calls.failAll(this.#failure);
+    channel?.close(1000, "goodbye");
+    // A server that hangs would keep the closing handshake, and with it this process, waiting.
+    if (channel !== undefined)
+      this.#options.clock.after(HEARTBEAT_INTERVAL_MS, () => channel.terminate());
+    await this.#maintenance;
+  }
+
+  /** Cuts the connection, as a broken network does; the link recovers by itself. For tests. */
+  breakConnection(): void {
+    this.#channel?.terminate();
+  }
+
+  async #maintain(): Promise<void> {
+    const { signal } = this.#stop;
+    const stopped = aborted(signal);
+    for (;;) {
+      await Promise.race([this.#disconnected.opened, stopped]);
+      if (this.#isClosing()) return;
+      try {
+        await this.#reconnect(signal);
+      } catch (error) {
+        if (!this.#isClosing()) this.#fail(error);
+        return;
+      }
+    }
+  }
+
+  #isClosing(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Tries until it succeeds; throws only what no retry can help. */
+  async #reconnect(signal: AbortSignal): Promise<void> {
+    let pauseMs = 0;
+    for (;;) {
+      try {
+        await this.#connect();
+        return;
+      } catch (error) {
+        if (isFinal(error) || signal.aborted) throw error;
+        this.#options.log.debug({ err: error }, "metadata server not reached, will try again");
+      }
+      pauseMs = Math.min(Math.max(RPC_RECONNECT_MIN_MS, pauseMs * 2), RPC_RECONNECT_MAX_MS);
+      await this.#options.clock.sleep(pauseMs, signal);
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const { url, token, clientName, clock } = this.#options;
+    const resume = this.#key;
+    const connection = await dial({
+      url,
+      token,
+      hello: { version: RPC_VERSION, clientName, ...(resume === undefined ? {} : { resume }) },
+      timeoutMs: RPC_CONNECT_TIMEOUT_MS,
+      clock,
+      message: (message) => this.#receive(message),
+      closed: (code, reason) => this.#onClosed(code, reason),
+    });
+    if (this.#stop.signal.aborted) {
+      connection.channel.terminate();
+      return;
+    }
+    this.#adopt(connection, resume !== undefined);
+  }
+
+  #adopt({ channel, welcome }: Connection, wasConnected: boolean): void {
+    this.#channel = channel;
+    this.#key = welcome.key;
+    this.#disconnected = createGate();
+    if (channel.isClosed) {
+      this.#onClosed(1006, "closed right after the greeting");
+      return;
+    }
+    const transmit = (message: Message): void => channel.send(message);
+    if (welcome.resumed) {
+      this.#calls.resume(transmit);
+      this.#events.resumed();
+    } else {
+      this.#calls.restart(transmit);
+      if (wasConnected) {
+        this.#options.log.warn("the metadata server has ended this session; a new one was begun");
+        this.#events.sessionLost();
+      }
+    }
+    this.#learnMaps(welcome.maps);
+  }
+
+  #receive(message: Message): void {
+    if (message[0] !== 0) {
+      this.#calls.answer(message);
+    } else if (message[1] === MAPS) {
+      this.#learnMaps(mapsCodec.read(message[2]));
+    } else if (message[1] === LOCK_READY) {
+      this.#events.lockReady(readCount(message[2], "wait"));
+    } else if (message[1] === GOODBYE) {
+      this.#farewell?.();
+    }
+  }
+
+  #learnMaps(maps: MapHistory): void {
+    if (maps.current.epoch <= this.#epoch) return;
+    this.#epoch = maps.current.epoch;
+    this.#events.mapChanged(maps);
+  }
+
+  #onClosed(code: number, reason: string): void {
+    this.#channel = undefined;
+    this.#calls.disconnect();
+    this.#disconnected.open();
+    if (this.#stop.signal.aborted) return;
+    this.#options.log.info({ code, reason }, "connection to the metadata server lost");
+  }
+
+  #beat(): void {
+    const { clock } = this.#options;
+    this.#calls.expire(clock.monotonicMs());
+    const channel = this.#channel;
+    if (channel !== undefined && channel.beat(true) >= RPC_MISSED_HEARTBEATS) {
+      this.#options.log.warn("the metadata server is silent; connecting anew");
+      channel.terminate();
+    }
+    this.#cancelBeat = clock.after(HEARTBEAT_INTERVAL_MS, () => this.#beat());
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error instanceof FsError ? error : new FsError("EIO", String(error));
+    this.#options.log.error({ err: error }, "the link to the metadata server is at its end");
+    this.#cancelBeat();
+    this.#calls.failAll(this.#failure);
+  }
+}
+
+interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+function createGate(): Gate {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+/** Errors that trying again won't cure. */
+function isFinal(error: unknown): boolean {
+  return isFsError(error, "EACCES", "EPROTO");
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

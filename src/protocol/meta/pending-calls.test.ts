@@ -1,0 +1,93 @@
+import test from "ava";
+import { MAX_REPLY_SLOTS } from "./limits.ts";
+import type { Message } from "../rpc/frame-channel.ts";
+import { WIRE_METHODS, type WireMethod } from "./methods.ts";
+import { PendingCalls } from "./pending-calls.ts";
+
+function methodNamed(name: string): WireMethod {
+  const method = WIRE_METHODS.find((candidate) => candidate.name === name);
+  if (method === undefined) throw new Error(`no method ${name}`);
+  return method;
+}
+
+function idOf(message: Message | undefined): number {
+  return message?.[0] as number;
+}
+
+test("a mutation beyond the reply slots leaves when one before it is answered", async (t) => {
+  const calls = new PendingCalls();
+  const sent: Message[] = [];
+  calls.resume((message) => sent.push(message));
+  const unlink = methodNamed("unlink");
+  const all = Array.from({ length: MAX_REPLY_SLOTS + 1 }, () => calls.add(unlink, [], Infinity));
+  t.is(sent.length, MAX_REPLY_SLOTS);
+  const slots = new Set(sent.map((message) => message[3]));
+  t.is(slots.size, MAX_REPLY_SLOTS);
+  calls.answer([idOf(sent[5]), null]);
+  await all[5];
+  t.is(sent.length, MAX_REPLY_SLOTS + 1);
+  t.is(sent.at(-1)?.[3], sent[5]?.[3], "it takes the freed slot");
+  t.is(sent.at(-1)?.[4], (sent[5]?.[4] as number) + 1, "with the next number");
+});
+
+test("reads need no slot and never wait", (t) => {
+  const calls = new PendingCalls();
+  const sent: Message[] = [];
+  calls.resume((message) => sent.push(message));
+  const getattr = methodNamed("getattr");
+  for (let i = 0; i < 500; i++) void calls.add(getattr, [1], Infinity);
+  t.is(sent.length, 500);
+  t.is(sent[0]?.length, 3);
+});
+
+test("after a reconnect unanswered requests are sent again under the same slot and number", (t) => {
+  const calls = new PendingCalls();
+  const [before, after]: [Message[], Message[]] = [[], []];
+  calls.resume((message) => before.push(message));
+  void calls.add(methodNamed("mkdir"), ["x"], Infinity);
+  void calls.add(methodNamed("getattr"), [1], Infinity);
+  calls.disconnect();
+  void calls.add(methodNamed("rmdir"), ["y"], Infinity);
+  calls.resume((message) => after.push(message));
+  t.is(before.length, 2);
+  t.is(after.length, 3);
+  t.deepEqual(after[0]?.slice(0, 5), before[0]?.slice(0, 5));
+  t.deepEqual([before[0]?.[5], after[0]?.[5], after[2]?.[5]], [false, true, false]);
+});
+
+test("with a new session, changes of unknown fate fail and all else is asked again", async (t) => {
+  const calls = new PendingCalls();
+  const after: Message[] = [];
+  calls.resume(() => undefined);
+  const unlink = methodNamed("unlink");
+  const unknown = calls.add(unlink, [], Infinity);
+  const release = calls.add(methodNamed("release"), [[5]], Infinity);
+  const read = calls.add(methodNamed("parentOf"), [1], Infinity);
+  calls.disconnect();
+  const neverSent = calls.add(unlink, [], Infinity);
+  calls.restart((message) => after.push(message));
+  await t.throwsAsync(unknown, { code: "EIO" });
+  t.is(await release, undefined);
+  t.is(after.length, 2);
+  calls.answer([idOf(after[0]), 1]);
+  calls.answer([idOf(after[1]), null]);
+  t.is(await read, 1);
+  t.is(await neverSent, undefined);
+});
+
+test("a request past its deadline fails, but its slot stays taken until its fate is known", async (t) => {
+  const calls = new PendingCalls();
+  const sent: Message[] = [];
+  calls.resume((message) => sent.push(message));
+  const unlink = methodNamed("unlink");
+  const late = calls.add(unlink, [], 100);
+  calls.expire(99);
+  calls.expire(100);
+  await t.throwsAsync(late, { code: "ETIMEDOUT" });
+  t.is(calls.size, 1);
+  void calls.add(unlink, [], 1000);
+  t.not(sent[1]?.[3], sent[0]?.[3]);
+  calls.disconnect();
+  calls.resume((message) => sent.push(message));
+  t.is(sent.length, 3, "only the living one is sent again");
+});

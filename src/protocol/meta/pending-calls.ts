@@ -1,0 +1,195 @@
+// A client's unanswered requests and its reply slots. A mutating request holds a slot, numbered in
+// sequence, until it is answered; with it the server knows a repeated request (as NFSv4.1 sessions,
+// RFC 8881 section 2.10.6). No connection here.
+import { FsError } from "../../domain/errno.ts";
+import { MAX_REPLY_SLOTS, MAX_RPC_PENDING } from "./limits.ts";
+import type { Message } from "../rpc/frame-channel.ts";
+import { readError } from "./hello.ts";
+import type { WireMethod } from "./methods.ts";
+
+interface Slot {
+  readonly index: number;
+  sequence: number;
+}
+
+interface PendingCall {
+  readonly id: number;
+  readonly method: WireMethod;
+  readonly args: readonly unknown[];
+  readonly deadlineMs: number;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  /** Held by a method that runs once; such a call without a slot waits for one. */
+  slot: Slot | undefined;
+  /** It has left on some connection, so the server may have done it. */
+  sent: boolean;
+  /** Given up; kept only because its slot is not free before the answer or a new connection. */
+  abandoned: boolean;
+}
+
+/** Puts a request on the wire. Throws when it can't be encoded. */
+type Transmit = (message: Message) => void;
+
+export class PendingCalls {
+  readonly #calls = new Map<number, PendingCall>();
+  #freeSlots: Slot[] = createSlots();
+  readonly #waiting: PendingCall[] = [];
+  #lastId = 0;
+  #transmit: Transmit | undefined;
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Adds a request; it leaves as soon as there is a connection, and a slot if it needs one. */
+  add(method: WireMethod, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
+    if (this.#calls.size >= MAX_RPC_PENDING) {
+      return Promise.reject(new FsError("EAGAIN", "too many metadata requests are outstanding"));
+    }
+    return new Promise((resolve, reject) => {
+      const call: PendingCall = {
+        id: ++this.#lastId,
+        method,
+        args,
+        deadlineMs,
+        resolve,
+        reject,
+        slot: undefined,
+        sent: false,
+        abandoned: false,
+      };
+      this.#calls.set(call.id, call);
+      if (method.once && !this.#takeSlot(call)) this.#waiting.push(call);
+      else this.#send(call);
+    });
+  }
+
+  /** Handles [id, result] or [id, errno, text]; answers to nothing known are ignored. */
+  answer(message: Message): void {
+    const call = this.#calls.get(message[0] as number);
+    if (call === undefined) return;
+    this.#remove(call);
+    if (message.length >= 3) {
+      call.reject(readError(message[1], message[2]));
+      return;
+    }
+    try {
+      call.resolve(call.method.result.read(message[1]));
+    } catch (error) {
+      call.reject(error);
+    }
+  }
+
+  /** The connection is gone: requests wait for the next. */
+  disconnect(): void {
+    this.#transmit = undefined;
+  }
+
+  /** A new connection of the same session: everything unanswered is asked again. */
+  resume(transmit: Transmit): void {
+    this.#dropAbandoned();
+    this.#transmit = transmit;
+    // Those still without a slot are sent by whoever frees one, not here as well.
+    const ready = [...this.#calls.values()].filter(isReady);
+    for (const call of ready) this.#send(call);
+  }
+
+  /**
+   * A connection of a new session. What may have been done by the old one fails with EIO, what
+   * surely wasn't is asked now. Releases have happened: the old session holds nothing any more.
+   */
+  restart(transmit: Transmit): void {
+    this.#dropAbandoned();
+    const survivors: PendingCall[] = [];
+    for (const call of this.#calls.values()) {
+      if (call.method.name === "release") call.resolve(undefined);
+      else if (call.method.once && call.sent) call.reject(unknownFate());
+      else survivors.push(call);
+    }
+    this.#calls.clear();
+    this.#waiting.length = 0;
+    this.#freeSlots = createSlots();
+    this.#transmit = transmit;
+    for (const call of survivors) {
+      call.slot = undefined;
+      call.sent = false;
+      this.#calls.set(call.id, call);
+      if (call.method.once && !this.#takeSlot(call)) this.#waiting.push(call);
+      else this.#send(call);
+    }
+  }
+
+  /** Fails what is older than its deadline. */
+  expire(nowMs: number): void {
+    for (const call of this.#calls.values()) {
+      if (call.deadlineMs > nowMs) return;
+      if (call.abandoned) continue;
+      call.reject(new FsError("ETIMEDOUT", "the metadata server has not answered for too long"));
+      if (call.slot !== undefined && call.sent) call.abandoned = true;
+      else this.#remove(call);
+    }
+  }
+
+  failAll(error: FsError): void {
+    this.#transmit = undefined;
+    for (const call of this.#calls.values()) call.reject(error);
+    this.#calls.clear();
+    this.#waiting.length = 0;
+  }
+
+  #send(call: PendingCall): void {
+    if (this.#transmit === undefined || !isReady(call)) return;
+    const { id, method, args, slot, sent } = call;
+    try {
+      if (slot === undefined) this.#transmit([id, method.index, args]);
+      else this.#transmit([id, method.index, args, slot.index, slot.sequence, sent]);
+      call.sent = true;
+    } catch (error) {
+      this.#remove(call);
+      call.reject(error);
+    }
+  }
+
+  #takeSlot(call: PendingCall): boolean {
+    const slot = this.#freeSlots.pop();
+    if (slot === undefined) return false;
+    slot.sequence += 1;
+    call.slot = slot;
+    return true;
+  }
+
+  #remove(call: PendingCall): void {
+    this.#calls.delete(call.id);
+    if (call.slot === undefined) {
+      const position = call.method.once ? this.#waiting.indexOf(call) : -1;
+      if (position >= 0) this.#waiting.splice(position, 1);
+      return;
+    }
+    this.#freeSlots.push(call.slot);
+    const next = this.#waiting.shift();
+    if (next !== undefined && this.#takeSlot(next)) this.#send(next);
+  }
+
+  #dropAbandoned(): void {
+    for (const call of this.#calls.values()) if (call.abandoned) this.#remove(call);
+  }
+}
+
+function isReady(call: PendingCall): boolean {
+  return !call.method.once || call.slot !== undefined;
+}
+
+function createSlots(): Slot[] {
+  return Array.from({ length: MAX_REPLY_SLOTS }, (_, position) => ({
+    // Taken from the end: slot 0 first, so that a quiet session uses few records.
+    index: MAX_REPLY_SLOTS - 1 - position,
+    sequence: 0,
+  }));
+}
+
+function unknownFate(): FsError {
+  return new FsError(
+    "EIO",
+    "the session ended while the request was under way; whether it was done is not known",
+  );
+}

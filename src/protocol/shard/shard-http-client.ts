@@ -1,0 +1,321 @@
+// One storage node over HTTP: ShardService for whoever has its URL.
+import { Pool } from "undici";
+import { FsError } from "../../domain/errno.ts";
+import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import { CELL_BYTES } from "../../domain/format.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  MAX_BATCH_BYTES,
+  MAX_BATCH_SHARDS,
+  MAX_PACKED_SHARD_BYTES,
+  MAX_SHARD_PAGE,
+  MAX_SYNC_SHARDS,
+} from "./limits.ts";
+import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
+import { GetPool } from "./shard-get-pool.ts";
+import { encodeShardIds } from "./shard-key.ts";
+import type { ShardMaintenance, ShardVerdict } from "./shard-maintenance.ts";
+import { errorFromFields, errorFromProblem } from "./shard-problem.ts";
+import type {
+  NodeStats,
+  RebuildRequest,
+  ShardInfo,
+  ShardPage,
+  ShardPayload,
+  ShardSlab,
+} from "./shard-service.ts";
+import {
+  batchRecordBytes,
+  CELL_CRCS_HEADER,
+  checkPayload,
+  decodeCellCrcs,
+  decodeGetBatch,
+  encodeCellCrcs,
+  encodePutBatch,
+  MAX_BATCH_BODY_BYTES,
+  ROUTES,
+  UNKNOWN_SIZE,
+  WIRE_HEADER,
+  WIRE_VERSION,
+} from "./shard-wire.ts";
+
+export interface HttpShardOptions {
+  /** Bearer token of each request, asked for anew each time. */
+  token?: () => string | undefined;
+  /** Connections kept to the node; requests beyond them wait. */
+  connections?: number;
+}
+
+/** A JSON answer is a page of a listing at most: an id and a size a line. */
+const MAX_JSON_BYTES = MAX_SHARD_PAGE * 64 + 64 * 1024;
+const DEFAULT_CONNECTIONS = 8;
+
+/**
+ * Errors are FsErrors as ShardService says. Time limits are the caller's signals: one that timed
+ * out rejects with ETIMEDOUT, another abort with EINTR, and either costs the connection it was on.
+ */
+export class HttpShardService implements ShardMaintenance, AsyncDisposable {
+  readonly #pool: Pool;
+  /** Reads go their own, leaner way; not through TLS. */
+  readonly #gets: GetPool | undefined;
+  readonly #token: () => string | undefined;
+
+  /** @param baseUrl e.g. http://10.0.0.7:7401 */
+  constructor(baseUrl: string, options: HttpShardOptions = {}) {
+    this.#token = options.token ?? (() => undefined);
+    const { origin, protocol } = new URL(baseUrl);
+    const connections = options.connections ?? DEFAULT_CONNECTIONS;
+    this.#gets = protocol === "http:" ? new GetPool(new URL(origin), connections) : undefined;
+    this.#pool = new Pool(origin, {
+      connections,
+      pipelining: 1,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  /** Ends what is under way and closes the connections. */
+  async close(): Promise<void> {
+    this.#gets?.close();
+    await this.#pool.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async put(id: ShardId, payload: ShardPayload, signal?: AbortSignal): Promise<void> {
+    checkPayload(payload);
+    const headers = { [CELL_CRCS_HEADER]: encodeCellCrcs(payload.cellCrcs) };
+    const body = asBuffer(payload.bytes);
+    await this.#send({ method: "PUT", path: ROUTES.shard(id), headers, body }, signal);
+  }
+
+  async putMany(
+    shards: readonly { id: ShardId; payload: ShardPayload }[],
+    signal?: AbortSignal,
+  ): Promise<(Error | undefined)[]> {
+    for (const shard of shards) checkPayload(shard.payload);
+    const results: (Error | undefined)[] = [];
+    for (const batch of putBatches(shards)) {
+      results.push(...(await this.#putBatch(batch, signal)));
+    }
+    return results;
+  }
+
+  async get(
+    id: ShardId,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<ShardSlab> {
+    if (target.length === 0) {
+      const { sizeBytes } = await this.head(id, signal);
+      return { sizeBytes, bytes: target, cellCrcs: new Uint32Array(0) };
+    }
+    const range = `bytes=${offsetBytes}-${offsetBytes + target.length - 1}`;
+    const path = ROUTES.shard(id);
+    const reply = await this.#read(path, { range }, target, signal);
+    return slabOf(reply, offsetBytes, target);
+  }
+
+  async getMany(
+    ids: readonly ShardId[],
+    signal?: AbortSignal,
+  ): Promise<(ShardPayload | undefined)[]> {
+    const payloads: (ShardPayload | undefined)[] = [];
+    const step = Math.min(MAX_BATCH_SHARDS, MAX_BATCH_BYTES / MAX_PACKED_SHARD_BYTES);
+    for (const batch of slicesOf(ids, step)) {
+      const reply = await this.#post(ROUTES.getMany, encodeShardIds(batch), signal);
+      payloads.push(...decodeGetBatch(reply.body, batch.length));
+    }
+    return payloads;
+  }
+
+  async head(id: ShardId, signal?: AbortSignal): Promise<ShardInfo> {
+    const [info] = await this.headMany([id], signal);
+    if (info === undefined) throw new FsError("ENOENT", `no shard ${formatShardId(id)} here`);
+    return info;
+  }
+
+  async headMany(
+    ids: readonly ShardId[],
+    signal?: AbortSignal,
+  ): Promise<(ShardInfo | undefined)[]> {
+    const infos: (ShardInfo | undefined)[] = [];
+    for (const batch of slicesOf(ids, MAX_BATCH_SHARDS)) {
+      const { body } = await this.#post(ROUTES.headMany, encodeShardIds(batch), signal);
+      if (body.length !== batch.length * 4) throw badReply("sizes of the shards asked for");
+      batch.forEach((id, position) => {
+        const sizeBytes = body.readUInt32LE(position * 4);
+        infos.push(sizeBytes === UNKNOWN_SIZE ? undefined : { id, sizeBytes });
+      });
+    }
+    return infos;
+  }
+
+  async deleteMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    for (const batch of slicesOf(ids, MAX_BATCH_SHARDS)) {
+      await this.#post(ROUTES.deleteMany, encodeShardIds(batch), signal);
+    }
+  }
+
+  async list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage> {
+    const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(cursor)}`;
+    const reply = (await this.#getJson(ROUTES.group(pool, pg) + query, signal)) as {
+      shards: [string, number][];
+      next?: string;
+    };
+    const shards = reply.shards.map(([text, sizeBytes]) => {
+      const id = parseShardId(text);
+      if (id === undefined) throw badReply("shard ids");
+      return { id, sizeBytes };
+    });
+    return reply.next === undefined ? { shards } : { shards, next: reply.next };
+  }
+
+  async groups(signal?: AbortSignal): Promise<[PoolId, number][]> {
+    return (await this.#getJson(ROUTES.groups, signal)) as [PoolId, number][];
+  }
+
+  async sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    for (const batch of slicesOf(ids, MAX_SYNC_SHARDS)) {
+      await this.#post(ROUTES.sync, encodeShardIds(batch), signal);
+    }
+  }
+
+  async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
+    const body = Buffer.from(JSON.stringify({ policy: request.policy, sources: request.sources }));
+    const reply = await this.#post(ROUTES.rebuild(request.id), body, signal);
+    const { sizeBytes } = parseJson(reply.body) as { sizeBytes: number };
+    return { id: request.id, sizeBytes };
+  }
+
+  async verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict> {
+    const reply = await this.#post(ROUTES.verify(id), Buffer.alloc(0), signal);
+    return (parseJson(reply.body) as { verdict: ShardVerdict }).verdict;
+  }
+
+  async stats(signal?: AbortSignal): Promise<NodeStats> {
+    return (await this.#getJson(ROUTES.stats, signal)) as NodeStats;
+  }
+
+  async #putBatch(
+    batch: readonly { id: ShardId; payload: ShardPayload }[],
+    signal?: AbortSignal,
+  ): Promise<(Error | undefined)[]> {
+    const reply = await this.#post(ROUTES.putMany, encodePutBatch(batch), signal);
+    const { results } = parseJson(reply.body) as { results: unknown[] };
+    if (!Array.isArray(results) || results.length !== batch.length) throw badReply("results");
+    return results.map((result) => {
+      if (result === null) return undefined;
+      return errorFromFields(result) ?? new FsError("EIO", "storage node gave no reason");
+    });
+  }
+
+  #post(path: string, body: Buffer, signal?: AbortSignal): Promise<ExchangeReply> {
+    const maxReplyBytes = MAX_BATCH_BODY_BYTES;
+    return this.#send({ method: "POST", path, headers: {}, body, maxReplyBytes }, signal);
+  }
+
+  async #getJson(path: string, signal?: AbortSignal): Promise<unknown> {
+    const request = { method: "GET", path, headers: {}, maxReplyBytes: MAX_JSON_BYTES } as const;
+    return parseJson((await this.#send(request, signal)).body);
+  }
+
+  async #read(
+    path: string,
+    headers: Record<string, string>,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<ExchangeReply> {
+    if (this.#gets === undefined) {
+      return this.#send({ method: "GET", path, headers, target }, signal);
+    }
+    return good(await this.#gets.get(path, { ...this.#ownHeaders(), ...headers }, target, signal));
+  }
+
+  async #send(request: ExchangeRequest, signal?: AbortSignal): Promise<ExchangeReply> {
+    Object.assign(request.headers, this.#ownHeaders());
+    return good(await exchange(this.#pool, request, signal));
+  }
+
+  #ownHeaders(): Record<string, string> {
+    const token = this.#token();
+    const wire = { [WIRE_HEADER]: WIRE_VERSION };
+    return token === undefined ? wire : { ...wire, authorization: `Bearer ${token}` };
+  }
+}
+
+/**
+ * A good answer of a node that speaks our version. @throws FsError what the problem says, EPROTO
+ */
+function good(reply: ExchangeReply): ExchangeReply {
+  const { status } = reply;
+  if (status < 200 || status >= 300) throw errorFromProblem(status, reply.body.toString("utf8"));
+  const version = reply.header(WIRE_HEADER);
+  if (version !== WIRE_VERSION) {
+    throw new FsError("EPROTO", `storage node speaks wire version ${version ?? "unknown"}`);
+  }
+  return reply;
+}
+
+/** Bytes as undici sends them without a copy. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function badReply(what: string): FsError {
+  return new FsError("EPROTO", `storage node's answer does not hold the ${what}`);
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new FsError("EPROTO", "storage node's answer is not JSON", { cause: error });
+  }
+}
+
+const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+)$/;
+
+/** The slab a range answer brought. @throws FsError EPROTO when head and body don't agree */
+function slabOf(reply: ExchangeReply, offsetBytes: number, target: Uint8Array): ShardSlab {
+  const fields = CONTENT_RANGE.exec(reply.header("content-range") ?? "");
+  const [first, last, sizeBytes] = (fields?.slice(1) ?? []).map(Number);
+  const expected = Math.min(target.length, (sizeBytes ?? 0) - offsetBytes);
+  if (sizeBytes === undefined || first !== offsetBytes || last !== offsetBytes + expected - 1) {
+    throw badReply("range asked for");
+  }
+  if (reply.bodyBytes !== expected) throw badReply("bytes it announced");
+  const cells = Math.ceil(expected / CELL_BYTES);
+  const cellCrcs = decodeCellCrcs(reply.header(CELL_CRCS_HEADER), cells);
+  return { sizeBytes, bytes: target.subarray(0, expected), cellCrcs };
+}
+
+function* slicesOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
+}
+
+/** Runs of shards that each fit one batch request. */
+function* putBatches(
+  shards: readonly { id: ShardId; payload: ShardPayload }[],
+): Generator<{ id: ShardId; payload: ShardPayload }[]> {
+  let batch: { id: ShardId; payload: ShardPayload }[] = [];
+  let bytes = 0;
+  for (const shard of shards) {
+    const recordBytes = batchRecordBytes(shard.payload);
+    if (
+      batch.length === MAX_BATCH_SHARDS ||
+      (batch.length > 0 && bytes + recordBytes > MAX_BATCH_BYTES)
+    ) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(shard);
+    bytes += recordBytes;
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,95 @@
+// Contract of one storage node: immutable shards with a checksum a cell.
+// Implemented by the node's store, the HTTP client and the fault wrapper.
+import type { PoolId, ShardId } from "../../domain/ids.ts";
+import type { CodingPolicy } from "../../domain/layout.ts";
+
+/** A shard's bytes with the CRC-32 of each CELL_BYTES cell, as the writer computed them. */
+export interface ShardPayload {
+  /** Length is a multiple of 8 (the shard size of the block). */
+  bytes: Uint8Array;
+  cellCrcs: Uint32Array;
+}
+
+export interface ShardInfo {
+  id: ShardId;
+  sizeBytes: number;
+}
+
+/**
+ * A run of whole cells of a shard; crcs are those kept with the shard, for the reader to verify.
+ */
+export interface ShardSlab {
+  /** Size of the whole shard. */
+  sizeBytes: number;
+  /** As many bytes as were asked for and exist, in the target given, from its start. */
+  bytes: Uint8Array;
+  cellCrcs: Uint32Array;
+}
+
+export interface NodeStats {
+  shards: number;
+  usedBytes: number;
+  /** What the disk (or --capacity) allows this node to hold. */
+  capacityBytes: number;
+  quarantined: number;
+}
+
+/** Where a node fetches from when it rebuilds or takes over a shard. */
+export interface ShardSource {
+  slot: number;
+  url: string;
+}
+
+export interface RebuildRequest {
+  id: ShardId;
+  policy: CodingPolicy;
+  /** A source with the same slot is copied; otherwise any k others are decoded. */
+  sources: readonly ShardSource[];
+}
+
+export interface ShardPage {
+  shards: ShardInfo[];
+  /** Give this to go on; absent at the end. */
+  next?: string;
+}
+
+/**
+ * Every method rejects with FsError: ENOENT unknown shard; EBADMSG checksum wrong (on put: refused;
+ * on get: the shard is now quarantined); ENOSPC disk full; EEXIST other bytes stand under the id;
+ * EINVAL malformed; ETIMEDOUT or ECONNREFUSED node not answering; EIO anything else.
+ */
+export interface ShardService {
+  /** Idempotent. Answers when the shard is written (survives the process, not a power cut). */
+  put(id: ShardId, payload: ShardPayload, signal?: AbortSignal): Promise<void>;
+  /** One answer a shard, in order; a failed one doesn't stop the others. */
+  putMany(
+    shards: readonly { id: ShardId; payload: ShardPayload }[],
+    signal?: AbortSignal,
+  ): Promise<(Error | undefined)[]>;
+  /**
+   * Reads [offsetBytes, offsetBytes + target.length), clipped to the shard, into `target`.
+   * offsetBytes is a multiple of CELL_BYTES; the end is one too, or the shard's end.
+   * Once the promise has settled `target` is not touched again, and an abort settles it at once:
+   * readers reuse their buffers.
+   */
+  get(
+    id: ShardId,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<ShardSlab>;
+  head(id: ShardId, signal?: AbortSignal): Promise<ShardInfo>;
+  /** Which of `ids` the node has (undefined: it hasn't), in order. */
+  headMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<(ShardInfo | undefined)[]>;
+  /** Unknown shards are no error. */
+  deleteMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<void>;
+  /** Shards of a placement group in the order of (slice, index, slot). */
+  list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage>;
+  /** Placement groups this node holds shards of, as [pool, pg] pairs, ascending. */
+  groups(signal?: AbortSignal): Promise<[PoolId, number][]>;
+  /** Makes the listed shards durable: on disk after a power cut. ENOENT if one is unknown. */
+  sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void>;
+  /** Fetches or decodes the shard from its peers and keeps it. */
+  rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo>;
+  stats(signal?: AbortSignal): Promise<NodeStats>;
+}

@@ -1,0 +1,290 @@
+// A storage node's HTTP face: an express app over a ShardStore.
+// No middleware anywhere: each handler reads what it needs of the request.
+import type { IncomingMessage } from "node:http";
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import { FsError } from "../../domain/errno.ts";
+import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import { cellCount } from "../../domain/layout.ts";
+import { MAX_BATCH_SHARDS, MAX_SYNC_SHARDS } from "../../protocol/shard/limits.ts";
+import { MAX_SHARD_BYTES } from "../../domain/format.ts";
+import type { Log } from "../../observability/log.ts";
+import { decodeShardIds, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
+import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.ts";
+import {
+  CELL_CRCS_HEADER,
+  decodeCellCrcs,
+  decodePutBatch,
+  encodeGetBatch,
+  MAX_BATCH_BODY_BYTES,
+  UNKNOWN_SIZE,
+  WIRE_HEADER,
+  WIRE_VERSION,
+} from "../../protocol/shard/shard-wire.ts";
+import { ReadBuffers } from "../disk/read-buffers.ts";
+import { parseRebuildRequest } from "./rebuild-request.ts";
+import type { ShardStore } from "../shards/shard-store.ts";
+import { receiveBody, sendReading } from "./shard-transfer.ts";
+
+export interface ShardAppOptions {
+  store: ShardStore;
+  log: Log;
+  /** Why the node can't be used yet; undefined when it can. */
+  notReady?: () => string | undefined;
+}
+
+/** The routes of ROUTES, `/healthz` and `/readyz`. */
+export function createShardApp(options: ShardAppOptions): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  const handlers = new ShardHandlers(options);
+  app.put("/shards/:id", (request, response) => handlers.put(request, response));
+  app.get("/shards/:id", (request, response) => handlers.get(request, response));
+  app.post("/shards/:id/verify", (request, response) => handlers.verify(request, response));
+  app.post("/shards/:id/rebuild", (request, response) => handlers.rebuild(request, response));
+  app.post("/batch/put", (request, response) => handlers.putMany(request, response));
+  app.post("/batch/get", (request, response) => handlers.getMany(request, response));
+  app.post("/batch/head", (request, response) => handlers.headMany(request, response));
+  app.post("/batch/delete", (request, response) => handlers.deleteMany(request, response));
+  app.post("/batch/sync", (request, response) => handlers.sync(request, response));
+  app.get("/groups", (request, response) => handlers.groups(request, response));
+  app.get("/groups/:pool/:pg", (request, response) => handlers.list(request, response));
+  app.get("/stats", (request, response) => handlers.stats(request, response));
+  app.get("/healthz", (_request, response) => void response.json({ status: "ok" }));
+  app.get("/readyz", (_request, response) => {
+    const reason = options.notReady?.();
+    response.status(reason === undefined ? 200 : 503);
+    response.json(reason === undefined ? { status: "ready" } : { status: "waiting", reason });
+  });
+  app.use((request: Request) => {
+    throw new FsError("EINVAL", `a storage node has no ${request.method} ${request.path}`);
+  });
+  app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+    // Express ends the connection of an answer that failed half-way.
+    if (response.headersSent) next(error);
+    else answerError(error, request, response, options.log);
+  });
+  return app;
+}
+
+class ShardHandlers {
+  readonly #store: ShardStore;
+  readonly #buffers = new ReadBuffers();
+
+  constructor({ store }: ShardAppOptions) {
+    this.#store = store;
+  }
+
+  async put(request: Request, response: Response): Promise<void> {
+    const id = shardIdOf(request);
+    const sizeBytes = contentLength(request, MAX_SHARD_BYTES);
+    const cellCrcs = decodeCellCrcs(request.get(CELL_CRCS_HEADER), cellCount(sizeBytes));
+    const reception = this.#store.receive(id, sizeBytes, cellCrcs);
+    if (reception !== undefined) {
+      try {
+        await receiveBody(request, reception);
+      } catch (error) {
+        this.#store.abandon(reception);
+        throw error;
+      }
+      await this.#store.keep(reception);
+    }
+    done(request, response);
+  }
+
+  async get(request: Request, response: Response): Promise<void> {
+    const id = shardIdOf(request);
+    const { offsetBytes, lengthBytes } = rangeOf(request);
+    const reading = this.#store.read(id, offsetBytes, lengthBytes);
+    try {
+      if (reading.lengthBytes === 0) throw new FsError("EINVAL", "range begins behind the shard");
+      if (request.method === "HEAD") sendHead(response, reading.sizeBytes);
+      else await sendReading(response, reading, this.#buffers);
+    } catch (error) {
+      throw await this.#store.spoilt(reading, error);
+    } finally {
+      reading.close();
+    }
+  }
+
+  async verify(request: Request, response: Response): Promise<void> {
+    const verdict = await this.#store.verify(shardIdOf(request));
+    sendJson(response, { verdict });
+  }
+
+  async rebuild(request: Request, response: Response): Promise<void> {
+    const id = shardIdOf(request);
+    const { policy, sources } = parseRebuildRequest(await bodyOf(request, MAX_JSON_BODY_BYTES));
+    const { sizeBytes } = await this.#store.rebuild({ id, policy, sources }, goneSignal(response));
+    sendJson(response, { id: formatShardId(id), sizeBytes });
+  }
+
+  async putMany(request: Request, response: Response): Promise<void> {
+    checkWire(request);
+    const shards = decodePutBatch(await bodyOf(request, MAX_BATCH_BODY_BYTES));
+    if (shards.length > MAX_BATCH_SHARDS) throw new FsError("EINVAL", "too many shards at once");
+    const errors = await this.#store.putMany(shards);
+    const results = errors.map((error) => (error === undefined ? null : problemOf(error)));
+    sendJson(response, { results });
+  }
+
+  async getMany(request: Request, response: Response): Promise<void> {
+    const payloads = await this.#store.getMany(await idsOf(request, MAX_BATCH_SHARDS));
+    sendBytes(response, encodeGetBatch(payloads));
+  }
+
+  async headMany(request: Request, response: Response): Promise<void> {
+    const infos = await this.#store.headMany(await idsOf(request, MAX_BATCH_SHARDS));
+    const body = Buffer.allocUnsafe(infos.length * 4);
+    infos.forEach((info, position) => {
+      body.writeUInt32LE(info?.sizeBytes ?? UNKNOWN_SIZE, position * 4);
+    });
+    sendBytes(response, [body]);
+  }
+
+  async deleteMany(request: Request, response: Response): Promise<void> {
+    await this.#store.deleteMany(await idsOf(request, MAX_BATCH_SHARDS));
+    done(request, response);
+  }
+
+  async sync(request: Request, response: Response): Promise<void> {
+    await this.#store.sync(await idsOf(request, MAX_SYNC_SHARDS));
+    done(request, response);
+  }
+
+  async groups(request: Request, response: Response): Promise<void> {
+    checkWire(request);
+    sendJson(response, await this.#store.groups());
+  }
+
+  async list(request: Request, response: Response): Promise<void> {
+    checkWire(request);
+    const [pool, pg] = [request.params["pool"], request.params["pg"]].map(Number);
+    if (!isCount(pool, 0xffff) || !isCount(pg, 0xffff_ffff)) {
+      throw new FsError("EINVAL", "no such placement group");
+    }
+    const { cursor } = request.query;
+    const after = typeof cursor === "string" ? cursor : undefined;
+    const page = await this.#store.list(pool as PoolId, pg, after);
+    const shards = page.shards.map(({ id, sizeBytes }) => [formatShardId(id), sizeBytes]);
+    sendJson(response, page.next === undefined ? { shards } : { shards, next: page.next });
+  }
+
+  async stats(request: Request, response: Response): Promise<void> {
+    checkWire(request);
+    sendJson(response, await this.#store.stats());
+  }
+}
+
+const MAX_JSON_BODY_BYTES = 64 * 1024;
+
+function checkWire(request: IncomingMessage): void {
+  const version = request.headers[WIRE_HEADER];
+  if (version !== undefined && version !== WIRE_VERSION) {
+    throw new FsError("EPROTO", `this node speaks wire version ${WIRE_VERSION}`);
+  }
+}
+
+function shardIdOf(request: Request): ShardId {
+  checkWire(request);
+  const text = request.params["id"];
+  const id = typeof text === "string" ? parseShardId(text) : undefined;
+  if (id === undefined) throw new FsError("EINVAL", "malformed shard id");
+  return id;
+}
+
+function isCount(value: number | undefined, max: number): value is number {
+  return value !== undefined && Number.isInteger(value) && value >= 0 && value <= max;
+}
+
+function contentLength(request: IncomingMessage, max: number): number {
+  const length = Number(request.headers["content-length"] ?? Number.NaN);
+  if (!isCount(length, max)) {
+    throw new FsError("EINVAL", `content-length must stand there and be at most ${max}`);
+  }
+  return length;
+}
+
+const RANGE = /^bytes=(\d{1,12})-(\d{1,12})$/;
+
+function rangeOf(request: IncomingMessage): { offsetBytes: number; lengthBytes: number } {
+  const { range } = request.headers;
+  if (range === undefined) return { offsetBytes: 0, lengthBytes: MAX_SHARD_BYTES };
+  const [first, last] = (RANGE.exec(range)?.slice(1) ?? []).map(Number);
+  if (first === undefined || last === undefined || last < first) {
+    throw new FsError("EINVAL", "a range is bytes=FIRST-LAST");
+  }
+  return { offsetBytes: first, lengthBytes: last - first + 1 };
+}
+
+/** A whole body of known length, read into one buffer. */
+async function bodyOf(request: IncomingMessage, max: number): Promise<Buffer> {
+  const body = Buffer.allocUnsafe(contentLength(request, max));
+  let at = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) at += chunk.copy(body, at);
+  } catch (error) {
+    throw new FsError("EIO", "the sender went away", { cause: error });
+  }
+  if (at !== body.length) throw new FsError("EINVAL", "body is shorter than announced");
+  return body;
+}
+
+async function idsOf(request: IncomingMessage, max: number): Promise<ShardId[]> {
+  checkWire(request);
+  return decodeShardIds(await bodyOf(request, max * SHARD_KEY_BYTES));
+}
+
+/** Aborts when the one who asked has gone. */
+function goneSignal(response: Response): AbortSignal {
+  const controller = new AbortController();
+  response.on("close", () => controller.abort(new FsError("EINTR", "the caller went away")));
+  return controller.signal;
+}
+
+function done(request: IncomingMessage, response: Response): void {
+  request.resume();
+  response.writeHead(204, { [WIRE_HEADER]: WIRE_VERSION });
+  response.end();
+}
+
+function sendHead(response: Response, sizeBytes: number): void {
+  response.writeHead(200, { "content-length": sizeBytes, [WIRE_HEADER]: WIRE_VERSION });
+  response.end();
+}
+
+function sendJson(response: Response, value: unknown): void {
+  response.setHeader(WIRE_HEADER, WIRE_VERSION);
+  response.json(value);
+}
+
+function sendBytes(response: Response, parts: readonly Buffer[]): void {
+  response.writeHead(200, {
+    "content-length": parts.reduce((sum, part) => sum + part.length, 0),
+    "content-type": "application/octet-stream",
+    [WIRE_HEADER]: WIRE_VERSION,
+  });
+  response.cork();
+  for (const part of parts) response.write(part);
+  response.end();
+}
+
+function problemOf(error: unknown): ReturnType<typeof shardProblem> {
+  const known = error instanceof FsError ? error : undefined;
+  return shardProblem(known ?? new FsError("EIO", "storage node failed", { cause: error }));
+}
+
+function answerError(error: unknown, request: Request, response: Response, log: Log): void {
+  const expected = error instanceof FsError && error.code !== "EIO";
+  if (!expected) log.error({ err: error, method: request.method, path: request.path }, "failed");
+  const problem = problemOf(error);
+  const body = JSON.stringify(problem);
+  response.writeHead(problem.status, {
+    "content-length": Buffer.byteLength(body),
+    "content-type": PROBLEM_TYPE,
+    [WIRE_HEADER]: WIRE_VERSION,
+  });
+  response.end(body);
+  // What is left of the body is thrown away, so that the sender gets to read the answer.
+  request.resume();
+}

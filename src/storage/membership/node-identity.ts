@@ -1,0 +1,88 @@
+// Who a storage node is, kept in node.json of its data directory: its name for ever, the port it
+// had, the cluster it belongs to and what the operator set.
+import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import type { Low } from "lowdb";
+import { z } from "zod";
+import { FsError } from "../../domain/errno.ts";
+import type { NodeId } from "../../domain/ids.ts";
+import { openDurableJson } from "../../platform/durable-json.ts";
+
+const identitySchema = z.object({
+  version: z.literal(1),
+  id: z.string().regex(/^[0-9a-f]{12}$/),
+  port: z.int().min(1).max(65_535).optional(),
+  clusterId: z.string().optional(),
+  capacityBytes: z.int().min(1).optional(),
+  zone: z.string().optional(),
+  weight: z.int().min(1).optional(),
+});
+
+/** Settings given at a start; later starts without them use what was given last. */
+export interface NodeSettings {
+  capacityBytes?: number | undefined;
+  zone?: string | undefined;
+  weight?: number | undefined;
+}
+
+export class NodeIdentity {
+  readonly #db: Low<z.infer<typeof identitySchema>>;
+
+  private constructor(db: Low<z.infer<typeof identitySchema>>) {
+    this.#db = db;
+  }
+
+  /** Reads the identity in `directory` or makes one. @throws FsError EIO when it is spoilt */
+  static async open(directory: string): Promise<NodeIdentity> {
+    const path = join(directory, "node.json");
+    const id = randomBytes(6).toString("hex");
+    const db = await openDurableJson<z.infer<typeof identitySchema>>(path, { version: 1, id });
+    const parsed = identitySchema.safeParse(db.data);
+    if (!parsed.success) {
+      const message = `${path} is not a node's identity; restore it or use another directory`;
+      throw new FsError("EIO", message, { cause: parsed.error });
+    }
+    db.data = parsed.data;
+    await db.write();
+    return new NodeIdentity(db);
+  }
+
+  get id(): NodeId {
+    // The schema has checked its form.
+    return this.#db.data.id as NodeId;
+  }
+
+  /** The port of the last start. */
+  get port(): number | undefined {
+    return this.#db.data.port;
+  }
+
+  get clusterId(): string | undefined {
+    return this.#db.data.clusterId;
+  }
+
+  get settings(): NodeSettings {
+    const { capacityBytes, zone, weight } = this.#db.data;
+    return { capacityBytes, zone, weight };
+  }
+
+  /** Keeps those settings that are given. */
+  async keepSettings(settings: NodeSettings): Promise<void> {
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+    await this.#change(Object.fromEntries(given));
+  }
+
+  async keepPort(port: number): Promise<void> {
+    await this.#change({ port });
+  }
+
+  async keepClusterId(clusterId: string): Promise<void> {
+    await this.#change({ clusterId });
+  }
+
+  async #change(changes: Partial<z.infer<typeof identitySchema>>): Promise<void> {
+    const before = JSON.stringify(this.#db.data);
+    Object.assign(this.#db.data, changes);
+    if (JSON.stringify(this.#db.data) !== before) await this.#db.write();
+  }
+}

@@ -1,0 +1,20 @@
+// Bounds of storage/shards, each with the reason for its number.
+
+/** Cells fetched from each source at a time in a rebuild: k + 1 buffers of 256 KiB. */
+export const REBUILD_RUN_CELLS = 4;
+/** Rebuilds of one node under way: a few MiB of buffers each at wide policies. */
+export const MAX_REBUILDS = 4;
+/** Files brought to disk at once: enough to share journal commits, half of Node's thread pool. */
+export const MAX_FILE_SYNCS = 2;
+/**
+ * Shard files left to a sync or to the kernel; beyond, they are synced early: a second of a disk.
+ */
+export const MAX_UNSYNCED_FILES = 256;
+/** Changes of a node's index in one transaction: some milliseconds of work at most. */
+export const MAX_INDEX_BATCH = 512;
+/** Pace of a node's self-check: a terabyte in a day and a half, a few percent of one core. */
+export const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024;
+/** Checked in a row before the scrub notes its position and pauses. */
+export const SCRUB_BATCH_BYTES = 4 * 1024 * 1024;
+/** After a whole pass the next one waits this long: a small node need not be read all day. */
+export const SCRUB_PASS_INTERVAL_MS = 6 * 3600 * 1000;

@@ -1,0 +1,99 @@
+// The scrub reads everything at its pace, remembers where it was, and sets aside what is spoilt.
+import { writeFile } from "node:fs/promises";
+import test from "ava";
+import type { ShardId } from "../../domain/ids.ts";
+import { CELL_BYTES } from "../../domain/format.ts";
+import { SCRUB_BATCH_BYTES, SCRUB_PASS_INTERVAL_MS } from "./limits.ts";
+import { silentLog } from "../../observability/log.ts";
+import { systemClock, type Clock } from "../../platform/clock.ts";
+import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
+import { flipByte, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
+import { Scrubber } from "./scrubber.ts";
+
+/** A clock whose sleeps end when the test lets them. */
+class SleepyClock {
+  readonly sleeps: number[] = [];
+  readonly clock: Clock;
+  #wake: (() => void) | undefined;
+  #slept: (() => void) | undefined;
+
+  constructor() {
+    this.clock = {
+      ...systemClock,
+      monotonicMs: () => 0,
+      sleep: (delayMs, signal) =>
+        new Promise((resolve, reject) => {
+          this.sleeps.push(delayMs);
+          this.#wake = resolve;
+          signal?.addEventListener("abort", () => reject(new Error("stopped")));
+          this.#slept?.();
+        }),
+    };
+  }
+
+  /** Resolves when the scrub has begun its next sleep. */
+  async untilSleep(): Promise<number> {
+    const slept = new Promise<void>((resolve) => (this.#slept = resolve));
+    this.#wake?.();
+    await slept;
+    return this.sleeps.at(-1) ?? -1;
+  }
+}
+
+const SHARD_BYTES = 16 * CELL_BYTES;
+
+test("a pass checks every shard once, as slowly as it was told, and then rests", async (t) => {
+  const damaged: ShardId[] = [];
+  const opened = await openTempStore({ onDamage: (id) => damaged.push(id) });
+  for (let slice = 1; slice <= 6; slice++) {
+    await opened.store.put(shardId(slice), payloadOf(SHARD_BYTES, slice));
+  }
+  await flipByte(shardFile(opened.directory, shardId(2)), 100);
+  await flipByte(shardFile(opened.directory, shardId(6)), SHARD_BYTES - 1);
+  const sleepy = new SleepyClock();
+  const scrubber = new Scrubber({
+    store: opened.store,
+    clock: sleepy.clock,
+    log: silentLog,
+    bytesPerSecond: SCRUB_BATCH_BYTES / 10,
+  });
+  const first = sleepy.untilSleep();
+  scrubber.start();
+  t.is(await first, 10_000);
+  t.deepEqual(damaged, [shardId(2)]);
+  t.is(await sleepy.untilSleep(), 5000);
+  t.deepEqual(damaged, [shardId(2), shardId(6)]);
+  t.is(await sleepy.untilSleep(), SCRUB_PASS_INTERVAL_MS);
+  await scrubber.close();
+  await opened.close();
+});
+
+test("a scrub that is started again goes on where it was, and sweeps leftovers first", async (t) => {
+  const damaged: ShardId[] = [];
+  const opened = await openTempStore({ onDamage: (id) => damaged.push(id) });
+  for (let slice = 1; slice <= 6; slice++) {
+    await opened.store.put(shardId(slice), payloadOf(SHARD_BYTES, slice));
+  }
+  const settings = { log: silentLog, bytesPerSecond: SCRUB_BATCH_BYTES };
+  const sleepy = new SleepyClock();
+  const scrubber = new Scrubber({ store: opened.store, clock: sleepy.clock, ...settings });
+  const first = sleepy.untilSleep();
+  scrubber.start();
+  await first;
+  const second = sleepy.untilSleep();
+  await second;
+  await scrubber.close();
+  await flipByte(shardFile(opened.directory, shardId(1)), 1);
+  await flipByte(shardFile(opened.directory, shardId(6)), 1);
+  await writeFile(shardFile(opened.directory, shardId(99)), "left over");
+  const store = await opened.reopen();
+  const again = new SleepyClock();
+  const anew = new Scrubber({ store, clock: again.clock, ...settings });
+  const started = again.untilSleep();
+  anew.start();
+  await started;
+  t.is(await store.sweepLeftovers(), 0);
+  t.deepEqual(damaged[0], shardId(6));
+  await anew.close();
+  await opened.close();
+});

@@ -1,0 +1,150 @@
+// Index, files and flusher of a node kept in step: what is added to one or taken from it, is added
+// to or taken from the others in an order that no crash turns into a lost or a wrong shard.
+import { FsError } from "../../domain/errno.ts";
+import { formatShardId, type ShardId } from "../../domain/ids.ts";
+import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
+import { KeyedTurns } from "../disk/gate.ts";
+import type { ShardFiles } from "./shard-files.ts";
+import type { ShardFlusher } from "./shard-flusher.ts";
+import type { ShardIndex, ShardRecord } from "./shard-index.ts";
+import type { ReceivedShard, ShardReception } from "./shard-reception.ts";
+
+export type Damage = "corrupt" | "missing";
+
+export class ShardCustody {
+  readonly #index: ShardIndex;
+  readonly #files: ShardFiles;
+  readonly #flusher: ShardFlusher;
+  readonly #onDamage: (id: ShardId, kind: Damage) => void;
+  /** Changes to one shard happen one after the other. */
+  readonly #turns = new KeyedTurns();
+
+  constructor(
+    parts: { index: ShardIndex; files: ShardFiles; flusher: ShardFlusher },
+    onDamage: (id: ShardId, kind: Damage) => void,
+  ) {
+    this.#index = parts.index;
+    this.#files = parts.files;
+    this.#flusher = parts.flusher;
+    this.#onDamage = onDamage;
+    this.#index.whenSpoilt((id) => {
+      // It is met, and tried, again.
+      this.#dropSpoilt(id).catch(() => undefined);
+    });
+  }
+
+  /**
+   * Gives a shard that has arrived whole its place; false when it stood there already.
+   * @throws FsError EEXIST other bytes stand under the id; ENOSPC; EIO
+   */
+  keep(reception: ShardReception, received: ReceivedShard): Promise<boolean> {
+    return this.#turns.run(formatShardId(reception.id), () => this.#keep(reception, received));
+  }
+
+  async #keep(reception: ShardReception, received: ReceivedShard): Promise<boolean> {
+    const { id, sizeBytes } = reception;
+    const { cellCrcs, packedBytes } = received;
+    if (this.holds(id, sizeBytes, cellCrcs)) return false;
+    const standing = this.#index.get(id);
+    if (standing !== undefined) await this.#remove(id, standing, "missing");
+    const packed = packedBytes !== undefined;
+    if (!packed) reception.accept();
+    const { incarnation } = this.#index;
+    try {
+      await this.#index.insert(id, { sizeBytes, cellCrcs, packed, incarnation }, packedBytes);
+    } catch (error) {
+      if (!packed) await this.#files.remove(id);
+      throw error;
+    }
+    if (!packed) this.#flusher.written(id);
+    return true;
+  }
+
+  /**
+   * True when this very shard stands; false when there is none or its file is damaged.
+   * @throws FsError EEXIST other bytes stand under the id
+   */
+  holds(id: ShardId, sizeBytes: number, cellCrcs: Uint32Array): boolean {
+    const record = this.#index.get(id);
+    if (record === undefined) return false;
+    const same =
+      record.sizeBytes === sizeBytes &&
+      record.cellCrcs.every((crc, cell) => crc === cellCrcs[cell]);
+    if (!same) throw new FsError("EEXIST", `other bytes stand under ${formatShardId(id)}`);
+    return this.stands(id, record);
+  }
+
+  /** False when the shard's file is gone or of another size. */
+  stands(id: ShardId, record: ShardRecord): boolean {
+    return record.packed || this.#files.stands(id, record.sizeBytes);
+  }
+
+  /** @throws FsError ENOENT */
+  record(id: ShardId): ShardRecord {
+    const record = this.#index.get(id);
+    if (record === undefined) throw new FsError("ENOENT", `no shard ${formatShardId(id)} here`);
+    return record;
+  }
+
+  /** An unknown shard is no error. */
+  delete(id: ShardId): Promise<void> {
+    return this.#turns.run(formatShardId(id), async () => {
+      const record = this.#index.get(id);
+      if (record === undefined) return;
+      this.#flusher.forget(id);
+      await this.#index.remove(id, record);
+      if (!record.packed) await this.#files.remove(id);
+    });
+  }
+
+  /** Sets a damaged shard aside unless it has been replaced meanwhile. */
+  async discover(
+    id: ShardId,
+    kind: Damage,
+    seen: ShardRecord | undefined = this.#index.get(id),
+  ): Promise<void> {
+    await this.#turns.run(formatShardId(id), async () => {
+      const record = this.#index.get(id);
+      if (record === undefined || record.incarnation !== seen?.incarnation) return;
+      if (kind === "missing" && this.stands(id, record)) return;
+      await this.#remove(id, record, kind);
+    });
+  }
+
+  /** Takes leave of a shard whose index entry is spoilt. */
+  async #dropSpoilt(id: ShardId): Promise<void> {
+    await this.#turns.run(formatShardId(id), async () => {
+      if (!(await this.#index.removeSpoilt(id))) return;
+      this.#flusher.forget(id);
+      await this.#files.quarantine(id, undefined, Date.now());
+      this.#onDamage(id, "corrupt");
+    });
+  }
+
+  async #remove(id: ShardId, record: ShardRecord, kind: Damage): Promise<void> {
+    this.#flusher.forget(id);
+    const packedBytes = record.packed ? this.#index.getPacked(id) : undefined;
+    await this.#index.remove(id, record);
+    if (kind === "corrupt") await this.#files.quarantine(id, packedBytes, Date.now());
+    this.#onDamage(id, kind);
+  }
+
+  /**
+   * Removes files that stood without an index entry before `beforeMs` (wall clock): a crash left
+   * them. Returns how many.
+   */
+  async sweepLeftovers(beforeMs: number, signal?: AbortSignal): Promise<number> {
+    let removed = 0;
+    for (const { pool, pg } of await this.#files.groups()) {
+      checkSignal(signal);
+      for (const id of await this.#files.olderFiles(pool, pg, beforeMs)) {
+        removed += await this.#turns.run(formatShardId(id), async () => {
+          if (this.#index.get(id) !== undefined) return 0;
+          await this.#files.remove(id);
+          return 1;
+        });
+      }
+    }
+    return removed;
+  }
+}

@@ -1,0 +1,201 @@
+// Where a node's larger shards stand as files: one folder a placement group, a folder for those
+// that are arriving, and one for what was found spoilt. Knows paths and directory entries, no
+// index.
+import { mkdirSync, openSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { FsError } from "../../domain/errno.ts";
+import { formatShardId, parseShardId, type ShardId } from "../../domain/ids.ts";
+
+export class ShardFiles {
+  readonly #shardsDir: string;
+  readonly #incomingDir: string;
+  readonly #quarantineDir: string;
+  /** Group folders known to stand. */
+  readonly #made = new Set<string>();
+  /** Directories whose new entries may not be on disk yet. */
+  readonly #unsyncedDirs = new Set<string>();
+  readonly #syncingDirs = new Map<string, Promise<void>>();
+  #sequence = 0;
+  #quarantined = 0;
+
+  private constructor(directory: string) {
+    this.#shardsDir = join(directory, "shards");
+    this.#incomingDir = join(directory, "incoming");
+    this.#quarantineDir = join(directory, "quarantine");
+  }
+
+  /** Opens the folders in `directory` and removes what was arriving when the node last stopped. */
+  static async open(directory: string): Promise<ShardFiles> {
+    const files = new ShardFiles(directory);
+    await rm(files.#incomingDir, { recursive: true, force: true });
+    for (const dir of [files.#shardsDir, files.#incomingDir, files.#quarantineDir]) {
+      await mkdir(dir, { recursive: true });
+    }
+    files.#quarantined = (await readdir(files.#quarantineDir)).length;
+    await syncPath(directory);
+    return files;
+  }
+
+  get quarantined(): number {
+    return this.#quarantined;
+  }
+
+  path(id: ShardId): string {
+    return join(this.#groupDir(id.pool, id.pg), fileName(id));
+  }
+
+  /** A new file for bytes that arrive. */
+  openIncoming(): { fd: number; path: string } {
+    const path = join(this.#incomingDir, String(this.#sequence++));
+    return { fd: openSync(path, "wx", 0o640), path };
+  }
+
+  /**
+   * Gives an arrived file its place; a file that stood there without an index entry is replaced.
+   */
+  accept(incomingPath: string, id: ShardId): void {
+    const dir = this.#groupDir(id.pool, id.pg);
+    if (!this.#made.has(dir)) {
+      mkdirSync(dir, { recursive: true });
+      this.#made.add(dir);
+      this.#unsyncedDirs.add(dirname(dir)).add(this.#shardsDir);
+    }
+    renameSync(incomingPath, join(dir, fileName(id)));
+    this.#unsyncedDirs.add(dir);
+  }
+
+  discard(incomingPath: string): void {
+    unlinkSync(incomingPath);
+  }
+
+  /** @throws FsError ENOENT when the file is gone */
+  openForReading(id: ShardId): number {
+    try {
+      return openSync(this.path(id), "r");
+    } catch (error) {
+      throw fileError(error, id);
+    }
+  }
+
+  /** True when the file stands and has `sizeBytes`. */
+  stands(id: ShardId, sizeBytes: number): boolean {
+    return statSync(this.path(id), { throwIfNoEntry: false })?.size === sizeBytes;
+  }
+
+  /** A missing file is no error. */
+  async remove(id: ShardId): Promise<void> {
+    try {
+      await unlink(this.path(id));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(error, id);
+    }
+  }
+
+  /** Brings a file's bytes to disk. @throws FsError ENOENT */
+  async syncFile(id: ShardId): Promise<void> {
+    try {
+      const file = await open(this.path(id), "r");
+      try {
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw fileError(error, id);
+    }
+  }
+
+  /**
+   * Brings the directory entries of `ids`, and the folders above them, to disk; `anew` even those
+   * that this process hasn't changed (an earlier one may have).
+   */
+  async syncDirectories(ids: readonly ShardId[], anew: boolean): Promise<void> {
+    const dirs = new Set(ids.map((id) => this.#groupDir(id.pool, id.pg)));
+    const above = new Set([...dirs].map((dir) => dirname(dir)));
+    for (const dir of [...dirs, ...above, this.#shardsDir]) await this.#syncDirectory(dir, anew);
+  }
+
+  async #syncDirectory(dir: string, anew: boolean): Promise<void> {
+    if (!this.#unsyncedDirs.delete(dir) && !anew) {
+      await this.#syncingDirs.get(dir);
+      return;
+    }
+    const syncing = syncPath(dir);
+    this.#syncingDirs.set(dir, syncing);
+    try {
+      await syncing;
+    } catch (error) {
+      this.#unsyncedDirs.add(dir);
+      throw new FsError("EIO", `folder ${dir} cannot be synced`, { cause: error });
+    } finally {
+      if (this.#syncingDirs.get(dir) === syncing) this.#syncingDirs.delete(dir);
+    }
+  }
+
+  /** Moves the file, or else `packedBytes`, aside, where it is kept for people to look at. */
+  async quarantine(id: ShardId, packedBytes: Uint8Array | undefined, atMs: number): Promise<void> {
+    const aside = join(this.#quarantineDir, `${formatShardId(id)}.${atMs}`);
+    try {
+      if (packedBytes === undefined) await rename(this.path(id), aside);
+      else await writeFile(aside, packedBytes);
+      this.#quarantined++;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(error, id);
+    }
+  }
+
+  /** Files of a group's folder that have stood there since before `beforeMs` (wall clock). */
+  async olderFiles(pool: number, pg: number, beforeMs: number): Promise<ShardId[]> {
+    const dir = this.#groupDir(pool, pg);
+    const found: ShardId[] = [];
+    for (const name of await readdir(dir)) {
+      const id = parseShardId(`${pool.toString(16)}-${pg.toString(16)}-${name}`);
+      if (id === undefined) continue;
+      const stats = await stat(join(dir, name)).catch(() => undefined);
+      if (stats !== undefined && stats.ctimeMs < beforeMs) found.push(id);
+    }
+    return found;
+  }
+
+  /** Groups that have a folder, whether anything is in it or not. */
+  async groups(): Promise<{ pool: number; pg: number }[]> {
+    const groups: { pool: number; pg: number }[] = [];
+    for (const pool of await readdir(this.#shardsDir)) {
+      for (const pg of await readdir(join(this.#shardsDir, pool))) {
+        groups.push({ pool: Number.parseInt(pool, 16), pg: Number.parseInt(pg, 16) });
+      }
+    }
+    return groups;
+  }
+
+  #groupDir(pool: number, pg: number): string {
+    return join(this.#shardsDir, pool.toString(16), pg.toString(16));
+  }
+}
+
+/** slice-index-slot: pool and group are the folders'. */
+function fileName(id: ShardId): string {
+  return `${id.slice.toString(16)}-${id.index.toString(16)}-${id.slot.toString(16)}`;
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a failed call on a shard's file means. */
+export function fileError(error: unknown, id: ShardId): FsError {
+  if (error instanceof FsError) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  const name = formatShardId(id);
+  if (code === "ENOENT") return new FsError("ENOENT", `file of shard ${name} is gone`);
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new FsError("ENOSPC", "the node's disk is full", { cause: error });
+  }
+  return new FsError("EIO", `file of shard ${name} cannot be used`, { cause: error });
+}

@@ -1,0 +1,351 @@
+// One node's shards: the index and the files kept in step, and every promise of ShardService.
+import { join } from "node:path";
+import { corruptCells } from "../../codec/cells.ts";
+import { FsError } from "../../domain/errno.ts";
+import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import { CELL_BYTES } from "../../domain/format.ts";
+import {
+  MAX_BATCH_SHARDS,
+  MAX_PACKED_SHARD_BYTES,
+  MAX_SHARD_PAGE,
+} from "../../protocol/shard/limits.ts";
+import { MAX_REBUILDS } from "./limits.ts";
+import { type Clock, systemClock } from "../../platform/clock.ts";
+import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
+import { shardKey, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
+import type { ShardMaintenance, ShardVerdict } from "../../protocol/shard/shard-maintenance.ts";
+import type {
+  NodeStats,
+  RebuildRequest,
+  ShardInfo,
+  ShardPage,
+  ShardPayload,
+  ShardSlab,
+} from "../../protocol/shard/shard-service.ts";
+import { checkPayload, checkShardSize } from "../../protocol/shard/shard-wire.ts";
+import { DiskLane } from "../disk/disk-lane.ts";
+import { type DiskFigures, diskFigures } from "../../platform/disk-figures.ts";
+import { DiskSpace } from "../disk/disk-space.ts";
+import { Gate } from "../disk/gate.ts";
+import { ShardCustody, type Damage } from "./shard-custody.ts";
+import { ShardFiles } from "./shard-files.ts";
+import { ShardFlusher } from "./shard-flusher.ts";
+import { ShardIndex } from "./shard-index.ts";
+import { ShardReading } from "./shard-reading.ts";
+import { ShardRebuild, type RebuildTools } from "./shard-rebuild.ts";
+import { ShardReception } from "./shard-reception.ts";
+
+/** Read at a time when a shard is checked. */
+const VERIFY_RUN_BYTES = 4 * CELL_BYTES;
+
+export interface ShardStoreOptions {
+  directory: string;
+  /** What all shards together may take; the disk's size unless said. */
+  capacityBytes?: number;
+  /** What rebuild needs; without it rebuild is ENOSYS. */
+  rebuild?: RebuildTools;
+  /** Told of each shard found spoilt or gone. */
+  onDamage?: (id: ShardId, kind: Damage) => void;
+  clock?: Clock;
+  /** For tests: the disk's figures. */
+  measureDisk?: () => DiskFigures;
+}
+
+export class ShardStore implements ShardMaintenance, AsyncDisposable {
+  readonly #options: ShardStoreOptions;
+  readonly #clock: Clock;
+  readonly #index: ShardIndex;
+  readonly #files: ShardFiles;
+  readonly #flusher: ShardFlusher;
+  readonly #space: DiskSpace;
+  readonly #lane: DiskLane;
+  readonly #custody: ShardCustody;
+  readonly #rebuilds = new Gate(MAX_REBUILDS);
+  /** Wall clock: files older than this without an index entry are leftovers of an earlier start. */
+  readonly #startedMs: number;
+
+  private constructor(options: ShardStoreOptions, index: ShardIndex, files: ShardFiles) {
+    const { directory } = options;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#index = index;
+    this.#files = files;
+    this.#flusher = new ShardFlusher(files);
+    const parts = { index, files, flusher: this.#flusher };
+    this.#custody = new ShardCustody(parts, (id, kind) => options.onDamage?.(id, kind));
+    const measure = options.measureDisk ?? (() => diskFigures(directory));
+    this.#space = new DiskSpace(this.#clock, measure, options.capacityBytes);
+    this.#lane = new DiskLane(this.#clock);
+    this.#startedMs = Date.now();
+  }
+
+  /** Opens the store in `options.directory`, making it when missing. One process at a time. */
+  static async open(options: ShardStoreOptions): Promise<ShardStore> {
+    const files = await ShardFiles.open(options.directory);
+    const index = await ShardIndex.open(join(options.directory, "index"));
+    return new ShardStore(options, index, files);
+  }
+
+  async close(): Promise<void> {
+    await this.#flusher.settle();
+    await this.#index.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async put(id: ShardId, payload: ShardPayload, signal?: AbortSignal): Promise<void> {
+    checkSignal(signal);
+    checkPayload(payload);
+    const reception = this.receive(id, payload.bytes.length, payload.cellCrcs);
+    if (reception === undefined) return;
+    try {
+      await reception.write(payload.bytes);
+    } catch (error) {
+      this.abandon(reception);
+      throw error;
+    }
+    await this.keep(reception);
+  }
+
+  putMany(
+    shards: readonly { id: ShardId; payload: ShardPayload }[],
+    signal?: AbortSignal,
+  ): Promise<(Error | undefined)[]> {
+    return Promise.all(
+      shards.map(({ id, payload }) =>
+        this.put(id, payload, signal).then(
+          () => undefined,
+          (error: unknown) => error as Error,
+        ),
+      ),
+    );
+  }
+
+  /**
+   * Begins to take a shard whose bytes come bit by bit; end it with `keep` or `abandon`. Undefined
+   * when the very same shard stands already.
+   * @throws FsError EEXIST, ENOSPC, EINVAL, EIO
+   */
+  receive(id: ShardId, sizeBytes: number, cellCrcs?: Uint32Array): ShardReception | undefined {
+    checkShardSize(sizeBytes);
+    if (cellCrcs !== undefined && this.#custody.holds(id, sizeBytes, cellCrcs)) return undefined;
+    this.#space.reserve(sizeBytes, this.#index.usedBytes);
+    try {
+      return new ShardReception(id, sizeBytes, cellCrcs, { files: this.#files, lane: this.#lane });
+    } catch (error) {
+      this.#space.settle(sizeBytes, false);
+      throw error;
+    }
+  }
+
+  /** Keeps a shard that has arrived whole; resolves when a kill of the process can't undo it. */
+  async keep(reception: ShardReception): Promise<void> {
+    let kept = false;
+    try {
+      const received = reception.finish();
+      kept = await this.#custody.keep(reception, received);
+    } finally {
+      reception.abort();
+      this.#space.settle(reception.sizeBytes, kept);
+    }
+  }
+
+  /** Drops a shard that has arrived in part or spoilt. */
+  abandon(reception: ShardReception): void {
+    reception.abort();
+    this.#space.settle(reception.sizeBytes, false);
+  }
+
+  async get(
+    id: ShardId,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<ShardSlab> {
+    checkSignal(signal);
+    const reading = this.read(id, offsetBytes, target.length);
+    try {
+      const bytes = target.subarray(0, reading.lengthBytes);
+      await reading.readInto(bytes, 0);
+      return { sizeBytes: reading.sizeBytes, bytes, cellCrcs: reading.cellCrcs };
+    } catch (error) {
+      throw await this.spoilt(reading, error);
+    } finally {
+      reading.close();
+    }
+  }
+
+  /**
+   * Opens a run of whole cells for reading; close it afterwards. An error that its `readInto`
+   * throws goes through `spoilt`.
+   * @throws FsError ENOENT, EINVAL
+   */
+  read(id: ShardId, offsetBytes: number, lengthBytes: number): ShardReading {
+    const record = this.#custody.record(id);
+    const end = Math.min(record.sizeBytes, offsetBytes + lengthBytes);
+    const aligned = end % CELL_BYTES === 0 || end === record.sizeBytes;
+    if (offsetBytes % CELL_BYTES !== 0 || !aligned || offsetBytes > record.sizeBytes) {
+      throw new FsError("EINVAL", "a range must be whole cells of the shard");
+    }
+    const packedBytes = record.packed ? this.#index.getPacked(id) : undefined;
+    const disk = { files: this.#files, lane: this.#lane };
+    const range = { offsetBytes, lengthBytes: end - offsetBytes };
+    try {
+      return new ShardReading(id, record, range, packedBytes, disk);
+    } catch (error) {
+      if (error instanceof FsError && error.code === "ENOENT") {
+        void this.#custody.discover(id, "missing").catch(() => undefined);
+      }
+      throw error;
+    }
+  }
+
+  /** What to tell a reader whose reading failed; a shard that is spoilt is first set aside. */
+  async spoilt(reading: ShardReading, error: unknown): Promise<FsError> {
+    if (!(error instanceof FsError)) {
+      return new FsError("EIO", "shard cannot be read", { cause: error });
+    }
+    if (error.code === "EBADMSG" || error.code === "EIO") {
+      await this.#custody.discover(reading.id, "corrupt");
+    }
+    return error;
+  }
+
+  getMany(ids: readonly ShardId[]): Promise<(ShardPayload | undefined)[]> {
+    return Promise.all(
+      ids.map(async (id) => {
+        const record = this.#index.get(id);
+        if (record === undefined) return undefined;
+        if (record.sizeBytes > MAX_PACKED_SHARD_BYTES) {
+          throw new FsError("EINVAL", `shard ${formatShardId(id)} is too large for a batch`);
+        }
+        const { bytes, cellCrcs } = await this.get(id, 0, Buffer.allocUnsafe(record.sizeBytes));
+        return { bytes, cellCrcs };
+      }),
+    );
+  }
+
+  async head(id: ShardId): Promise<ShardInfo> {
+    return Promise.resolve({ id, sizeBytes: this.#custody.record(id).sizeBytes });
+  }
+
+  async headMany(ids: readonly ShardId[]): Promise<(ShardInfo | undefined)[]> {
+    const infos = ids.map((id) => {
+      const record = this.#index.get(id);
+      return record && { id, sizeBytes: record.sizeBytes };
+    });
+    return Promise.resolve(infos);
+  }
+
+  async deleteMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    for (let at = 0; at < ids.length; at += MAX_BATCH_SHARDS) {
+      checkSignal(signal);
+      await Promise.all(ids.slice(at, at + MAX_BATCH_SHARDS).map((id) => this.#custody.delete(id)));
+    }
+  }
+
+  async list(pool: PoolId, pg: number, cursor?: string): Promise<ShardPage> {
+    const after = cursor === undefined ? undefined : Buffer.from(cursor, "hex");
+    if (after !== undefined && after.length !== SHARD_KEY_BYTES) {
+      throw new FsError("EINVAL", "that is no cursor of a shard listing");
+    }
+    const shards = this.#index.page(pool, pg, after, MAX_SHARD_PAGE);
+    const last = shards.length === MAX_SHARD_PAGE ? shards.at(-1) : undefined;
+    const page =
+      last === undefined ? { shards } : { shards, next: shardKey(last.id).toString("hex") };
+    return Promise.resolve(page);
+  }
+
+  groups(): Promise<[PoolId, number][]> {
+    return Promise.resolve(this.#index.groups());
+  }
+
+  async sync(ids: readonly ShardId[]): Promise<void> {
+    const fresh: ShardId[] = [];
+    const old: ShardId[] = [];
+    for (const id of ids) {
+      const { packed, incarnation } = this.#custody.record(id);
+      if (packed) continue;
+      (incarnation === this.#index.incarnation ? fresh : old).push(id);
+    }
+    await this.#flusher.sync(fresh, old);
+    await this.#index.flush();
+  }
+
+  rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
+    return this.#rebuilds.run(async () => {
+      const { id } = request;
+      const { rebuild: tools } = this.#options;
+      const standing = this.#index.get(id);
+      if (standing !== undefined && this.#custody.stands(id, standing)) {
+        return { id, sizeBytes: standing.sizeBytes };
+      }
+      if (tools === undefined) throw new FsError("ENOSYS", "this node cannot ask its peers");
+      const rebuild = new ShardRebuild(request, tools, signal);
+      const sizeBytes = await rebuild.sizeBytes();
+      const reception = this.receive(id, sizeBytes);
+      if (reception === undefined) return { id, sizeBytes };
+      try {
+        await rebuild.run(reception);
+      } catch (error) {
+        this.abandon(reception);
+        throw error;
+      }
+      await this.keep(reception);
+      return { id, sizeBytes };
+    });
+  }
+
+  async verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict> {
+    const record = this.#index.get(id);
+    if (record === undefined) return "unknown";
+    const buffer = Buffer.allocUnsafe(Math.min(VERIFY_RUN_BYTES, record.sizeBytes));
+    for (let offset = 0; offset < record.sizeBytes; offset += buffer.length) {
+      checkSignal(signal);
+      try {
+        const { bytes, cellCrcs } = await this.get(id, offset, buffer);
+        if (corruptCells(bytes, cellCrcs).length > 0) {
+          await this.#custody.discover(id, "corrupt", record);
+          return "quarantined";
+        }
+      } catch (error) {
+        if (!(error instanceof FsError)) throw error;
+        return error.code === "ENOENT" ? "unknown" : "quarantined";
+      }
+    }
+    return "intact";
+  }
+
+  stats(): Promise<NodeStats> {
+    const { shards, usedBytes } = this.#index;
+    const capacityBytes = this.#space.capacityBytes(usedBytes);
+    return Promise.resolve({
+      shards,
+      usedBytes,
+      capacityBytes,
+      quarantined: this.#files.quarantined,
+    });
+  }
+
+  /** The shard behind `after` in key order; undefined at the end. For walks over all shards. */
+  next(after: ShardId | undefined): ShardInfo | undefined {
+    const id = this.#index.next(after);
+    return id && { id, sizeBytes: this.#index.get(id)?.sizeBytes ?? 0 };
+  }
+
+  /** Where a walk stopped, kept over restarts. */
+  walkPosition(name: string): Buffer | undefined {
+    return this.#index.getState(name);
+  }
+
+  async keepWalkPosition(name: string, position: Buffer): Promise<void> {
+    await this.#index.putState(name, position);
+  }
+
+  /** Removes files that a crash of an earlier start has left; returns how many. */
+  sweepLeftovers(signal?: AbortSignal): Promise<number> {
+    return this.#custody.sweepLeftovers(this.#startedMs, signal);
+  }
+}

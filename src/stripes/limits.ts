@@ -1,0 +1,37 @@
+// Bounds of stripes, each with the reason for its number.
+
+/** A hung node may not stall I/O for more than 2 s: one timeout plus the replacement's time. */
+export const SHARD_PUT_TIMEOUT_MS = 1000;
+/** A node that answers others may take this long over one request: slow is not dead. */
+export const SHARD_SLOW_CAP_MS = 10_000;
+/** Patience with nodes believed dead, asked only because nobody else has the shard. */
+export const SHARD_LAST_RESORT_MS = 500;
+/** After a stripe's first failed put the rest has this long: with the put timeout below 2 s. */
+export const STRIPE_SETTLE_AFTER_FAILURE_MS = 900;
+/** A stripe that stands well enough waits no longer than this for a slow node's shard. */
+export const STRIPE_SETTLE_MS = 1900;
+/** Once every block is durable on enough nodes, fsync waits this long for the others. */
+export const SYNC_GRACE_MS = 500;
+/** fsync on a busy disk may take long; past this the node counts as failed. */
+export const SHARD_SYNC_TIMEOUT_MS = 10_000;
+/** Blocks of one mount being coded or sent: 8 × 6 MiB of memory, enough to keep six nodes busy. */
+export const MAX_BLOCKS_IN_FLIGHT = 8;
+/** Cells of one mount being fetched, decoding's extra ones not counted: 64 MiB, 16 whole blocks. */
+export const MAX_CELLS_IN_FLIGHT = 1024;
+/** Idle scratch buffers a block store keeps: two shards for each block in flight. */
+export const MAX_SCRATCH_RETAINED_BYTES = 16 * 1024 * 1024;
+/** Blocks whose nodes a client remembers until they are synced: 64 GiB, a few MiB of memory. */
+export const MAX_BLOCK_STANDINGS = 16_384;
+/** Shards remembered to stand elsewhere than placement says, until repair has moved them. */
+export const MAX_STRAYS_REMEMBERED = 16_384;
+/** Nodes asked at once in a broadcast (search, gc). */
+export const MAX_BROADCAST_NODES = 16;
+/** Damage findings are gathered this long before they are sent. */
+export const DAMAGE_BATCH_DELAY_MS = 1000;
+export const MAX_DAMAGE_BATCH = 256;
+/** The same finding isn't sent again within this time: repair needs a while. */
+export const DAMAGE_REPEAT_AFTER_MS = 60_000;
+/** Findings remembered so as not to repeat them. */
+export const MAX_DAMAGE_REMEMBERED = 8192;
+/** Blocks in one durability request. */
+export const MAX_SYNC_BLOCKS = 1024;

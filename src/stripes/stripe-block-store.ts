@@ -1,0 +1,138 @@
+// The block store of a client: whole blocks in, any byte range out, over the nodes of the cluster
+// map. Here the parts are put together and bounded; each way through has a file of its own.
+import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
+import type { NodeId } from "../domain/ids.ts";
+import type { BlockRef } from "../domain/layout.ts";
+import { MAX_BLOCKS_IN_FLIGHT } from "./limits.ts";
+import type { Log } from "../observability/log.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { DamageReport } from "../protocol/meta/meta-service.ts";
+import type { ShardService } from "../protocol/shard/shard-service.ts";
+import { StripeReader } from "./stripe-reader.ts";
+import type { BlockStore } from "./block-store.ts";
+import { DamageQueue } from "./damage-queue.ts";
+import { GroupPlaces } from "./group-places.ts";
+import { NodeLinks } from "./nodes/node-links.ts";
+import type { Standing } from "./shard-whereabouts.ts";
+import { StoreContext, type BlockStoreStats } from "./store-context.ts";
+import { deleteStripes } from "./stripe-delete.ts";
+import { StripeSync } from "./stripe-sync.ts";
+import { StripeWrite } from "./stripe-write.ts";
+import { WorkLimit } from "./work-limit.ts";
+
+export type { BlockStoreStats } from "./store-context.ts";
+
+export interface BlockStoreOptions {
+  /** The current maps; a new object when they change. */
+  maps: () => MapHistory;
+  /** Makes the client of a node; the store closes it when the node leaves or moves. */
+  connect: (node: MapNode) => ShardService & { close(): Promise<void> };
+  /** Takes findings for repair, in batches, each once a while; must not throw. */
+  reportDamage: (reports: readonly DamageReport[]) => void;
+  clock: Clock;
+  log: Log;
+  /** Acknowledge writes of which only k shards stand when no more can be had. */
+  allowMinimumWrites?: boolean;
+}
+
+export class StripeBlockStore implements BlockStore {
+  readonly #context: StoreContext;
+  readonly #reader: StripeReader;
+  readonly #sync: StripeSync;
+  readonly #writes = new WorkLimit(MAX_BLOCKS_IN_FLIGHT);
+
+  constructor(options: BlockStoreOptions) {
+    const { maps, connect, clock, log } = options;
+    this.#context = new StoreContext({
+      links: new NodeLinks({ maps, connect, clock, log }),
+      damage: new DamageQueue(clock, options.reportDamage),
+      clock,
+      log,
+      allowMinimumWrites: options.allowMinimumWrites ?? false,
+    });
+    this.#reader = new StripeReader(this.#context);
+    this.#sync = new StripeSync(this.#context, (ref, standing, excluded, signal) =>
+      this.#heal(ref, standing, excluded, signal),
+    );
+  }
+
+  async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (data.length !== ref.lengthBytes) {
+      throw new RangeError(`block of ${ref.lengthBytes} bytes was given ${data.length}`);
+    }
+    const standing = await this.#writes.run(1, signal, () =>
+      this.#write(ref, data, [], [], signal),
+    );
+    this.#context.whereabouts.written(ref, standing);
+    this.#context.stats.blocksWritten++;
+    this.#context.stats.bytesWritten += data.length;
+  }
+
+  readBlock(
+    ref: BlockRef,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    return this.#reader.read(ref, offsetBytes, target, signal);
+  }
+
+  async syncBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
+    if (refs.length > 0) await this.#sync.sync(refs, signal);
+  }
+
+  async deleteBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
+    if (refs.length > 0) await deleteStripes(this.#context, refs, signal);
+  }
+
+  /** Totals since the store was made. */
+  stats(): BlockStoreStats {
+    return { ...this.#context.stats };
+  }
+
+  /** Delivers what damage is still to be reported and closes the nodes' clients. */
+  async close(): Promise<void> {
+    this.#context.damage.flush();
+    await this.#context.links.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #write(
+    ref: BlockRef,
+    data: Uint8Array,
+    standing: Standing,
+    excluded: Iterable<NodeId>,
+    signal: AbortSignal | undefined,
+  ): Promise<Standing> {
+    const places = new GroupPlaces(this.#context.links.follow(), ref);
+    const stripe = await this.#context.encode(places.pool, data);
+    try {
+      return await new StripeWrite(this.#context, places, stripe, standing, excluded).run(signal);
+    } finally {
+      stripe.release();
+    }
+  }
+
+  /** Puts the shards of a block anew that don't stand where `standing` says. */
+  #heal(
+    ref: BlockRef,
+    standing: Standing,
+    excluded: ReadonlySet<NodeId>,
+    signal: AbortSignal | undefined,
+  ): Promise<Standing> {
+    return this.#writes.run(1, signal, async () => {
+      const block = this.#context.scratch.take(ref.lengthBytes);
+      try {
+        await this.#reader.read(ref, 0, block, signal);
+        const healed = await this.#write(ref, block, standing, excluded, signal);
+        this.#context.stats.healedBlocks++;
+        return healed;
+      } finally {
+        this.#context.scratch.give(block);
+      }
+    });
+  }
+}

@@ -1,0 +1,103 @@
+// A namespace on an engine, with the shorthands that tests of it want.
+import { ROOT_CALLER, type Attr } from "../../domain/attributes.ts";
+import { isFsError, type ErrnoName } from "../../domain/errno.ts";
+import { DEFAULT_POOL, ROOT_INO } from "../../domain/ids.ts";
+import type { Ino, Name, SessionId, SliceId } from "../../domain/ids.ts";
+import { CHUNK_BYTES } from "../../domain/format.ts";
+import type { Engine, ReadTransaction, Transaction } from "../../meta/engine/engine.ts";
+import { Namespace } from "../../meta/namespace/namespace.ts";
+import type { CreateReply, ExtentCommit } from "../../protocol/meta/meta-service.ts";
+import { brokenInvariants } from "./engine-invariants.ts";
+import { FakeClock } from "../fake-clock.ts";
+
+export const SESSION = 7 as SessionId;
+
+export class TestNamespace implements AsyncDisposable {
+  readonly engine: Engine;
+  readonly clock = new FakeClock();
+  readonly namespace = new Namespace({ clock: this.clock });
+  #nextSlice = 1;
+
+  private constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  static async on(engine: Engine): Promise<TestNamespace> {
+    const fixture = new TestNamespace(engine);
+    await fixture.do((ns, tx) => ns.format(tx));
+    return fixture;
+  }
+
+  do<T>(step: (ns: Namespace, tx: Transaction) => T): Promise<T> {
+    return this.engine.transact((tx) => step(this.namespace, tx));
+  }
+
+  async see<T>(look: (ns: Namespace, tx: ReadTransaction) => T): Promise<T> {
+    return this.engine.read((tx) => look(this.namespace, tx));
+  }
+
+  /** The errno with which a step fails, or "ok". */
+  async errno(step: (ns: Namespace, tx: Transaction) => unknown): Promise<ErrnoName | "ok"> {
+    try {
+      await this.do(step);
+      return "ok";
+    } catch (error) {
+      if (isFsError(error)) return error.code;
+      throw error;
+    }
+  }
+
+  /** A new file, not open. */
+  async file(
+    name: string,
+    { parent = ROOT_INO, mode = 0o644, caller = ROOT_CALLER } = {},
+  ): Promise<Attr> {
+    return this.do((ns, tx) => ns.mknod(tx, caller, parent, name as Name, { mode }));
+  }
+
+  async directory(
+    name: string,
+    { parent = ROOT_INO, mode = 0o755, caller = ROOT_CALLER } = {},
+  ): Promise<Attr> {
+    return this.do((ns, tx) => ns.mkdir(tx, caller, parent, name as Name, mode));
+  }
+
+  async create(name: string, parent = ROOT_INO): Promise<CreateReply> {
+    return this.do((ns, tx) =>
+      ns.create(tx, SESSION, ROOT_CALLER, parent, name as Name, { mode: 0o644 }, true),
+    );
+  }
+
+  /** An extent of a slice of its own, not yet committed. */
+  extent(offset: number, lengthBytes: number, inline?: Uint8Array): ExtentCommit {
+    const extent: ExtentCommit = {
+      chunk: Math.floor(offset / CHUNK_BYTES),
+      posInChunk: offset % CHUNK_BYTES,
+      lengthBytes,
+      slice: this.#nextSlice++ as SliceId,
+      pool: DEFAULT_POOL,
+    };
+    return inline === undefined ? extent : { ...extent, inline };
+  }
+
+  async commit(ino: Ino, extents: ExtentCommit[], minSizeBytes = 0): Promise<Attr> {
+    const mtime = { sec: 5, nsec: 6 };
+    const rest = { minSizeBytes, mtime, killPrivileges: false, durable: false };
+    return this.do((ns, tx) => ns.commit(tx, { ino, extents, ...rest }));
+  }
+
+  /** Reaps until nothing waits; returns the number of steps. */
+  async reapAll(limit = 1000): Promise<number> {
+    let steps = 0;
+    while ((await this.do((ns, tx) => ns.reap(tx, limit))) > 0) steps += 1;
+    return steps;
+  }
+
+  broken(): Promise<string[]> {
+    return this.see((_ns, tx) => brokenInvariants(tx));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine.close();
+  }
+}

@@ -1,0 +1,125 @@
+// A metadata server in this process, over the memory engine, with an admin who is logged in; and a
+// MetaService without any socket.
+import { startMetadataServer, type MetadataServerOptions } from "../../app/metadata-server.ts";
+import { DEFAULT_POOL } from "../../domain/ids.ts";
+import { formatCluster } from "../../meta/cluster/cluster-records.ts";
+import { ClusterRegistry } from "../../meta/cluster/cluster-registry.ts";
+import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
+import { Namespace } from "../../meta/namespace/namespace.ts";
+import { SessionRegistry, type Session } from "../../meta/session/session-registry.ts";
+import { silentLog } from "../../observability/log.ts";
+import { systemClock, type Clock } from "../../platform/clock.ts";
+import { AdminClient } from "../../protocol/admin/admin-client.ts";
+import { openRpcSession, type RpcMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import type { MetaService } from "../../protocol/meta/meta-service.ts";
+
+export const TEST_USER = "tester";
+export const TEST_PASSWORD = "correct horse";
+
+/** A server that is gone at the end of the `await using` block, sessions first. */
+export class TestMetaServer implements AsyncDisposable {
+  readonly url: string;
+  readonly token: string;
+  readonly #close: () => Promise<void>;
+  readonly #sessions: RpcMetaSession[] = [];
+
+  private constructor(url: string, token: string, close: () => Promise<void>) {
+    this.url = url;
+    this.token = token;
+    this.#close = close;
+  }
+
+  static async start(options: Partial<MetadataServerOptions> = {}): Promise<TestMetaServer> {
+    const server = await startMetadataServer({
+      dataDir: "/nowhere",
+      engine: "memory",
+      port: 0,
+      log: silentLog,
+      ...options,
+    });
+    const token = await firstLogin(server.url);
+    return new TestMetaServer(server.url, token, () => server.close());
+  }
+
+  /** As the logged-in admin. */
+  get admin(): AdminClient {
+    return new AdminClient(this.url, this.token);
+  }
+
+  /** A session of its own, closed with the server. */
+  async connect(patienceMs?: number): Promise<RpcMetaSession> {
+    const session = await openRpcSession({
+      url: this.url,
+      token: this.token,
+      clientName: "test",
+      log: silentLog,
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+    });
+    this.#sessions.push(session);
+    return session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.close()));
+    await this.#close();
+  }
+}
+
+/** Makes the first admin, TEST_USER, and logs in. Returns the token. */
+export async function firstLogin(url: string): Promise<string> {
+  const anonymous = new AdminClient(url);
+  await anonymous.addUser(TEST_USER, TEST_PASSWORD);
+  return (await anonymous.login(TEST_USER, TEST_PASSWORD, "test")).token;
+}
+
+/** The parts of a metadata server below HTTP and RPC, over the memory engine. */
+export interface LocalMeta {
+  readonly engine: MemoryEngine;
+  readonly namespace: Namespace;
+  readonly cluster: ClusterRegistry;
+  readonly sessions: SessionRegistry;
+  /** A new session's service, without any socket. */
+  newSession(): Promise<MetaService & { readonly session: Session }>;
+}
+
+export interface LocalMetaOptions {
+  clock?: Clock;
+  engine?: MemoryEngine;
+  pgCount?: number;
+  sessionDeadAfterMs?: number;
+  nodeDownAfterMs?: number;
+  nodeOutAfterMs?: number;
+}
+
+/** Timers are not started: call `cluster.start()` or `sessions.start()` where a test wants them. */
+export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<LocalMeta> {
+  const { clock = systemClock, engine = new MemoryEngine(), pgCount = 16 } = options;
+  const namespace = new Namespace({ clock });
+  await engine.transact((tx) => {
+    namespace.format(tx);
+    formatCluster(tx, { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount });
+  });
+  const log = silentLog;
+  const { nodeDownAfterMs = 5000, nodeOutAfterMs = 60_000, sessionDeadAfterMs = 60_000 } = options;
+  const timings = { nodeDownAfterMs, nodeOutAfterMs };
+  const cluster = await ClusterRegistry.open({ engine, clock, log, timings });
+  const sessions = await SessionRegistry.open({
+    engine,
+    namespace,
+    cluster,
+    clock,
+    log,
+    strict: false,
+    sessionDeadAfterMs,
+  });
+  return {
+    engine,
+    namespace,
+    cluster,
+    sessions,
+    newSession: async () => {
+      const { session } = await sessions.begin("tester", "local");
+      return Object.assign(session.service, { session });
+    },
+  };
+}

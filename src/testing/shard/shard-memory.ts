@@ -1,0 +1,206 @@
+// A storage node in memory that keeps ShardService's promises, for tests of what stands above it.
+import { cellCrcs as crcsOf, corruptCells } from "../../codec/cells.ts";
+import { FsError } from "../../domain/errno.ts";
+import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import { CELL_BYTES } from "../../domain/format.ts";
+import { MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
+import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
+import { shardKey } from "../../protocol/shard/shard-key.ts";
+import type { ShardMaintenance, ShardVerdict } from "../../protocol/shard/shard-maintenance.ts";
+import type {
+  NodeStats,
+  RebuildRequest,
+  ShardInfo,
+  ShardPage,
+  ShardPayload,
+  ShardSlab,
+} from "../../protocol/shard/shard-service.ts";
+import { checkPayload } from "../../protocol/shard/shard-wire.ts";
+import { ShardRebuild, type RebuildTools } from "../../storage/shards/shard-rebuild.ts";
+
+interface StoredShard {
+  id: ShardId;
+  key: Buffer;
+  bytes: Uint8Array;
+  cellCrcs: Uint32Array;
+}
+
+export interface MemoryShardOptions {
+  capacityBytes?: number;
+  /** What rebuild needs; without it rebuild is ENOSYS. */
+  tools?: RebuildTools;
+}
+
+export class MemoryShardService implements ShardMaintenance {
+  /** Shards that sync was asked for, by text id: what a power cut would leave. */
+  readonly synced = new Set<string>();
+  readonly #shards = new Map<string, StoredShard>();
+  readonly #options: MemoryShardOptions;
+  #quarantined = 0;
+
+  constructor(options: MemoryShardOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Text ids of all shards, for a test to look at. */
+  get ids(): string[] {
+    return [...this.#shards.keys()];
+  }
+
+  /** Flips one bit of a stored shard, as a failing disk does. */
+  spoil(id: ShardId, atByte = 0): void {
+    const { bytes } = this.#find(id);
+    bytes[atByte] = (bytes[atByte] ?? 0) ^ 1;
+  }
+
+  async put(id: ShardId, payload: ShardPayload, signal?: AbortSignal): Promise<void> {
+    checkSignal(signal);
+    checkPayload(payload);
+    const [cell] = corruptCells(payload.bytes, payload.cellCrcs);
+    if (cell !== undefined) throw new FsError("EBADMSG", `cell ${cell} of the shard doesn't match`);
+    const name = formatShardId(id);
+    const known = this.#shards.get(name);
+    if (known !== undefined) {
+      if (known.cellCrcs.join() === payload.cellCrcs.join()) return;
+      throw new FsError("EEXIST", `other bytes stand under ${name}`);
+    }
+    const { capacityBytes = Infinity } = this.#options;
+    if (this.#usedBytes() + payload.bytes.length > capacityBytes) {
+      throw new FsError("ENOSPC", "the node is full");
+    }
+    const [bytes, cellCrcs] = [payload.bytes.slice(), payload.cellCrcs.slice()];
+    this.#shards.set(name, { id, key: shardKey(id), bytes, cellCrcs });
+  }
+
+  putMany(
+    shards: readonly { id: ShardId; payload: ShardPayload }[],
+    signal?: AbortSignal,
+  ): Promise<(Error | undefined)[]> {
+    return Promise.all(
+      shards.map(({ id, payload }) =>
+        this.put(id, payload, signal).then(
+          () => undefined,
+          (error: unknown) => error as Error,
+        ),
+      ),
+    );
+  }
+
+  async get(
+    id: ShardId,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<ShardSlab> {
+    checkSignal(signal);
+    const { bytes, cellCrcs } = this.#find(id);
+    const end = Math.min(bytes.length, offsetBytes + target.length);
+    const aligned = end % CELL_BYTES === 0 || end === bytes.length;
+    if (offsetBytes % CELL_BYTES !== 0 || !aligned || offsetBytes > bytes.length) {
+      throw new FsError("EINVAL", "a range must be whole cells of the shard");
+    }
+    target.set(bytes.subarray(offsetBytes, end));
+    return {
+      sizeBytes: bytes.length,
+      bytes: target.subarray(0, end - offsetBytes),
+      cellCrcs: cellCrcs.slice(offsetBytes / CELL_BYTES, Math.ceil(end / CELL_BYTES)),
+    };
+  }
+
+  async getMany(ids: readonly ShardId[]): Promise<(ShardPayload | undefined)[]> {
+    return ids.map((id) => {
+      const shard = this.#shards.get(formatShardId(id));
+      return shard && { bytes: shard.bytes.slice(), cellCrcs: shard.cellCrcs.slice() };
+    });
+  }
+
+  async head(id: ShardId, signal?: AbortSignal): Promise<ShardInfo> {
+    checkSignal(signal);
+    return { id, sizeBytes: this.#find(id).bytes.length };
+  }
+
+  async headMany(
+    ids: readonly ShardId[],
+    signal?: AbortSignal,
+  ): Promise<(ShardInfo | undefined)[]> {
+    checkSignal(signal);
+    return ids.map((id) => {
+      const shard = this.#shards.get(formatShardId(id));
+      return shard && { id, sizeBytes: shard.bytes.length };
+    });
+  }
+
+  async deleteMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    checkSignal(signal);
+    for (const id of ids) {
+      this.#shards.delete(formatShardId(id));
+      this.synced.delete(formatShardId(id));
+    }
+  }
+
+  async list(pool: PoolId, pg: number, cursor?: string): Promise<ShardPage> {
+    const after = Buffer.from(cursor ?? "", "hex");
+    const found = [...this.#shards.values()]
+      .filter((shard) => shard.id.pool === pool && shard.id.pg === pg)
+      .filter((shard) => Buffer.compare(shard.key, after) > 0)
+      .sort((a, b) => Buffer.compare(a.key, b.key));
+    const page = found.slice(0, MAX_SHARD_PAGE);
+    const shards = page.map(({ id, bytes }) => ({ id, sizeBytes: bytes.length }));
+    const last = found.length > page.length ? page.at(-1) : undefined;
+    return last === undefined ? { shards } : { shards, next: last.key.toString("hex") };
+  }
+
+  async groups(): Promise<[PoolId, number][]> {
+    const pairs = new Map<string, [PoolId, number]>();
+    for (const { id } of this.#shards.values()) pairs.set(`${id.pool}/${id.pg}`, [id.pool, id.pg]);
+    return [...pairs.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  }
+
+  async sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    checkSignal(signal);
+    for (const id of ids) this.#find(id);
+    for (const id of ids) this.synced.add(formatShardId(id));
+  }
+
+  async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
+    const { tools } = this.#options;
+    if (tools === undefined) throw new FsError("ENOSYS", "this fake was given no peers");
+    const known = this.#shards.get(formatShardId(request.id));
+    if (known !== undefined) return { id: request.id, sizeBytes: known.bytes.length };
+    const rebuild = new ShardRebuild(request, tools, signal);
+    const sizeBytes = await rebuild.sizeBytes();
+    const runs: Buffer[] = [];
+    await rebuild.run({ write: (bytes) => void runs.push(Buffer.from(bytes)) });
+    const bytes = Buffer.concat(runs);
+    await this.put(request.id, { bytes, cellCrcs: crcsOf(bytes) });
+    return { id: request.id, sizeBytes };
+  }
+
+  async verify(id: ShardId): Promise<ShardVerdict> {
+    const shard = this.#shards.get(formatShardId(id));
+    if (shard === undefined) return "unknown";
+    if (corruptCells(shard.bytes, shard.cellCrcs).length === 0) return "intact";
+    this.#shards.delete(formatShardId(id));
+    this.#quarantined++;
+    return "quarantined";
+  }
+
+  async stats(): Promise<NodeStats> {
+    return {
+      shards: this.#shards.size,
+      usedBytes: this.#usedBytes(),
+      capacityBytes: this.#options.capacityBytes ?? 2 ** 40,
+      quarantined: this.#quarantined,
+    };
+  }
+
+  #usedBytes(): number {
+    return [...this.#shards.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  #find(id: ShardId): StoredShard {
+    const shard = this.#shards.get(formatShardId(id));
+    if (shard === undefined) throw new FsError("ENOENT", `no shard ${formatShardId(id)} here`);
+    return shard;
+  }
+}

@@ -1,0 +1,312 @@
+// The promises of ShardService, tested on whatever implements it.
+import type { ExecutionContext, TestFn } from "ava";
+import { cellCrcs } from "../../codec/cells.ts";
+import { FsError, type ErrnoName } from "../../domain/errno.ts";
+import type { PoolId, ShardId, SliceId } from "../../domain/ids.ts";
+import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
+import { MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
+import type { ShardMaintenance } from "../../protocol/shard/shard-maintenance.ts";
+import type { ShardPayload, ShardService } from "../../protocol/shard/shard-service.ts";
+
+export function shardId(slice: number, fields: Partial<ShardId> = {}): ShardId {
+  return { pool: 1 as PoolId, pg: 7, slice: slice as SliceId, index: 0, slot: 0, ...fields };
+}
+
+/** A payload whose bytes follow from `seed`; no two cells are alike. */
+export function payloadOf(sizeBytes: number, seed = 1): ShardPayload {
+  const words = new Uint32Array(sizeBytes / 4);
+  for (let at = 0, word = seed; at < words.length; at++) {
+    word = (Math.imul(word, 1_664_525) + 1_013_904_223) >>> 0;
+    words[at] = word;
+  }
+  const bytes = new Uint8Array(words.buffer);
+  return { bytes, cellCrcs: cellCrcs(bytes) };
+}
+
+/** Reads a whole shard. */
+export async function readShard(service: ShardService, id: ShardId): Promise<ShardPayload> {
+  const { sizeBytes } = await service.head(id);
+  const { bytes, cellCrcs: crcs } = await service.get(id, 0, new Uint8Array(sizeBytes));
+  return { bytes, cellCrcs: crcs };
+}
+
+export async function rejectsWith(
+  t: ExecutionContext,
+  code: ErrnoName,
+  operation: Promise<unknown>,
+): Promise<void> {
+  const error: unknown = await t.throwsAsync(operation);
+  if (error instanceof FsError) t.is(error.code, code, error.message);
+  else t.fail(`expected ${code}, got ${String(error)}`);
+}
+
+async function holds(
+  t: ExecutionContext,
+  service: ShardService,
+  id: ShardId,
+  payload: ShardPayload,
+): Promise<void> {
+  const read = await readShard(service, id);
+  t.is(Buffer.compare(read.bytes, payload.bytes), 0);
+  t.deepEqual(read.cellCrcs, payload.cellCrcs);
+}
+
+export interface OpenedService {
+  service: ShardMaintenance;
+  close: () => Promise<void>;
+}
+
+/** Sizes around the borders: a word, a packed shard's most, one cell more, several, the most. */
+const SIZES = [8, CELL_BYTES - 8, CELL_BYTES, CELL_BYTES + 8, 3 * CELL_BYTES + 40, MAX_SHARD_BYTES];
+
+/** Adds the suite to a test file; `open` brings an empty service for each test. */
+export function testShardService(
+  test: TestFn,
+  name: string,
+  open: () => Promise<OpenedService>,
+): void {
+  const promise = (
+    title: string,
+    body: (t: ExecutionContext, service: ShardMaintenance) => Promise<void>,
+  ): void => {
+    test(`${name}: ${title}`, async (t) => {
+      const { service, close } = await open();
+      try {
+        await body(t, service);
+      } finally {
+        await close();
+      }
+    });
+  };
+
+  promise("what was put is read back with its checksums, whatever its size", async (t, service) => {
+    for (const size of SIZES) {
+      const payload = payloadOf(size, size);
+      await service.put(shardId(size), payload);
+      await holds(t, service, shardId(size), payload);
+    }
+  });
+
+  promise("any run of whole cells is read on its own into the target given", async (t, service) => {
+    const payload = payloadOf(4 * CELL_BYTES + 16);
+    await service.put(shardId(1), payload);
+    for (const [from, to] of [
+      [0, 1],
+      [1, 3],
+      [3, 4],
+      [4, 5],
+      [2, 9],
+    ] as const) {
+      const target = new Uint8Array((to - from) * CELL_BYTES);
+      const slab = await service.get(shardId(1), from * CELL_BYTES, target);
+      const expected = payload.bytes.subarray(from * CELL_BYTES, to * CELL_BYTES);
+      t.is(slab.sizeBytes, payload.bytes.length);
+      t.is(slab.bytes.buffer, target.buffer);
+      t.is(Buffer.compare(slab.bytes, expected), 0);
+      t.deepEqual(slab.cellCrcs, payload.cellCrcs.slice(from, to));
+    }
+    const tail = new Uint8Array(16);
+    t.is((await service.get(shardId(1), 4 * CELL_BYTES, tail)).bytes.length, 16);
+  });
+
+  promise("a range that isn't whole cells is EINVAL", async (t, service) => {
+    await service.put(shardId(1), payloadOf(3 * CELL_BYTES));
+    const target = new Uint8Array(CELL_BYTES);
+    await rejectsWith(t, "EINVAL", service.get(shardId(1), 8, target));
+    await rejectsWith(t, "EINVAL", service.get(shardId(1), 0, target.subarray(8)));
+    await rejectsWith(t, "EINVAL", service.get(shardId(1), 4 * CELL_BYTES, target));
+  });
+
+  promise("putting the same bytes again is no error", async (t, service) => {
+    for (const size of [64, 2 * CELL_BYTES]) {
+      await service.put(shardId(size), payloadOf(size));
+      await service.put(shardId(size), payloadOf(size));
+      await holds(t, service, shardId(size), payloadOf(size));
+    }
+    t.is((await service.stats()).shards, 2);
+  });
+
+  promise("other bytes under a known id are EEXIST and change nothing", async (t, service) => {
+    for (const size of [64, 2 * CELL_BYTES]) {
+      await service.put(shardId(size), payloadOf(size));
+      await rejectsWith(t, "EEXIST", service.put(shardId(size), payloadOf(size, 2)));
+      await rejectsWith(t, "EEXIST", service.put(shardId(size), payloadOf(size + 8)));
+      await holds(t, service, shardId(size), payloadOf(size));
+    }
+  });
+
+  promise(
+    "of many who put one id at once, all same bytes, everyone succeeds",
+    async (t, service) => {
+      const payload = payloadOf(3 * CELL_BYTES);
+      await Promise.all(Array.from({ length: 8 }, () => service.put(shardId(1), payload)));
+      await holds(t, service, shardId(1), payload);
+      t.deepEqual([(await service.stats()).shards], [1]);
+    },
+  );
+
+  promise("of many who put different bytes under one id, one wins whole", async (t, service) => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 6 }, (_, i) => service.put(shardId(1), payloadOf(2 * CELL_BYTES, i))),
+    );
+    const won = outcomes.findIndex(({ status }) => status === "fulfilled");
+    t.is(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
+    await holds(t, service, shardId(1), payloadOf(2 * CELL_BYTES, won));
+  });
+
+  promise("bytes that don't match their checksums are EBADMSG and not kept", async (t, service) => {
+    for (const size of [64, 3 * CELL_BYTES]) {
+      const payload = payloadOf(size);
+      payload.cellCrcs[payload.cellCrcs.length - 1] = 1;
+      await rejectsWith(t, "EBADMSG", service.put(shardId(1), payload));
+      await rejectsWith(t, "ENOENT", service.head(shardId(1)));
+    }
+    await service.put(shardId(1), payloadOf(64));
+  });
+
+  promise("sizes and checksums that cannot be are EINVAL", async (t, service) => {
+    const { bytes } = payloadOf(64);
+    const crcs = cellCrcs(bytes);
+    const none = { bytes: new Uint8Array(0), cellCrcs: new Uint32Array(0) };
+    await rejectsWith(t, "EINVAL", service.put(shardId(1), none));
+    const odd = { bytes: bytes.subarray(0, 12), cellCrcs: crcs };
+    await rejectsWith(t, "EINVAL", service.put(shardId(1), odd));
+    const lacking = { bytes: new Uint8Array(2 * CELL_BYTES), cellCrcs: crcs };
+    await rejectsWith(t, "EINVAL", service.put(shardId(1), lacking));
+    const huge = payloadOf(MAX_SHARD_BYTES + 8);
+    await rejectsWith(t, "EINVAL", service.put(shardId(1), huge));
+  });
+
+  promise("an unknown shard is ENOENT to get, head and sync", async (t, service) => {
+    await service.put(shardId(2), payloadOf(64));
+    await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(64)));
+    await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(0)));
+    await rejectsWith(t, "ENOENT", service.head(shardId(1)));
+    await rejectsWith(t, "ENOENT", service.sync([shardId(2), shardId(1)]));
+    t.deepEqual(await service.headMany([shardId(1), shardId(2)]), [
+      undefined,
+      { id: shardId(2), sizeBytes: 64 },
+    ]);
+  });
+
+  promise("a batch put answers for each shard, in order", async (t, service) => {
+    await service.put(shardId(2), payloadOf(64, 2));
+    const spoilt = payloadOf(64, 3);
+    spoilt.cellCrcs[0] = 0;
+    const answers = await service.putMany([
+      { id: shardId(1), payload: payloadOf(64, 1) },
+      { id: shardId(2), payload: payloadOf(64, 99) },
+      { id: shardId(3), payload: spoilt },
+      { id: shardId(4), payload: payloadOf(CELL_BYTES + 8, 4) },
+    ]);
+    const codes = answers.map((error) => (error as FsError | undefined)?.code);
+    t.deepEqual(codes, [undefined, "EEXIST", "EBADMSG", undefined]);
+    await holds(t, service, shardId(1), payloadOf(64, 1));
+    await holds(t, service, shardId(4), payloadOf(CELL_BYTES + 8, 4));
+  });
+
+  promise("batches beyond one request's limits are handled all the same", async (t, service) => {
+    const shards = Array.from({ length: 600 }, (_, i) => ({
+      id: shardId(i + 1),
+      payload: payloadOf(i < 200 ? CELL_BYTES : 16, i),
+    }));
+    const ids = shards.map(({ id }) => id);
+    t.deepEqual(
+      (await service.putMany(shards)).filter((error) => error !== undefined),
+      [],
+    );
+    t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 600);
+    const read = await service.getMany([...ids, shardId(9999)]);
+    t.is(read.pop(), undefined);
+    read.forEach((payload, i) => t.deepEqual(payload?.cellCrcs, shards[i]?.payload.cellCrcs));
+    await service.sync(ids);
+    await service.deleteMany(ids);
+    t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 0);
+  });
+
+  promise("deleted shards are gone, unknown ones are no error", async (t, service) => {
+    for (const size of [64, 2 * CELL_BYTES]) await service.put(shardId(size), payloadOf(size));
+    await service.deleteMany([shardId(64), shardId(2 * CELL_BYTES), shardId(3)]);
+    await rejectsWith(t, "ENOENT", service.head(shardId(64)));
+    await rejectsWith(t, "ENOENT", service.get(shardId(2 * CELL_BYTES), 0, new Uint8Array(8)));
+    t.like(await service.stats(), { shards: 0, usedBytes: 0 });
+    await service.put(shardId(64), payloadOf(64, 5));
+    await holds(t, service, shardId(64), payloadOf(64, 5));
+  });
+
+  promise(
+    "a group lists its shards, and only its own, by slice, index, slot",
+    async (t, service) => {
+      const wanted = [
+        shardId(1),
+        shardId(2, { slot: 1 }),
+        shardId(2, { slot: 5 }),
+        shardId(2, { index: 1 }),
+        shardId(256),
+        shardId(2 ** 40 + 1),
+      ];
+      const others = [
+        shardId(2, { pg: 6 }),
+        shardId(2, { pg: 8 }),
+        shardId(2, { pool: 2 as PoolId }),
+      ];
+      for (const id of [...wanted, ...others].reverse())
+        await service.put(id, payloadOf(64, id.slice));
+      const { shards, next } = await service.list(1 as PoolId, 7);
+      t.deepEqual(
+        shards,
+        wanted.map((id) => ({ id, sizeBytes: 64 })),
+      );
+      t.is(next, undefined);
+      t.deepEqual(await service.groups(), [
+        [1 as PoolId, 6],
+        [1 as PoolId, 7],
+        [1 as PoolId, 8],
+        [2 as PoolId, 7],
+      ]);
+      t.deepEqual(await service.list(1 as PoolId, 99), { shards: [] });
+    },
+  );
+
+  promise("a long listing comes in pages that neither skip nor repeat", async (t, service) => {
+    const count = MAX_SHARD_PAGE + 100;
+    const shards = Array.from({ length: count }, (_, i) => ({
+      id: shardId(i + 1),
+      payload: payloadOf(8, i),
+    }));
+    await service.putMany(shards);
+    const first = await service.list(1 as PoolId, 7);
+    t.is(first.shards.length, MAX_SHARD_PAGE);
+    await service.deleteMany([shardId(MAX_SHARD_PAGE), shardId(MAX_SHARD_PAGE + 1)]);
+    const second = await service.list(1 as PoolId, 7, first.next);
+    t.is(second.next, undefined);
+    t.deepEqual(
+      second.shards.map(({ id }) => id.slice),
+      Array.from({ length: 99 }, (_, i) => MAX_SHARD_PAGE + 2 + i),
+    );
+  });
+
+  promise("stats count shards and their bytes", async (t, service) => {
+    await service.put(shardId(1), payloadOf(64));
+    await service.put(shardId(2), payloadOf(2 * CELL_BYTES));
+    const stats = await service.stats();
+    t.like(stats, { shards: 2, usedBytes: 64 + 2 * CELL_BYTES, quarantined: 0 });
+    t.true(stats.capacityBytes > stats.usedBytes);
+  });
+
+  promise("an intact shard stays when it is verified", async (t, service) => {
+    await service.put(shardId(1), payloadOf(64));
+    await service.put(shardId(2), payloadOf(6 * CELL_BYTES + 8));
+    t.is(await service.verify(shardId(1)), "intact");
+    t.is(await service.verify(shardId(2)), "intact");
+    t.is(await service.verify(shardId(3)), "unknown");
+  });
+
+  promise("a signal that has ended before the call ends the call", async (t, service) => {
+    const gone = AbortSignal.abort();
+    await rejectsWith(t, "EINTR", service.put(shardId(1), payloadOf(64), gone));
+    await rejectsWith(t, "ENOENT", service.head(shardId(1)));
+    await service.put(shardId(1), payloadOf(64));
+    await rejectsWith(t, "EINTR", service.get(shardId(1), 0, new Uint8Array(64), gone));
+  });
+}

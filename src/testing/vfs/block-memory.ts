@@ -1,0 +1,74 @@
+// BlockStore in memory with fault hooks. It also watches its caller: a block's bytes must not
+// change while they are put, nor ever be put anew with other bytes, and a reference must tell the
+// right length.
+import type { BlockStore } from "../../stripes/block-store.ts";
+import { FsError } from "../../domain/errno.ts";
+import type { BlockRef } from "../../domain/layout.ts";
+
+/** Called before an operation is carried out; it may throw, or make it wait. */
+export type BlockHook = (ref: BlockRef) => void | Promise<void>;
+
+export class MemoryBlockStore implements BlockStore {
+  readonly blocks = new Map<string, Uint8Array>();
+  readonly puts: BlockRef[] = [];
+  readonly reads: { ref: BlockRef; offsetBytes: number; lengthBytes: number }[] = [];
+  readonly synced = new Set<string>();
+  /** Puts begun and not yet settled, in bytes, and the most there ever were. */
+  putBytesInFlight = 0;
+  maxPutBytesInFlight = 0;
+  onPut: BlockHook = () => undefined;
+  onRead: BlockHook = () => undefined;
+  onSync: (refs: readonly BlockRef[]) => void | Promise<void> = () => undefined;
+
+  async putBlock(ref: BlockRef, data: Uint8Array): Promise<void> {
+    if (data.length !== ref.lengthBytes)
+      throw new RangeError("putBlock: data isn't as long as ref");
+    const bytes = Uint8Array.from(data);
+    this.puts.push(ref);
+    this.putBytesInFlight += data.length;
+    this.maxPutBytesInFlight = Math.max(this.maxPutBytesInFlight, this.putBytesInFlight);
+    try {
+      await this.onPut(ref);
+      if (!same(data, bytes)) throw new RangeError("putBlock: data changed while it was put");
+      const stored = this.blocks.get(blockName(ref));
+      if (stored !== undefined && !same(stored, bytes)) {
+        throw new RangeError(`putBlock: ${blockName(ref)} was put before with other bytes`);
+      }
+      this.blocks.set(blockName(ref), bytes);
+    } finally {
+      this.putBytesInFlight -= data.length;
+    }
+  }
+
+  async readBlock(ref: BlockRef, offsetBytes: number, target: Uint8Array): Promise<void> {
+    this.reads.push({ ref, offsetBytes, lengthBytes: target.length });
+    await this.onRead(ref);
+    const stored = this.blocks.get(blockName(ref));
+    if (stored === undefined) throw new FsError("EIO", `block ${blockName(ref)} is nowhere`);
+    if (stored.length !== ref.lengthBytes) throw new RangeError("readBlock: ref's length is wrong");
+    if (offsetBytes + target.length > stored.length)
+      throw new RangeError("readBlock: past the end");
+    target.set(stored.subarray(offsetBytes, offsetBytes + target.length));
+  }
+
+  async syncBlocks(refs: readonly BlockRef[]): Promise<void> {
+    await this.onSync(refs);
+    for (const ref of refs) this.synced.add(blockName(ref));
+  }
+
+  async deleteBlocks(refs: readonly BlockRef[]): Promise<void> {
+    for (const ref of refs) this.blocks.delete(blockName(ref));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.blocks.clear();
+  }
+}
+
+export function blockName({ pool, slice, index }: BlockRef): string {
+  return `${pool}-${slice}-${index}`;
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,129 @@
+// One open directory: pages from the server, handed out as the caller asks for them, with "." and
+// ".." in front. Cookies are the server's moved up by two.
+import type { Attr, Caller } from "../../domain/attributes.ts";
+import { S_IFDIR } from "../../domain/attributes.ts";
+import { isFsError } from "../../domain/errno.ts";
+import type { Ino, Name } from "../../domain/ids.ts";
+import { MAX_READDIR_ENTRIES } from "../../protocol/meta/limits.ts";
+import type { DirEntry, DirPage } from "../../protocol/meta/meta-service.ts";
+import { askedNow, type AskedAt, type MountContext } from "./mount-context.ts";
+import type { OpenFiles } from "./open-files.ts";
+import type { MaybePromise } from "../vfs.ts";
+
+const DOT_COOKIE = 1;
+const DOT_DOT_COOKIE = 2;
+const COOKIE_SHIFT = 2;
+
+interface Page {
+  asked: AskedAt;
+  withAttrs: boolean;
+  /** Cookie before the first entry, ours. */
+  after: number;
+  /** With our cookies. */
+  entries: DirEntry[];
+  more: boolean;
+}
+
+export class DirectoryReader {
+  readonly ino: Ino;
+  readonly #context: MountContext;
+  readonly #files: OpenFiles;
+  readonly #caller: Caller;
+  #page: Page | undefined;
+  #parent: Ino;
+  #readBefore = false;
+
+  constructor(context: MountContext, files: OpenFiles, caller: Caller, ino: Ino) {
+    this.#context = context;
+    this.#files = files;
+    this.#caller = caller;
+    this.ino = ino;
+    this.#parent = ino;
+  }
+
+  /**
+   * Fetches the first page, so that a directory that can't be read fails to open. Returns its
+   * attributes.
+   */
+  async open(): Promise<Attr> {
+    const [attr] = await Promise.all([
+      this.#context.meta.getattr(this.ino),
+      this.#fetch(DOT_DOT_COOKIE, true),
+      this.#findParent(),
+    ]);
+    return attr;
+  }
+
+  /** Entries after `cursor`; none at the end. @throws FsError of readdir */
+  read(cursor: number, withAttrs: boolean): MaybePromise<readonly DirEntry[]> {
+    // Reading from the start again must see what has changed in between.
+    if (cursor === 0 && this.#readBefore) this.#page = undefined;
+    this.#readBefore = true;
+    const from = Math.max(cursor, DOT_DOT_COOKIE);
+    const ready = this.#entriesAfter(from, withAttrs);
+    return ready === undefined
+      ? this.#readLater(cursor, from, withAttrs)
+      : this.#deliver(cursor, ready);
+  }
+
+  async #readLater(cursor: number, from: number, withAttrs: boolean): Promise<readonly DirEntry[]> {
+    const page = await this.#fetch(from, withAttrs);
+    return this.#deliver(cursor, page.entries);
+  }
+
+  /** What the page in hand has after `cookie`; undefined when the server has to be asked. */
+  #entriesAfter(cookie: number, withAttrs: boolean): DirEntry[] | undefined {
+    const page = this.#page;
+    if (page === undefined || (withAttrs && !page.withAttrs)) return undefined;
+    const ageMs = this.#context.clock.monotonicMs() - page.asked.ms;
+    if (ageMs >= this.#context.attrCacheMs) return undefined;
+    if (cookie === page.after) return page.entries;
+    const index = page.entries.findIndex((entry) => entry.cookie === cookie);
+    if (index < 0) return undefined;
+    const rest = page.entries.slice(index + 1);
+    return rest.length === 0 && page.more ? undefined : rest;
+  }
+
+  #deliver(cursor: number, entries: readonly DirEntry[]): readonly DirEntry[] {
+    const asked = this.#page?.asked ?? askedNow(this.#context);
+    const shown = entries.map((entry) =>
+      entry.attr === undefined ? entry : { ...entry, attr: this.#files.show(entry.attr, asked) },
+    );
+    if (cursor >= DOT_DOT_COOKIE) return shown;
+    const dots = [
+      dotEntry(".", this.ino, DOT_COOKIE),
+      dotEntry("..", this.#parent, DOT_DOT_COOKIE),
+    ];
+    return [...dots.slice(cursor), ...shown];
+  }
+
+  async #fetch(after: number, withAttrs: boolean): Promise<Page> {
+    const asked = askedNow(this.#context);
+    const reply: DirPage = await this.#context.meta.readdir(
+      this.#caller,
+      this.ino,
+      after - COOKIE_SHIFT,
+      MAX_READDIR_ENTRIES,
+      withAttrs,
+    );
+    const entries = reply.entries.map((entry) => ({
+      ...entry,
+      cookie: entry.cookie + COOKIE_SHIFT,
+    }));
+    this.#page = { asked, withAttrs, after, entries, more: reply.more };
+    return this.#page;
+  }
+
+  async #findParent(): Promise<void> {
+    try {
+      this.#parent = await this.#context.meta.parentOf(this.ino);
+    } catch (error) {
+      // A removed directory has no parent any more; it is shown as its own.
+      if (!isFsError(error, "ENOENT", "ESTALE")) throw error;
+    }
+  }
+}
+
+function dotEntry(name: string, ino: Ino, cookie: number): DirEntry {
+  return { name: name as Name, ino, mode: S_IFDIR, cookie }; // "." and ".." are no Name elsewhere
+}

@@ -1,0 +1,10 @@
+// Bounds of vfs/open, each with the reason for its number.
+
+/** Closed handles are told to the metadata server together, this much later at most. */
+export const RELEASE_DELAY_MS = 5;
+/** Inodes in one release request. */
+export const MAX_RELEASE_BATCH = 1024;
+/** Sessions' inodes opened again at a time after the server lost the session. */
+export const MAX_REOPENS_IN_FLIGHT = 16;
+/** Inodes with ranges copied from other files that a mount remembers until an fsync covers them. */
+export const MAX_COPIED_INODES = 1024;

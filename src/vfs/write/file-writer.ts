@@ -1,0 +1,350 @@
+// The write side of one inode: takes bytes, sends blocks, commits extents in write order, one
+// commit at a time, and keeps failures until they are told.
+import type { Attr, Timespec } from "../../domain/attributes.ts";
+import { FsError, isFsError } from "../../domain/errno.ts";
+import type { Ino, PoolId } from "../../domain/ids.ts";
+import { BLOCK_BYTES, CHUNK_BYTES } from "../../domain/format.ts";
+import { MAX_COMMIT_EXTENTS } from "../../protocol/meta/limits.ts";
+import { MAX_FILE_BYTES } from "../../domain/limits.ts";
+import { MAX_PENDING_SLICES, MAX_UNCOMMITTED_SLICES } from "./limits.ts";
+import { DirtySlices } from "./dirty-slices.ts";
+import { asFsError, FailureLatch } from "./failures.ts";
+import { InodeLock } from "./inode-lock.ts";
+import { askedNow, type AskedAt, type MountContext } from "../open/mount-context.ts";
+import type { PendingSlice } from "./pending-slice.ts";
+import { SliceSender } from "./slice-sender.ts";
+import type { MaybePromise } from "../vfs.ts";
+import type { WritebackTarget } from "./writeback.ts";
+
+/** The file as its writer needs it. */
+export interface WriterOwner {
+  readonly ino: Ino;
+  readonly pool: PoolId;
+  /** Set when nothing may be written any more. */
+  readonly dead: FsError | undefined;
+  /**
+   * The extents are in the metadata, which now says `attr`; the slices are about to be forgotten.
+   */
+  committed(attr: Attr, slices: readonly PendingSlice[], asked: AskedAt): void;
+  /**
+   * What was cached of the file may be wrong: data was lost, or nobody knows if it was committed.
+   */
+  uncertain(): void;
+}
+
+export class FileWriter implements WritebackTarget {
+  readonly lock = new InodeLock();
+  readonly failures = new FailureLatch();
+  readonly slices: DirtySlices;
+  readonly #context: MountContext;
+  readonly #owner: WriterOwner;
+  readonly #sender: SliceSender;
+  #openSlices = 0;
+  #committing = false;
+  /** fsyncs under way, which commit themselves. */
+  #holds = 0;
+  #syncTail: Promise<void> = Promise.resolve();
+  /** An fsync that hasn't begun: it serves all who ask until then. */
+  #queuedSync: Promise<void> | undefined;
+  #waiters: (() => void)[] = [];
+  #failure: FsError | undefined;
+  #killPrivileges = false;
+  #lastWriteNs = 0n;
+  #lastWriteMs = 0;
+  #dirtyEnd = 0;
+
+  constructor(context: MountContext, owner: WriterOwner) {
+    this.#context = context;
+    this.#owner = owner;
+    this.slices = new DirtySlices(context);
+    this.#sender = new SliceSender(context, owner.ino, {
+      progress: () => {
+        this.#pump();
+        this.#pressAfterFailure();
+      },
+      fail: (error) => this.#fail(error),
+    });
+  }
+
+  get dirty(): boolean {
+    return this.slices.count > 0;
+  }
+
+  /** End of the pending bytes in the file; 0 when nothing is pending. */
+  get dirtyEnd(): number {
+    return this.#dirtyEnd;
+  }
+
+  get lastWrite(): Timespec {
+    return timespecOf(this.#lastWriteNs);
+  }
+
+  get lastWriteMs(): number {
+    return this.#lastWriteMs;
+  }
+
+  /** A write since the last commit takes suid and sgid away. */
+  get killsPrivileges(): boolean {
+    return this.#killPrivileges;
+  }
+
+  /** Why data that is still here could not be written. */
+  get failure(): FsError | undefined {
+    return this.#failure;
+  }
+
+  get openBytes(): number {
+    let bytes = 0;
+    for (const slice of this.slices.slices) bytes += slice.openBytes;
+    return bytes;
+  }
+
+  get failedBytes(): number {
+    if (this.#failure === undefined) return 0;
+    let bytes = 0;
+    for (const slice of this.slices.slices) if (slice.failure) bytes += slice.heldBytes;
+    return bytes;
+  }
+
+  /** @throws FsError EFBIG, or the failure of earlier data until flush has told it */
+  write(offset: number, data: Uint8Array, killPrivileges: boolean): MaybePromise<number> {
+    if (offset + data.length > MAX_FILE_BYTES) {
+      throw new FsError("EFBIG", `a file holds at most ${MAX_FILE_BYTES} bytes`);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    if (killPrivileges) this.#killPrivileges = true;
+    const mustWait =
+      !this.lock.open ||
+      this.#context.budget.full ||
+      this.slices.count >= MAX_UNCOMMITTED_SLICES ||
+      data.length > BLOCK_BYTES;
+    if (mustWait) return this.#writeLater(offset, data);
+    this.#copyIn(offset, data, 0, data.length);
+    return data.length;
+  }
+
+  /** Sends all that was written and waits for its commit. Failures are in `failures` afterwards. */
+  flush(): Promise<void> | undefined {
+    if (this.slices.count === 0) return undefined;
+    this.sealAll();
+    const seq = this.slices.lastSeq;
+    return this.slices.unsettled(seq) ? this.#settled(seq) : undefined;
+  }
+
+  /**
+   * What was written, now or earlier, is on disk, data before metadata. Failures to write are in
+   * `failures` afterwards. @throws FsError when the nodes or the server can't make it durable
+   */
+  sync(): Promise<void> {
+    if (this.#queuedSync !== undefined) return this.#queuedSync;
+    const run = this.#syncTail.then(() => {
+      this.#queuedSync = undefined;
+      return this.#syncOnce();
+    });
+    this.#queuedSync = run;
+    this.#syncTail = run.catch(() => undefined);
+    return run;
+  }
+
+  sealAll(): void {
+    if (this.#openSlices > 0) for (const slice of this.slices.open()) this.#seal(slice);
+    this.#pump();
+  }
+
+  sealBornBefore(bornMs: number): void {
+    for (const slice of this.slices.open()) if (slice.bornMs < bornMs) this.#seal(slice);
+    this.#pump();
+  }
+
+  dropFailed(): void {
+    if (this.#failure === undefined) return;
+    this.#failure = undefined;
+    this.#abandon(this.slices.dropFailed());
+    this.#dirtyEnd = 0;
+    for (const { chunk, end } of this.slices.slices) {
+      this.#dirtyEnd = Math.max(this.#dirtyEnd, chunk * CHUNK_BYTES + end);
+    }
+    this.#owner.uncertain();
+    this.#leaveWhenClean();
+    this.#notify();
+  }
+
+  async #writeLater(offset: number, data: Uint8Array): Promise<number> {
+    const { budget } = this.#context;
+    return this.lock.shared(async () => {
+      for (let from = 0; from < data.length; from += BLOCK_BYTES) {
+        const count = Math.min(BLOCK_BYTES, data.length - from);
+        while (this.slices.count >= MAX_UNCOMMITTED_SLICES) await this.#nextChange();
+        await budget.reserve(count);
+        try {
+          if (this.#failure !== undefined) throw this.#failure;
+          this.#copyIn(offset + from, data, from, count);
+        } finally {
+          budget.give(count);
+        }
+      }
+      return data.length;
+    });
+  }
+
+  #copyIn(offset: number, data: Uint8Array, from: number, count: number): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    const context = { poolId: this.#owner.pool, nowMs };
+    this.#lastWriteMs = nowMs;
+    this.#lastWriteNs = this.#context.clock.nowNs();
+    this.#dirtyEnd = Math.max(this.#dirtyEnd, offset + count);
+    if (!this.dirty) this.#context.writeback.add(this);
+    let done = 0;
+    while (done < count) {
+      const at = offset + done;
+      const chunk = Math.floor(at / CHUNK_BYTES);
+      const position = at - chunk * CHUNK_BYTES;
+      const wanted = Math.min(count - done, CHUNK_BYTES - position);
+      const slice = this.slices.place(chunk, position, wanted, context);
+      if (slice.lengthBytes === 0) this.#openSlices += 1;
+      const taken = slice.room(position, wanted);
+      slice.write(position, data, from + done, taken, (index) => this.#sender.send(slice, index));
+      if (slice.full) this.#seal(slice);
+      done += taken;
+    }
+    if (this.#openSlices > MAX_PENDING_SLICES) this.#sealOlderHalf();
+  }
+
+  #sealOlderHalf(): void {
+    const open = this.slices.open();
+    for (const slice of open.slice(0, Math.ceil(open.length / 2))) this.#seal(slice);
+    this.#pump();
+  }
+
+  #seal(slice: PendingSlice): void {
+    if (slice.sealed) return;
+    this.#openSlices -= 1;
+    this.#sender.finish(slice);
+  }
+
+  #fail(error: unknown): FsError {
+    const failure = asFsError(error, "writing a block");
+    if (this.#failure === undefined) {
+      this.#context.log.warn({ err: error, ino: this.#owner.ino }, "file data not written");
+    }
+    this.#failure = failure;
+    this.failures.set(failure);
+    return failure;
+  }
+
+  #pump(): void {
+    if (!this.#committing && this.#holds === 0) {
+      const batch = this.slices.nextBatch(Number.MAX_SAFE_INTEGER);
+      if (batch.length > 0) void this.#commit(batch, false).then(() => this.#pump());
+    }
+    this.#notify();
+  }
+
+  async #commit(batch: readonly PendingSlice[], durable: boolean): Promise<void> {
+    const killPrivileges = this.#killPrivileges;
+    let minSizeBytes = 0;
+    for (const { chunk, end } of batch) {
+      minSizeBytes = Math.max(minSizeBytes, chunk * CHUNK_BYTES + end);
+    }
+    const { ino } = this.#owner;
+    const extents = batch.map((slice) => slice.toCommit());
+    const mtime = this.lastWrite;
+    this.#committing = true;
+    this.#killPrivileges = false;
+    try {
+      if (this.#owner.dead !== undefined) throw this.#owner.dead;
+      const asked = askedNow(this.#context);
+      const attr = await this.#context.meta.commit({
+        ino,
+        extents,
+        minSizeBytes,
+        mtime,
+        killPrivileges,
+        durable,
+      });
+      this.#owner.committed(attr, batch, asked);
+      this.slices.remove(batch);
+    } catch (error) {
+      this.#killPrivileges ||= killPrivileges;
+      this.#owner.uncertain();
+      if (!isFsError(error, "ESTALE") || !this.#sender.renew(batch)) {
+        const failure = this.#fail(error);
+        for (const slice of batch) slice.failure = failure;
+        this.#pressAfterFailure();
+      }
+    }
+    this.#committing = false;
+    this.#leaveWhenClean();
+  }
+
+  async #syncOnce(): Promise<void> {
+    this.#holds += 1;
+    try {
+      this.sealAll();
+      const seq = this.slices.lastSeq;
+      let committed = false;
+      do {
+        while (this.#committing || this.slices.unfinished(seq)) await this.#nextChange();
+        await this.#context.unsynced.sync(this.#owner.ino);
+        await this.#context.copied.sync(this.#owner.ino);
+        for (;;) {
+          const batch = this.slices.nextBatch(seq);
+          if (batch.length === 0) break;
+          await this.#commit(batch, true);
+          committed = true;
+        }
+        // What a lost session left to be put anew is still to come.
+      } while (this.slices.unsettled(seq));
+      if (!committed) await this.#context.meta.syncMetadata();
+    } finally {
+      this.#holds -= 1;
+      this.#pump();
+    }
+  }
+
+  /** Their blocks on the nodes would be garbage for as long as the session lives. */
+  #abandon(slices: readonly PendingSlice[]): void {
+    const { meta, log } = this.#context;
+    const given = slices.filter(({ id, inlineable }) => id !== undefined && !inlineable);
+    for (let from = 0; from < given.length; from += MAX_COMMIT_EXTENTS) {
+      const some = given.slice(from, from + MAX_COMMIT_EXTENTS);
+      meta
+        .abandon(some.map((slice) => slice.toCommit()))
+        // The session's end does it, too.
+        .catch((error: unknown) => log.warn({ err: error }, "slices could not be given up"));
+    }
+  }
+
+  /** Memory that was about to come free stays taken. */
+  #pressAfterFailure(): void {
+    if (this.#failure !== undefined) this.#context.budget.press();
+  }
+
+  #leaveWhenClean(): void {
+    if (this.slices.count > 0) return;
+    this.#dirtyEnd = 0;
+    this.#context.writeback.remove(this);
+  }
+
+  async #settled(seq: number): Promise<void> {
+    while (this.slices.unsettled(seq)) await this.#nextChange();
+  }
+
+  #nextChange(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+    });
+  }
+
+  #notify(): void {
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+function timespecOf(ns: bigint): Timespec {
+  const sec = ns / 1_000_000_000n;
+  return { sec: Number(sec), nsec: Number(ns - sec * 1_000_000_000n) };
+}
