@@ -107,7 +107,7 @@ test("a node of another cluster doesn't start", async (t) => {
   t.regex(error.message, /belongs to cluster-1/);
 });
 
-test("a node serves while the metadata server is away and registers when it is there", async (t) => {
+test("a node serves while the metadata server is away and registers when it is back", async (t) => {
   const meta = await FakeMetaApi.start();
   const { port } = meta;
   await meta.close();

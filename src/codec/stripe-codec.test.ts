@@ -85,7 +85,7 @@ for (const policy of ALL) {
   const count = k + m;
   const codec = new StripeCodec(policy);
 
-  test(`${nameOf(policy)}: every odd length gives its block back with any m shards lost`, async (t) => {
+  test(`${nameOf(policy)}: every odd length comes back with any m shards lost`, async (t) => {
     const near = (length: number): number[] => [length - 1, length, length + 1];
     const lengths = [
       0,
@@ -134,7 +134,7 @@ for (const policy of ALL) {
     stripe.release();
   });
 
-  test(`${nameOf(policy)}: every pattern of up to m erasures is decoded in every row`, async (t) => {
+  test(`${nameOf(policy)}: every pattern of up to m erasures is decoded in each row`, async (t) => {
     const length = k === 10 ? k * (CELL_BYTES + 64) : threeRowsBytes(k);
     const stripe = await codec.encode(randomBytes(length, 11));
     for (let lostFlags = 1; lostFlags < 1 << count; lostFlags++) {
@@ -147,7 +147,7 @@ for (const policy of ALL) {
     stripe.release();
   });
 
-  test(`${nameOf(policy)}: any cell-aligned run of a shard decodes without its neighbours`, async (t) => {
+  test(`${nameOf(policy)}: any run of a shard's cells decodes without the others`, async (t) => {
     const stripe = await codec.encode(randomBytes(threeRowsBytes(k), 13));
     const shardBytes = stripe.shards[0]?.length ?? 0;
     const lost = Array.from({ length: m }, (_, at) => at);
@@ -315,7 +315,7 @@ test("lengths and slots that can't be right are refused before the addon sees th
   await t.throwsAsync(codec.reconstruct([a, b], [undefined, undefined, c, d]), invariant);
 });
 
-test("a buffer that was detached fails the call, not the process, and the codec goes on", async (t) => {
+test("a detached buffer fails the call, not the process, and the codec goes on", async (t) => {
   const codec = new StripeCodec({ k: 2, m: 1 });
   const size = 3 * CELL_BYTES;
   const sources = [new Uint8Array(size), new Uint8Array(size), undefined];

@@ -75,7 +75,7 @@ test("a list with an entry missing, double or out of order is EINVAL", (t) => {
   );
 });
 
-test("an unknown tag, a permission beyond rwx and an odd length are EINVAL, another version EOPNOTSUPP", (t) => {
+test("an unknown tag, a wrong permission, an odd length are EINVAL, a version EOPNOTSUPP", (t) => {
   fc.assert(
     fc.property(validAcl, fc.nat(), (acl, index) => {
       const change = (entry: Partial<AclEntry>): Acl =>

@@ -23,7 +23,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await new Promise(setImmediate);
 }
 
-test("a job that has more to do passes again at once, and then rests for its interval", async (t) => {
+test("a job that has more to do passes again at once, then rests for its interval", async (t) => {
   const clock = new FakeClock();
   const job = scripted(["more", "more", "done"]);
   const loop = new JobLoop(job, clock, silentLog);
@@ -37,7 +37,7 @@ test("a job that has more to do passes again at once, and then rests for its int
   await loop.close();
 });
 
-test("a failing job is tried again after a pause that doubles, and says so in its status", async (t) => {
+test("a failing job is tried again after a pause that doubles; its status says so", async (t) => {
   const clock = new FakeClock();
   const job = scripted([new Error("node away"), new Error("node away"), "done"]);
   const loop = new JobLoop(job, clock, silentLog);

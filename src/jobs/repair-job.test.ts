@@ -170,7 +170,7 @@ test("a node that is out has its share rebuilt on the others", async (t) => {
   }
 });
 
-test("shards that no slice owns are deleted, those a session may still commit are kept and waited for", async (t) => {
+test("shards that no slice owns are deleted, those of a live session are waited for", async (t) => {
   const cluster = new Fixture();
   await cluster.write(1, "dead");
   await cluster.write(2, "pending");
@@ -198,7 +198,7 @@ test("abandoned ids are forgotten only after every node's groups were looked at"
   t.deepEqual(await cluster.where(2), { atHome: 0, elsewhere: 0 });
 });
 
-test("with more shards lost than the coding covers nothing is deleted and the group stays unclean", async (t) => {
+test("with too many shards lost nothing is deleted and the group stays unclean", async (t) => {
   const cluster = new Fixture();
   await cluster.write(1);
   const pg = placementGroupOf(pool, 1 as SliceId, 0);

@@ -96,7 +96,7 @@ async function run(t: ExecutionContext, steps: readonly Step[]): Promise<void> {
   t.deepEqual([...world.blocks.blocks.keys()], [], "nothing is left when all files are deleted");
 }
 
-test("bytes and reference counts stay right whatever comes between reading and committing", async (t) => {
+test("bytes and references stay right whatever comes between reading and commit", async (t) => {
   t.timeout(180_000);
   const histories = fc.array(step, { minLength: 1, maxLength: 40 });
   await fc.assert(

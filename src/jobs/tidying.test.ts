@@ -22,7 +22,7 @@ function row(lengths: readonly number[], start = 0): StoredExtent[] {
 
 const many = (count: number, bytes: number): number[] => Array<number>(count).fill(bytes);
 
-test("only runs of many small extents are worth it, of at most a block, without long ones at their edges", (t) => {
+test("only runs of many small extents are worth it, without long ones at their edges", (t) => {
   t.deepEqual(pickFragmented(row(many(COMPACT_MIN_EXTENTS - 1, 100))), []);
   t.is(pickFragmented(row(many(COMPACT_MIN_EXTENTS, 100))).length, COMPACT_MIN_EXTENTS);
   t.deepEqual(pickFragmented(row(many(200, 64 * KIB))), []);
@@ -36,7 +36,7 @@ test("only runs of many small extents are worth it, of at most a block, without 
   t.deepEqual(pickFragmented(apart), [], "extents with holes between them stay as many");
 });
 
-test("a file that grows by small writes is rewritten a few times, not with each of them", async (t) => {
+test("a file that grows by small writes is rewritten a few times, not each time", async (t) => {
   await using world = await TidyWorld.make();
   const file = await world.create();
   const compaction = world.compaction();
@@ -66,7 +66,7 @@ test("what a copy shares with its source stays shared, until one of them is gone
   await world.check(t);
 });
 
-test("packed slices of which most are deleted are packed anew, and what they were in is collected", async (t) => {
+test("packed slices that are mostly deleted are packed anew, the old collected", async (t) => {
   await using world = await TidyWorld.make();
   for (let index = 0; index < 40; index += 1) {
     await world.write(await world.create(), 0, 3000, true);
@@ -101,7 +101,7 @@ test("what has been packed by another meanwhile, or is gone, stays as it is", as
   await world.check(t);
 });
 
-test("bytes that moved to another place in the file meanwhile are not taken for those that were read", async (t) => {
+test("bytes that moved within the file meanwhile aren't taken for those read", async (t) => {
   await using world = await TidyWorld.make();
   const file = await world.create();
   for (let index = 0; index < 40; index += 1) await world.write(file, index * 1000, 1000, true);
@@ -115,7 +115,7 @@ test("bytes that moved to another place in the file meanwhile are not taken for 
   await world.check(t);
 });
 
-test("what a server killed between writing and committing had written is garbage, and nothing is lost", async (t) => {
+test("what a server killed before its commit wrote is garbage; nothing is lost", async (t) => {
   await using world = await TidyWorld.make();
   const file = await world.create();
   for (let index = 0; index < 40; index += 1) await world.write(file, index * 1000, 1000, true);
@@ -141,7 +141,7 @@ test("what a server killed between writing and committing had written is garbage
   await world.check(t);
 });
 
-test("what could not be written, or committed, is left to gc, and the job goes on with others", async (t) => {
+test("what could not be written, or committed, is left to gc; the job goes on", async (t) => {
   await using world = await TidyWorld.make();
   const file = await world.create();
   for (let index = 0; index < 40; index += 1) await world.write(file, index * 1000, 1000, true);

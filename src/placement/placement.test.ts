@@ -131,7 +131,7 @@ test("the order of nodes in the map, their addresses and the epoch don't matter"
   t.notThrows(() => fc.assert(property));
 });
 
-test("homes are up or down, targets are up, and neither is missing while there is such a node", (t) => {
+test("homes are up or down, targets up, and neither is missing while there is one", (t) => {
   const property = fc.property(anyMap, anyGroup, (map, pg) => {
     const isThere = (...states: NodeState[]): boolean =>
       map.nodes.some((node) => states.includes(node.state));
@@ -147,7 +147,7 @@ test("homes are up or down, targets are up, and neither is missing while there i
   t.notThrows(() => fc.assert(property));
 });
 
-test("no node has more than ceil(slots / nodes) slots of a group, whatever the weights and zones", (t) => {
+test("no node has more than ceil(slots / nodes) slots of a group, whatever the weights", (t) => {
   const property = fc.property(anyMap, anyGroup, (map, pg) => {
     const atMost = (count: number): number => Math.ceil(SLOTS / count);
     const usable = map.nodes.filter(({ state }) => state === "up" || state === "down").length;
@@ -320,7 +320,7 @@ test("a replacement is a node that holds none of the stripe while there is one",
   }
 });
 
-test("a replacement doubles up when it must, within ceil(slots / usable nodes), then there is none", (t) => {
+test("a replacement doubles up when it must, up to ceil(slots / usable nodes) slots", (t) => {
   const map = mapOf(nodesOf(6));
   const [lost, ...kept] = map.nodes.map(({ id }) => id);
   const excluded = new Set(lost === undefined ? [] : [lost]);

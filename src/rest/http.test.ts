@@ -29,7 +29,7 @@ async function registerNodes(url: string, count: number): Promise<void> {
   }
 }
 
-test("on a fresh cluster everything says how to make the first user, who then is an admin", async (t) => {
+test("on a fresh cluster everything says how to make the first user, an admin", async (t) => {
   const server = await startMetadataServer({
     dataDir: "/nowhere",
     engine: "memory",
@@ -106,7 +106,7 @@ test("what can't be understood is a problem with a reason, never a crash", async
   t.is((await fetch(`${server.url}/readyz`)).status, 200);
 });
 
-test("nodes join, beat, report damage and leave; strangers and unknown ones are told", async (t) => {
+test("nodes join, beat, report damage and leave; strangers and unknown ones hear so", async (t) => {
   await using server = await TestMetaServer.start();
   const { url } = server;
   const nodes = `/api/v1/nodes`;

@@ -76,7 +76,7 @@ const step = fc.record({
   to: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 
-test("with any faults a read brings the right bytes or an FsError, and what stood is there again", async (t) => {
+test("with any faults a read brings the right bytes or an FsError, harming nothing", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 4 }), async (steps) => {
       const cluster = new ShardCluster({ nodes: 7 });
@@ -104,7 +104,7 @@ test("with any faults a read brings the right bytes or an FsError, and what stoo
   t.pass();
 });
 
-test("with faults on any two of six nodes every write and every read succeeds, in 2 s", async (t) => {
+test("with faults on any two of six nodes every write and read succeeds, in 2 s", async (t) => {
   const two = fc.tuple(fc.nat(5), fc.nat(5), fault, fault);
   await fc.assert(
     fc.asyncProperty(fc.array(two, { minLength: 2, maxLength: 4 }), async (rounds) => {

@@ -98,7 +98,7 @@ test("a node's reads are slow past twice their p95, between the floor and half a
   t.is(latency.slowAfterMs, 150);
 });
 
-test("a node that serves badly is avoided for longer each time, until it serves well", async (t) => {
+test("a node that serves badly is avoided longer each time, until it serves well", async (t) => {
   const clock = new FakeClock();
   const avoidance = new NodeAvoidance(clock);
   const spans: number[] = [];

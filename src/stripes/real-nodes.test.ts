@@ -149,7 +149,7 @@ test("blocks of all sizes go to real nodes and come back, with two of them dead 
   await store.deleteBlocks([...blocks.map(({ ref }) => ref), later.ref]);
 });
 
-test("a real node that stops answering stalls reading and writing once, for less than 2 s", async (t) => {
+test("a real node that hangs stalls reading and writing once, for less than 2 s", async (t) => {
   await using cluster = await RealCluster.start(6);
   const { store, nodes } = cluster;
   const first = block(1, BLOCK_BYTES);

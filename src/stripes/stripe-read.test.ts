@@ -88,7 +88,7 @@ test("dead nodes cost one failed request each, not one a read", async (t) => {
   );
 });
 
-test("two hung nodes stall the first read for less than 2 s and later ones not at all", async (t) => {
+test("two hung nodes stall the first read for less than 2 s, later ones not at all", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const { ref, data } = await write(store, cluster, 100_000);
@@ -204,7 +204,7 @@ test("a block that nobody has is EIO, not zeroes", async (t) => {
   t.deepEqual(cluster.reports, []);
 });
 
-test("a slow answer that comes after the read was hedged doesn't touch the reader's buffer", async (t) => {
+test("a slow answer that comes after a hedge doesn't touch the reader's buffer", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const { ref, data } = await write(store, cluster, 400_000);
@@ -267,7 +267,7 @@ test("nodes that the map calls down are not waited for", async (t) => {
   t.true(tookMs < 100, `${tookMs} ms`);
 });
 
-test("a node that answers but never with a shard is asked for shards ever more seldom", async (t) => {
+test("a node that answers but never with a shard is asked for them more seldom", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const { ref, data } = await write(store, cluster, 100_000);

@@ -50,7 +50,7 @@ test("shards put elsewhere are synced where they are", async (t) => {
   t.is(durableShards(cluster), 30);
 });
 
-test("blocks of which nothing is remembered are synced where they belong or are found", async (t) => {
+test("blocks of which nothing is remembered are synced where they are found", async (t) => {
   const cluster = new ShardCluster({ nodes: 7 });
   await using writer = cluster.store();
   const refs = await writeBlocks(writer, cluster, 3);
@@ -80,7 +80,7 @@ test("one dead node doesn't fail fsync", async (t) => {
   t.is(durableShards(cluster), 20);
 });
 
-test("when two nodes die between write and fsync their shards are put anew on the others", async (t) => {
+test("when two nodes die between write and fsync the others get their shards", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 4);
@@ -98,7 +98,7 @@ test("when two nodes die between write and fsync their shards are put anew on th
   }
 });
 
-test("a node that lost an unsynced shard is found out and its other shards are synced", async (t) => {
+test("a node that lost an unsynced shard is found out, its other shards are synced", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 3);

@@ -14,7 +14,7 @@ function shardsHeld(cluster: ShardCluster): number[] {
   return cluster.nodes.map((node) => node.memory.ids.length);
 }
 
-test("a node that dies in the middle of a write is replaced and the deviation reported", async (t) => {
+test("a node that dies during a write is replaced and the deviation reported", async (t) => {
   const cluster = new ShardCluster({ nodes: 7 });
   await using store = cluster.store();
   const ref = cluster.newBlock(50_000);
@@ -33,7 +33,7 @@ test("a node that dies in the middle of a write is replaced and the deviation re
   );
 });
 
-test("whichever two of six nodes are dead, writes stand on the other four and survive", async (t) => {
+test("whichever two of six nodes are dead, writes stand on the other four", async (t) => {
   for (let first = 0; first < 6; first++) {
     for (let second = first + 1; second < 6; second++) {
       const cluster = new ShardCluster();
@@ -149,7 +149,7 @@ test("when all nodes are full the error is ENOSPC, at once and again", async (t)
   }
 });
 
-test("five of six nodes dead is EIO while the map calls them up, and no longer when it doesn't", async (t) => {
+test("five of six nodes dead is EIO while the map calls them up, not afterwards", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const ref = cluster.newBlock(1000);

@@ -11,7 +11,7 @@ async function makeDirectory(t: ExecutionContext): Promise<string> {
   return directory;
 }
 
-test("a login is kept per cluster, readable by its owner only, and the latest one is the default", async (t) => {
+test("a login is kept per cluster for its owner alone, the latest is the default", async (t) => {
   const directory = await makeDirectory(t);
   const written = await Credentials.open(directory);
   await written.save("http://one:7400", { user: "alice", token: "t1" });

@@ -2,7 +2,7 @@ import test from "ava";
 import { FsError } from "../../domain/errno.ts";
 import { CliError, describeError, exitCodeOf } from "./exit-codes.ts";
 
-test("errors of servers, of the local disk and of the command line have the promised exit codes", (t) => {
+test("errors of servers, of the local disk and of the command line have their exit codes", (t) => {
   t.is(exitCodeOf(new FsError("ENOENT", "gone")), 3);
   t.is(exitCodeOf(new FsError("EACCES", "no")), 4);
   t.is(exitCodeOf(new FsError("ECONNREFUSED", "away")), 5);

@@ -79,7 +79,7 @@ function asynchronous(vfs: MemoryVfs): Vfs {
   });
 }
 
-test("a directory is listed completely and once, whatever the sizes of pages and buffers", async (t) => {
+test("a directory is listed whole and once, whatever the sizes of pages and buffers", async (t) => {
   const name = fc.string({ minLength: 1, maxLength: 60, unit: fc.constantFrom("a", "b", "\xe4") });
   await fc.assert(
     fc.asyncProperty(

@@ -97,7 +97,7 @@ test("requests of one batch are answered in the order in which they are done", a
   );
 });
 
-test("only a write whose data is still needed keeps its slot, until its promise settles", async (t) => {
+test("only a write whose data is needed keeps its slot, until its promise settles", async (t) => {
   const later = new Later<number>();
   const recording = recordingVfs({ write: later.answer, readlink: later.answer });
   const channel = new FrameChannel(recording.vfs);
@@ -120,7 +120,7 @@ test("a failed write frees its slot", async (t) => {
   t.is(channel.port.released.length, 1);
 });
 
-test("when slots run short the data of waiting writes is copied out, so that reading goes on", async (t) => {
+test("when slots run short waiting writes' data is copied, and reading goes on", async (t) => {
   const later = new Later<number>();
   const recording = recordingVfs({ write: later.answer });
   const channel = new FrameChannel(recording.vfs);
@@ -160,7 +160,7 @@ test("what the kernel no longer waits for is given back: lookups, handles, direc
   ]);
 });
 
-test("a reply that the kernel finds wrong is followed by an EIO, so that nobody waits for ever", (t) => {
+test("a reply that the kernel finds wrong is followed by an EIO: nobody waits for ever", (t) => {
   const channel = new FrameChannel(recordingVfs({ read: [new Uint8Array(10)] }).vfs);
   const EINVAL = 22;
   channel.port.refusals.push(EINVAL);
@@ -183,7 +183,7 @@ test("an interrupted request of a living caller is answered by its operation alo
   );
 });
 
-test("an interrupted request is answered EINTR when its caller is being killed, at once or later", async (t) => {
+test("an interrupted request is EINTR if its caller is being killed, now or later", async (t) => {
   const later = new Later<unknown>();
   const recording = recordingVfs({ open: later.answer });
   const dying = new Set<number>();

@@ -28,7 +28,7 @@ const WRITE_THROUGH = [
   INIT_FLAG.HANDLE_KILLPRIV_V2,
 ].reduce((all, flag) => all | flag, 0);
 
-test("INIT agrees on the smaller minor, on 1 MiB requests and on the features both sides have", (t) => {
+test("INIT agrees on the smaller minor, on 1 MiB and on the features both sides have", (t) => {
   const channel = channelFor();
   const reply = channel.exchange(OP.INIT, initBody(7, 99, EVERYTHING));
   t.deepEqual(

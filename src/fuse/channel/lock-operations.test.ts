@@ -89,7 +89,7 @@ test("when the connection ends nobody waits for locks any more", async (t) => {
   await t.notThrowsAsync(channel.dispatcher.idle());
 });
 
-test("where others have changed the file, the kernel drops its pages before it hears of the lock", (t) => {
+test("where others changed the file, the kernel drops its pages before it has the lock", (t) => {
   const { vfs } = recordingVfs({ setlk: { stale: true } });
   const channel = new FrameChannel(vfs);
   channel.exchange(OP.SETLK, BODY, { unique: 8, nodeid: 77 });
@@ -101,7 +101,7 @@ test("where others have changed the file, the kernel drops its pages before it h
   t.is(channel.port.replies.length, 1);
 });
 
-test("a lock is not heard of before pages that another caller's lock has found stale are dropped", (t) => {
+test("pages that another caller's lock has found stale are dropped before the next lock", (t) => {
   const stale = [true, false, false];
   const { vfs } = recordingVfs({ setlk: () => ({ stale: stale.shift() }) });
   const channel = new FrameChannel(vfs);

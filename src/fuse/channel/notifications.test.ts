@@ -3,7 +3,7 @@ import type { Ino, Name } from "../../domain/ids.ts";
 import { pack, text, u32, u64 } from "../../testing/fuse/fuse-frames.ts";
 import { encodeInvalidateEntry, encodeInvalidateInode } from "./notifications.ts";
 
-test("invalidations are framed as the kernel defines them: unique 0, code in place of the error", (t) => {
+test("invalidations are framed as the kernel wants: unique 0, a code for the error", (t) => {
   t.deepEqual(
     encodeInvalidateInode(0x1_0000_0003 as Ino),
     pack(u32(40), u32(2), u64(0), u64(0x1_0000_0003), u64(0), u64(0)),

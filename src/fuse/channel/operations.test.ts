@@ -22,7 +22,7 @@ test("the cases cover every opcode of the table that has a reply", (t) => {
 });
 
 for (const [name, { opcode, body, answers, calls, reply }] of Object.entries(OPERATION_CASES)) {
-  test(`${name}: the Vfs gets what the frame says and the reply is what the header defines`, (t) => {
+  test(`${name}: the Vfs gets what the frame says, the reply is as the header defines`, (t) => {
     const recording = recordingVfs(answers);
     const channel = new FrameChannel(recording.vfs);
     const got = channel.exchange(opcode, body, { unique: 2 ** 40 + 6 });
@@ -91,7 +91,7 @@ test("attributes in the system namespace that are no ACLs are refused", (t) => {
   t.deepEqual(recording.calls, []);
 });
 
-test("file capabilities are none and can't be set, and the Vfs isn't asked before each file's first write", (t) => {
+test("file capabilities are none and can't be set: no write asks the Vfs for them", (t) => {
   const recording = recordingVfs({});
   const channel = new FrameChannel(recording.vfs);
   const name = text("security.capability");

@@ -68,7 +68,7 @@ test("an open to append is sent back to look up the file's new end, once", (t) =
   t.deepEqual(open(O_WRONLY | O_APPEND), [INVALIDATED, OPENED], "never twice in a row");
 });
 
-test("a file that grew by the kernel's own writes, or is emptied, can be appended to at once", (t) => {
+test("a file that the kernel itself made longer, or empty, can be appended to at once", (t) => {
   const { file, channel, open } = lookedUp();
   file.attr = { ...ATTR, sizeBytes: ATTR.sizeBytes + 10 };
   t.is(open(O_WRONLY | O_APPEND | O_TRUNC).at(-1)?.[1], 0);
@@ -84,7 +84,7 @@ test("a file that grew by the kernel's own writes, or is emptied, can be appende
   t.truthy(channel);
 });
 
-test("an open of a file that lost its last name is sent back once: the name may have another", (t) => {
+test("an open of a file that lost its last name is sent back once: it may have another", (t) => {
   const { file, open } = lookedUp();
   file.attr = { ...ATTR, nlink: 0 };
   t.deepEqual(open(), [[2, ESTALE]]);

@@ -46,7 +46,7 @@ function damage(pg: number, slice = 256): DamageReport {
   return { shard, kind: "missing", node: nodeId(1) };
 }
 
-test("a silent node is down after its time, out after more, and up when it is heard again", async (t) => {
+test("a silent node is down after its time, out after more, and up when heard again", async (t) => {
   const clock = new FakeClock();
   const meta = await openLocalMeta({ clock, nodeDownAfterMs: 5000, nodeOutAfterMs: 60_000 });
   await join(meta, 3);
@@ -215,7 +215,7 @@ test("damage is bounded a group, and reports of unknown groups are ignored", asy
   t.is(dirty[0]?.damage.length, MAX_DAMAGE_PER_GROUP);
 });
 
-test("older maps are kept while a group needs them or they may be in use, and not longer", async (t) => {
+test("older maps are kept while a group needs them or they may be in use, no longer", async (t) => {
   const clock = new FakeClock();
   const engine = new MemoryEngine();
   const meta = await openLocalMeta({ clock, engine });

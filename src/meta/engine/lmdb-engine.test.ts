@@ -142,7 +142,7 @@ async function writeJournals(directory: string): Promise<{ generation: number; b
   return lengths;
 }
 
-test("a journal torn by a power cut leaves a beginning of the history, never a mixture", async (t) => {
+test("a journal torn by a power cut leaves a beginning of the history, no mixture", async (t) => {
   const whole = await directoryFor(t);
   await writeJournals(whole);
   await fc.assert(
@@ -234,7 +234,7 @@ test("an engine that cannot store any more refuses everything, with the reason",
   await t.throwsAsync(engine.flush(), { code: "EIO" });
 });
 
-test("what was deleted is room again, though it was in memory only and the file doesn't shrink", async (t) => {
+test("what was deleted in memory is room again, though the file doesn't shrink", async (t) => {
   const directory = await directoryFor(t);
   const totalBytes = 100_000_000;
   const usedBytes = (): number => {

@@ -68,7 +68,7 @@ const step = fc
     return { who, type, start, end: Math.min(start + length, BYTES) } as const;
   });
 
-test("locking, converting and unlocking any ranges leaves each holder the runs of bytes POSIX gives it", (t) => {
+test("locking, converting and unlocking leaves each holder the bytes POSIX gives it", (t) => {
   const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     const model = new Model();
     let locks: LockList = [];

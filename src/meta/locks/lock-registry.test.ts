@@ -49,7 +49,7 @@ function told(all: readonly Client[]): number[] {
   return all.flatMap(({ ready }, index) => (ready.length > 0 ? [index] : []));
 }
 
-test("the same owner in two sessions is two holders, and the one that comes second is refused", async (t) => {
+test("the same owner in two sessions is two holders: the second one is refused", async (t) => {
   const { ino, all } = await setUp();
   const [a, b] = all as [Client, Client];
   t.true((await a.setlk(lock(ino, "write"))).granted);
@@ -90,7 +90,7 @@ test("those who wait get the lock in the order they came, readers together", asy
   t.true((await all[3]?.setlk(lock(ino, "write", { wait: 9 })))?.granted, "asking again tells so");
 });
 
-test("a part that is unlocked, or made shared, goes to whoever waits for no more than that", async (t) => {
+test("a part that is unlocked, or made shared, goes to who waits for no more", async (t) => {
   const { ino, all } = await setUp(4);
   const [a, b, c, d] = all as [Client, Client, Client, Client];
   await a.setlk(lock(ino, "write"));
@@ -151,7 +151,7 @@ test("a circle over two files is found, one of flocks isn't looked for", async (
   }
 });
 
-test("a flock that is converted is given up first, so that two who want more don't block each other", async (t) => {
+test("converting a flock gives it up first: two who do so don't block each other", async (t) => {
   const { ino, all } = await setUp(2);
   const [a, b] = all as [Client, Client];
   const flock = (type: LockRequest["type"], wait = 0): LockRequest =>
@@ -213,7 +213,7 @@ test("an inode takes so many locks and no more", async (t) => {
   t.is(storedLocks(meta), 0);
 });
 
-test("many clients that lock, wait and cancel at random never hold against each other, and none is forgotten", async (t) => {
+test("clients that lock, wait, cancel at random never conflict; none is forgotten", async (t) => {
   const { ino, all } = await setUp(6);
   let holder: number | undefined;
   let turns = 0;

@@ -26,7 +26,7 @@ async function modeAfter(
   return (attr.mode & 0o7777).toString(8);
 }
 
-test("chown, truncate by others than root and killPrivileges clear suid, and sgid that executes", async (t) => {
+test("chown, others' truncate and killPrivileges clear suid, and executable sgid", async (t) => {
   t.is(await modeAfter(0o6755, { uid: 5 }), "755");
   t.is(await modeAfter(0o6745, { gid: 20 }, { caller: ann }), "2745");
   t.is(await modeAfter(0o6755, { sizeBytes: 0 }, { caller: ann }), "755");
@@ -55,7 +55,7 @@ test("a setgid directory hands on its group, and to directories the bit", async 
   t.is(foreign.mode & 0o7777, 0o775);
 });
 
-test("changes of entries set the times of directories, and ctime alone of what is linked", async (t) => {
+test("changes of entries set the times of directories, and ctime of what is linked", async (t) => {
   const fs = await fresh();
   const ctimes = async (ino: Ino): Promise<[number, number]> => {
     const attr = await fs.see((ns, tx) => ns.getattr(tx, ino));

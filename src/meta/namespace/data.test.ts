@@ -94,7 +94,7 @@ test("what a newer extent covers is let go, what sticks out stays mapped", async
   t.deepEqual(await fs.broken(), []);
 });
 
-test("extents of one commit overlay each other in order, and overwritten inline bytes just vanish", async (t) => {
+test("one commit's extents overlay in order, and overwritten inline bytes vanish", async (t) => {
   const [fs, ino] = await fresh();
   const bytes = Buffer.alloc(10, 1);
   await fs.commit(ino, [fs.extent(0, 10, bytes), fs.extent(0, 10, bytes), fs.extent(5, 10, bytes)]);

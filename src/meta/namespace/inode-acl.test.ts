@@ -164,7 +164,7 @@ test("after any chmod, chown and setfacl everybody may what POSIX.1e says", asyn
   );
 });
 
-test("what is made in a directory has its default list, each class cut by the mode asked for", async (t) => {
+test("what is made in a directory has its default list, cut by the mode asked for", async (t) => {
   await fc.assert(
     fc.asyncProperty(
       anAcl,

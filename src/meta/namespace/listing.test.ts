@@ -109,7 +109,7 @@ test("attributes come along when asked for, and the type always", async (t) => {
   });
 });
 
-test("no entry that stays is missed or listed twice, whatever else happens between pages", async (t) => {
+test("no entry that stays is missed or listed twice, whatever happens between pages", async (t) => {
   const change = fc.record({
     kind: fc.constantFrom("add", "remove", "rename", "exchange"),
     which: fc.nat(),

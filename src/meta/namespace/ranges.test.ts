@@ -53,7 +53,7 @@ function copy(
 const run = (fs: TestNamespace, ino: Ino, offset: number): Promise<unknown> =>
   fs.see((ns, tx) => ns.nextData(tx, ino, offset));
 
-test("a punched range is cut out of the extents, and what nothing cites any more is let go", async (t) => {
+test("a punched range is cut out of the extents, and what nobody cites is let go", async (t) => {
   const [fs, ino] = await fresh();
   await fs.commit(ino, [fs.extent(0, 100), fs.extent(100, 100), fs.extent(200, 100)], 1000);
   const { attr, doneBytes } = await change(fs, ino, 50, 200);
@@ -70,7 +70,7 @@ test("a punched range is cut out of the extents, and what nothing cites any more
   t.deepEqual(await fs.broken(), []);
 });
 
-test("a range grows the file only when it is asked to, and never beyond the largest size", async (t) => {
+test("a range grows the file only when asked to, never beyond the largest size", async (t) => {
   const [fs, ino] = await fresh();
   t.is((await change(fs, ino, 10, 90, {})).attr.sizeBytes, 0);
   t.is((await change(fs, ino, 10, 90, { extend: true })).attr.sizeBytes, 100);
@@ -103,7 +103,7 @@ test("punching a huge file goes in bounded steps", async (t) => {
   t.deepEqual(await fs.broken(), []);
 });
 
-test("the next data is found across a terabyte of nothing, and touching extents are one run", async (t) => {
+test("the next data is found across an empty terabyte, touching extents are one run", async (t) => {
   const [fs, ino] = await fresh();
   t.deepEqual(await run(fs, ino, 0), { from: 0, to: 0, sizeBytes: 0 });
   await fs.commit(ino, [fs.extent(TIB - 10, 10)], TIB + 5);
@@ -122,7 +122,7 @@ test("the next data is found across a terabyte of nothing, and touching extents 
   t.like(await run(fs, ino, CHUNK_BYTES + 7), { from: CHUNK_BYTES + 8, to: CHUNK_BYTES + 9 });
 });
 
-test("a copy cites the source's slices, which live until the last file lets go of them", async (t) => {
+test("a copy cites the source's slices, which live until the last file lets them go", async (t) => {
   const [fs, f, g] = await fresh();
   const inline = Buffer.from("inline bytes");
   await fs.commit(f, [fs.extent(0, 100), fs.extent(150, 12, inline)], 500);
@@ -241,7 +241,7 @@ async function contentsOf(fs: TestNamespace, ino: Ino): Promise<Contents> {
   return found;
 }
 
-test("whatever is committed, punched, copied and cut off, bytes and references stay right", async (t) => {
+test("whatever is committed, punched, copied, cut off, bytes and counts stay right", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const [fs, ...inos] = await fresh();

@@ -120,7 +120,7 @@ async function outcomes(meta: MetaService): Promise<[string, unknown][]> {
   return results;
 }
 
-test("a session over the socket behaves like the service in the server's own process", async (t) => {
+test("a session over the socket behaves like the service in the server's process", async (t) => {
   const clock = new FakeClock();
   await using server = await TestMetaServer.start({ clock });
   const local = await openLocalMeta({ clock });

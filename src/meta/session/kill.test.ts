@@ -37,7 +37,7 @@ async function kill({ child }: ServerProcess): Promise<void> {
   await exited;
 }
 
-test("a server killed in the middle of creates loses none it acknowledged and does none twice", async (t) => {
+test("a server killed amid creates loses none it acknowledged and does none twice", async (t) => {
   t.timeout(60_000);
   const dataDir = await mkdtemp(join(tmpdir(), "dfs-kill-"));
   let server = await startServer(dataDir, 0);

@@ -27,7 +27,7 @@ function connectVia(proxy: MetaProxy, { token }: TestMetaServer): Promise<RpcMet
   return openRpcSession({ url: proxy.url, token, clientName: "test", log: silentLog });
 }
 
-test("requests, answers and conflicts arrive as they were sent, offsets of 63 bits included", async (t) => {
+test("requests, answers and conflicts arrive as sent, 63-bit offsets included", async (t) => {
   await using server = await TestMetaServer.start();
   const [a, b] = [await server.connect(), await server.connect()];
   const ino = await makeFile(a);
@@ -54,7 +54,7 @@ test("a lock that becomes free is pushed to who waits for it", async (t) => {
   t.true((await waiting).granted);
 });
 
-test("a wait goes on over broken connections, and a lock granted meanwhile is not lost", async (t) => {
+test("a wait goes on over broken connections; a lock granted meanwhile is not lost", async (t) => {
   await using server = await TestMetaServer.start();
   await using proxy = await MetaProxy.start(server.url);
   const a = await server.connect();
@@ -75,7 +75,7 @@ test("a wait goes on over broken connections, and a lock granted meanwhile is no
   await t.throwsAsync(a.setlk(lock(ino, "write")), { code: "EAGAIN" });
 });
 
-test("a client that dies keeps its locks until its session is dead, then they go to who waits", async (t) => {
+test("a client that dies keeps its locks until its session is dead, and no longer", async (t) => {
   const clock = new FakeClock();
   await using server = await TestMetaServer.start({
     clock,

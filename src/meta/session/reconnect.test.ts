@@ -35,7 +35,7 @@ test("a change whose answer was lost is answered after the reconnect and done on
   await t.throwsAsync(session.mkdir(ROOT_CALLER, ROOT_INO, DIR, 0o755), { code: "EEXIST" });
 });
 
-test("a whole load of changes survives connections that keep breaking before the answers", async (t) => {
+test("a load of changes survives connections that keep breaking before the answers", async (t) => {
   await using server = await TestMetaServer.start();
   await using proxy = await MetaProxy.start(server.url);
   await using session = await connectVia(proxy, server);
@@ -71,7 +71,7 @@ test("a connection that went silent is given up and replaced", async (t) => {
   t.is((await pending).nlink, 2);
 });
 
-test("a request is given up with ETIMEDOUT when the server can't be reached for too long", async (t) => {
+test("a request is given up with ETIMEDOUT when the server is away for too long", async (t) => {
   await using server = await TestMetaServer.start();
   await using proxy = await MetaProxy.start(server.url);
   await using session = await connectVia(proxy, server, { patienceMs: 100 });
@@ -82,7 +82,7 @@ test("a request is given up with ETIMEDOUT when the server can't be reached for 
   await t.notThrowsAsync(session.getattr(ROOT_INO).catch(() => session.getattr(ROOT_INO)));
 });
 
-test("when the server has ended the session, the client hears of it and goes on with a new one", async (t) => {
+test("a client whose session the server has ended hears of it and opens a new one", async (t) => {
   const serverClock = new FakeClock();
   await using server = await TestMetaServer.start({ clock: serverClock });
   await using proxy = await MetaProxy.start(server.url);
@@ -120,7 +120,7 @@ test("a closed session releases what it held at once, and takes no more requests
   t.is((await server.admin.status()).sessions.length, 1);
 });
 
-test("new cluster maps are pushed, and those missed while away come with the reconnect", async (t) => {
+test("new cluster maps are pushed, those missed while away come with the reconnect", async (t) => {
   await using server = await TestMetaServer.start();
   await using proxy = await MetaProxy.start(server.url);
   await using session = await connectVia(proxy, server);

@@ -67,7 +67,7 @@ test("sessions outlive a restart of the server, with their time begun anew", asy
   await after.sessions.close();
 });
 
-test("a session that was being ended when the server stopped is not resumed but ended", async (t) => {
+test("a session that was being ended when the server stopped is ended, not resumed", async (t) => {
   const engine = new MemoryEngine();
   const clock = new FakeClock();
   const before = await openLocalMeta({ engine, clock });

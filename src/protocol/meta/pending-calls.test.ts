@@ -75,7 +75,7 @@ test("with a new session, changes of unknown fate fail and all else is asked aga
   t.is(await neverSent, undefined);
 });
 
-test("a request past its deadline fails, but its slot stays taken until its fate is known", async (t) => {
+test("a request past its deadline fails; its slot is taken until its fate is known", async (t) => {
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));

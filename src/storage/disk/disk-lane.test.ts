@@ -21,7 +21,7 @@ function steppingClock(): Clock & { stepMs: number } {
   return clock;
 }
 
-test("after a slow call the thread pool is used, until the disk has been quick for long enough", async (t) => {
+test("after a slow call the thread pool is used, until the disk is quick again", async (t) => {
   const directory = await makeTempDir();
   const file = await open(join(directory, "file"), "w+");
   const clock = steppingClock();

@@ -68,7 +68,7 @@ test("a pass checks every shard once, as slowly as it was told, and then rests",
   await opened.close();
 });
 
-test("a scrub that is started again goes on where it was, and sweeps leftovers first", async (t) => {
+test("a scrub that is started again goes on where it was, after sweeping leftovers", async (t) => {
   const damaged: ShardId[] = [];
   const opened = await openTempStore({ onDamage: (id) => damaged.push(id) });
   for (let slice = 1; slice <= 6; slice++) {

@@ -52,7 +52,7 @@ test("each start has a number of its own and knows what the ones before it kept"
   await second.close();
 });
 
-test("an entry that the disk has spoilt counts as absent until it is removed, and can be put anew", async (t) => {
+test("an entry that the disk has spoilt counts as absent, and can be put anew", async (t) => {
   const directory = await tempDir(t);
   const first = await ShardIndex.open(directory);
   for (const slice of [1, 2, 3]) await insert(first, shardId(slice), 64);

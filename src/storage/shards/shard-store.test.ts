@@ -36,7 +36,7 @@ test("a reopened store has every shard, its counts and its groups", async (t) =>
   await opened.close();
 });
 
-test("a truncated file is found on read, quarantined, reported and never served again", async (t) => {
+test("a truncated file is found on read, quarantined, reported, never served again", async (t) => {
   const found: unknown[] = [];
   const opened = await openTempStore({ onDamage: (id, kind) => found.push([id, kind]) });
   const { store } = opened;
@@ -52,7 +52,7 @@ test("a truncated file is found on read, quarantined, reported and never served 
   await opened.close();
 });
 
-test("a spoilt file is quarantined when the node verifies it, and stays so over a restart", async (t) => {
+test("a file found spoilt by a verify is quarantined, and stays so over a restart", async (t) => {
   const found: ShardId[] = [];
   const opened = await openTempStore({ onDamage: (id) => found.push(id) });
   await opened.store.put(shardId(1), payloadOf(LARGE));
@@ -65,7 +65,7 @@ test("a spoilt file is quarantined when the node verifies it, and stays so over 
   await opened.close();
 });
 
-test("a shard whose file is gone is unknown from the first read on, and reported missing", async (t) => {
+test("a shard whose file is gone is unknown from the first read on, and reported", async (t) => {
   const found: unknown[] = [];
   const opened = await openTempStore({ onDamage: (id, kind) => found.push([id, kind]) });
   await opened.store.put(shardId(1), payloadOf(LARGE));
@@ -143,7 +143,7 @@ test("files without an index entry are swept, those with one and new ones stay",
   await opened.close();
 });
 
-test("a file left over under a shard's name doesn't harm the shard that is put there", async (t) => {
+test("a file left over under a shard's name doesn't harm the shard that is put", async (t) => {
   const opened = await openTempStore();
   await opened.store.put(shardId(1), payloadOf(LARGE));
   await writeFile(shardFile(opened.directory, shardId(2)), "left over");
@@ -152,7 +152,7 @@ test("a file left over under a shard's name doesn't harm the shard that is put t
   await opened.close();
 });
 
-test("an index that cannot grow refuses shards and loses none, and the node lives on", async (t) => {
+test("an index that cannot grow refuses shards, loses none, and the node lives on", async (t) => {
   const directory = await makeTempDir();
   const outcome = await fillIndex(directory, 4096);
   t.true(outcome.acknowledged > 20 && outcome.refused >= 16);

@@ -16,7 +16,7 @@ function breakerOn(probe: () => Promise<unknown>) {
   return { clock, states, breaker };
 }
 
-test("a suspect whose probe fails is open, and closes with the first probe that succeeds", async (t) => {
+test("a suspect whose probe fails is open, and closes with the first good probe", async (t) => {
   let alive = false;
   let probes = 0;
   const { clock, states, breaker } = breakerOn(async () => {

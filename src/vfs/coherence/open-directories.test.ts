@@ -4,7 +4,7 @@ import { ROOT_INO } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { testMount } from "../../testing/vfs/vfs-mount.ts";
 
-test("a directory that was removed while it was open tells its last attributes, until its last close", async (t) => {
+test("a directory that was removed while it was open tells its last attributes", async (t) => {
   const { vfs } = await testMount();
   const name = toName("directory");
   const { ino } = await vfs.mkdir(ROOT_CALLER, ROOT_INO, name, 0o755);

@@ -15,7 +15,7 @@ const acl = encodeAcl([
   { tag: ACL_TAG.OTHER, permissions: 0, id: 0 },
 ]);
 
-test("that a listed file has no xattrs is known from its attributes, for as long as they are", async (t) => {
+test("a listed file is known to have no xattrs as long as its attributes hold", async (t) => {
   const { vfs, meta, clock } = await testMount();
   vfs.release((await createFile(vfs, "f")).fh);
   const list = async (): Promise<void> => {
@@ -47,7 +47,7 @@ test("that a listed file has no xattrs is known from its attributes, for as long
   t.deepEqual(await vfs.listxattr(ROOT_CALLER, ino), ["user.a"]);
 });
 
-test("attributes that were asked for before an own change of xattrs tell nothing of them", async (t) => {
+test("attributes asked for before an own change of xattrs tell nothing of them", async (t) => {
   const { vfs, meta } = await testMount();
   vfs.release((await createFile(vfs, "f")).fh);
   const { ino } = await vfs.lookup(ROOT_CALLER, ROOT_INO, NAME);

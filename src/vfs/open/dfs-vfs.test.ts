@@ -25,7 +25,7 @@ function since(
   return grown;
 }
 
-test("a small file costs a create, one commit when it is flushed, and a release later", async (t) => {
+test("a small file costs a create, one commit when it is flushed, a release later", async (t) => {
   const { vfs, meta, blocks, clock } = await testMount();
   const { fh } = await createFile(vfs, "first");
   await vfs.flush(fh);
@@ -69,7 +69,7 @@ test("many files closed together are released with one request", async (t) => {
   t.is(meta.counts.get("release"), 1);
 });
 
-test("what was written is read back, while dirty and after the flush and by another client", async (t) => {
+test("what was written is read back: dirty, after the flush, and by another client", async (t) => {
   const first = await testMount({ geometry: TINY_GEOMETRY });
   const { vfs } = first;
   const data = patternBytes(1000);
@@ -103,7 +103,7 @@ test("a client that opens after another's close sees what was written, at any si
   first.vfs.release(fh);
 });
 
-test("stat and lookup show the size and time of what is written but not yet committed", async (t) => {
+test("stat and lookup show the size and time of what is written and not committed", async (t) => {
   const { vfs, clock, meta } = await testMount();
   const { fh, attr } = await createFile(vfs, "file");
   await clock.advance(5000);
@@ -184,7 +184,7 @@ test("an unlinked file works until it is closed, and tells that it has no name",
   await t.throwsAsync(async () => vfs.getattr(ROOT_CALLER, attr.ino), { code: "ENOENT" });
 });
 
-test("the kernel keeps its pages of a file that nobody has changed since the last close", async (t) => {
+test("the kernel keeps its pages of a file that nobody changed since the last close", async (t) => {
   const first = await testMount();
   const { vfs } = first;
   const { fh, attr } = await createFile(vfs, "file");
@@ -203,7 +203,7 @@ test("the kernel keeps its pages of a file that nobody has changed since the las
   t.false((await vfs.open(ROOT_CALLER, attr.ino, 0)).keepCache);
 });
 
-test("a file that this client has changed in part isn't taken for known at the next open", async (t) => {
+test("a file that this client has changed in part isn't known at the next open", async (t) => {
   const { vfs } = await testMount();
   const { fh, attr } = await createFile(vfs, "file");
   await vfs.write(ROOT_CALLER, fh, 0, patternBytes(10), false);

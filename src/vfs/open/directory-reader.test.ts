@@ -31,7 +31,7 @@ async function filledDirectory(vfs: DfsVfs, count: number): Promise<{ ino: Ino; 
   return { ino, names: names.sort() };
 }
 
-test("a directory of several pages is listed once and whole, however the caller takes it", async (t) => {
+test("a directory of several pages is listed once and whole, however it is taken", async (t) => {
   const { vfs, meta } = await testMount();
   const { ino, names } = await filledDirectory(vfs, 2 * MAX_READDIR_ENTRIES + 7);
   for (const step of [1000, 100, 7]) {

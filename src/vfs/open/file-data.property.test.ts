@@ -274,7 +274,7 @@ function parameters(numRuns: number): fc.Parameters<unknown> {
   };
 }
 
-test("a file reads as a plain array of bytes would, whatever the order of operations", async (t) => {
+test("a file reads as plain bytes would, whatever the order of operations", async (t) => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof({ weight: 25, arbitrary: step }, { weight: 1, arbitrary: lose }), {
@@ -300,7 +300,7 @@ test("a file reads as a plain array of bytes would, whatever the order of operat
   t.pass();
 });
 
-test("failing puts and commits are told, and never turn into bytes that nobody wrote", async (t) => {
+test("failing puts and commits are told, and never become bytes nobody wrote", async (t) => {
   let failures = 0;
   await fc.assert(
     fc.asyncProperty(

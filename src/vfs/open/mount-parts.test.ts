@@ -15,7 +15,7 @@ function turns(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-test("slice ids are fetched ahead, so that only the first taker waits, and each is given once", async (t) => {
+test("slice ids are fetched ahead: only the first taker waits, each is given once", async (t) => {
   let fetched = 0;
   const allocator = new SliceAllocator(async () => {
     await turns();
@@ -57,7 +57,7 @@ test("ids of a lost session are not given any more, not even those on their way"
   t.true((await before) >= 2000);
 });
 
-test("exclusive holders wait for sharers and keep later ones out, in order of arrival", async (t) => {
+test("exclusive holders wait for sharers, keep later ones out, in order of arrival", async (t) => {
   const lock = new InodeLock();
   const order: string[] = [];
   const enter = (name: string) => async (): Promise<void> => {
@@ -116,7 +116,7 @@ function unsyncedOver(
   return new UnsyncedBlocks({ blocks: store, meta, clock, log: silentLog, maxBlocks: 10 });
 }
 
-test("an fsync doesn't ask for blocks that were overwritten and collected long ago, but for all others", async (t) => {
+test("an fsync asks for all blocks but those that were overwritten and collected", async (t) => {
   const store = new MemoryBlockStore();
   const clock = new FakeClock();
   const unsynced = unsyncedOver(store, [2 as SliceId], clock);
@@ -131,7 +131,7 @@ test("an fsync doesn't ask for blocks that were overwritten and collected long a
   t.is(unsynced.count, 0);
 });
 
-test("a block that can't be made durable fails an fsync only where the file still cites it", async (t) => {
+test("a block that can't be made durable fails an fsync where the file cites it", async (t) => {
   const store = new MemoryBlockStore();
   store.onSync = (refs) => {
     if (refs.length > 0) throw new FsError("EIO", "injected");
@@ -160,7 +160,7 @@ test("blocks past the bound are made durable without being asked for", async (t)
   t.is(unsynced.count, 6);
 });
 
-test("a sync waits for what another one is making durable, and does it itself if that fails", async (t) => {
+test("a sync waits for another's of the same, and does it itself if that fails", async (t) => {
   const store = new MemoryBlockStore();
   const unsynced = unsyncedOver(store);
   const ino = 1 as Ino;

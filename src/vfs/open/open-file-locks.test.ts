@@ -47,7 +47,7 @@ async function isFree(
   return true;
 }
 
-test("what one client wrote under a lock, the other reads under its own, whatever both have cached", async (t) => {
+test("what one client wrote under a lock, the other reads under its own lock", async (t) => {
   const { a, b, fileA, fileB } = await twoClients();
   for (let round = 0; round < 6; round += 1) {
     const [writer, reader] = round % 2 === 0 ? [a.vfs, b.vfs] : [b.vfs, a.vfs];
@@ -62,7 +62,7 @@ test("what one client wrote under a lock, the other reads under its own, whateve
   }
 });
 
-test("the kernel's pages are good after a lock only when nobody can have changed the file since the last", async (t) => {
+test("the kernel's pages are good after a lock only if nobody can have written", async (t) => {
   const { a, b, fileA, fileB } = await twoClients();
   const staleAfter = async (): Promise<boolean> => {
     const { stale } = await a.vfs.setlk(fileA.fh, lock("write"));
@@ -84,7 +84,7 @@ test("the kernel's pages are good after a lock only when nobody can have changed
   t.true(await staleAfter(), "an own change may have hidden another's");
 });
 
-test("any close by a process gives up its fcntl locks on the file, and nobody else's", async (t) => {
+test("any close by a process gives up its fcntl locks on the file, no one else's", async (t) => {
   const clients = await twoClients();
   const { vfs } = clients.a;
   const second = await openAgain(vfs, clients.fileA);
@@ -96,7 +96,7 @@ test("any close by a process gives up its fcntl locks on the file, and nobody el
   t.true(await isFree(clients));
 });
 
-test("a flock, and a lock of an open file, go when its last reference does, not before", async (t) => {
+test("a flock, and a lock of an open file, go when its last reference does", async (t) => {
   const clients = await twoClients();
   const { vfs } = clients.a;
   for (const space of ["flock", "fcntl"] as const) {
@@ -177,7 +177,7 @@ test("a wait outlasts a server that is away", async (t) => {
   t.is(away, -1);
 });
 
-test("a lock that can't be released because the server is away is released when it is back", async (t) => {
+test("a lock that can't be released while the server is away is released later", async (t) => {
   const clients = await twoClients();
   const { a, fileA } = clients;
   await a.vfs.setlk(fileA.fh, lock("write"));
@@ -197,7 +197,7 @@ test("a lock that can't be released because the server is away is released when 
   t.true(await isFree(clients));
 });
 
-test("who loses a lock with the session gets EIO instead of going on, and can open the file again", async (t) => {
+test("who loses a lock with the session gets EIO, and can open the file again", async (t) => {
   const clients = await twoClients();
   const { a, fileA } = clients;
   const unlocked = await createFile(a.vfs, "unlocked");

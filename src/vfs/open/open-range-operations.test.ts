@@ -172,7 +172,7 @@ test("copies want the right handles, and don't go beyond the largest file", asyn
   t.is(await copy(f.fh, f.fh, MAX_FILE_BYTES - 5), 5);
 });
 
-test("fsync of a copy makes the source's blocks durable, though another client wrote them", async (t) => {
+test("fsync of a copy makes the source's blocks durable, whoever wrote them", async (t) => {
   const writer = await tiny();
   const file = await createFile(writer.vfs, "source");
   await writer.vfs.write(ROOT_CALLER, file.fh, 0, patternBytes(1000), false);
@@ -244,7 +244,7 @@ const step = fc.record({
   seed: fc.nat(200),
 });
 
-test("files read as plain bytes would, whatever is written, punched and copied among them", async (t) => {
+test("files read as plain bytes would, whatever is written, punched and copied", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
       const { vfs } = await tiny();

@@ -50,7 +50,7 @@ test("reading in order fetches each block once and whole, some blocks ahead", as
   t.true(ahead.every((count, index) => count <= 2 * (ahead[Math.max(0, index - 32)] ?? 0) + 2));
 });
 
-test("the kernel's parallel, slightly disordered read-ahead counts as reading in order", async (t) => {
+test("the kernel's parallel, slightly disordered read-ahead counts as in order", async (t) => {
   const { vfs, blocks, fh, data } = await coldFile(16 * MIB);
   const step = 256 * KIB;
   const order = [1, 0, 3, 2, 5, 4, 7, 6];
@@ -152,7 +152,7 @@ test("a cache full of blocks being fetched still lets others read", async (t) =>
   }
 });
 
-test("pieces stay as they are until the handle's next read, though the cache moves on", async (t) => {
+test("pieces stay as they are until the handle's next read; the cache moves on", async (t) => {
   const { vfs, clock, fh, data } = await coldFile(64 * MIB, { cacheBytes: 10 * MIB });
   const kept = await vfs.read(fh, 0, MIB);
   const { fh: other } = await vfs.open(
@@ -185,7 +185,7 @@ test.serial(
   },
 );
 
-test("bytes sent but not committed are read from the nodes, those not sent from memory", async (t) => {
+test("bytes sent but not committed are read from nodes, those not sent from memory", async (t) => {
   const { vfs, blocks, meta } = await testMount({ geometry: TINY_GEOMETRY });
   const { fh } = await createFile(vfs, "file");
   await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);

@@ -15,7 +15,7 @@ function setUp() {
   return { memory, vfs };
 }
 
-test("files of the cluster's user are shown as the local one's, and made as the cluster's", async (t) => {
+test("the cluster user's files are shown as the local user's, made as the cluster's", async (t) => {
   const { memory, vfs } = setUp();
   const made = await vfs.mknod(local, ROOT_INO, name("f"), FILE, 0);
   t.like(made, { uid: 1000, gid: 100 });
@@ -33,7 +33,7 @@ test("chown gives to the local user what belongs to the cluster's", async (t) =>
   t.like(await vfs.setattr(local, ino, { uid: 5 }), { uid: 5, gid: 100 });
 });
 
-test("others stay who they are, and the cluster's own bearer of the local number is nobody", async (t) => {
+test("others stay who they are; the cluster's bearer of the local number is nobody", async (t) => {
   const { memory, vfs } = setUp();
   const other = memory.mknod({ uid: 0, gid: 5 }, ROOT_INO, name("other"), FILE, 0);
   t.like(await vfs.getattr(local, other.ino), { uid: 0, gid: 5 });

@@ -366,7 +366,7 @@ test("a write that arrives during a truncation comes after it", async (t) => {
   t.deepEqual(await readAll(vfs, fh), expected);
 });
 
-test("fsyncs that come together share their work, and each covers what was written before it", async (t) => {
+test("fsyncs that come together share work, each covers what was written before it", async (t) => {
   const mount = await testMount(TINY);
   const commits = watchCommits(mount);
   const { vfs } = mount;
