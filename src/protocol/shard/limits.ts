@@ -2,9 +2,8 @@
 
 /** Shards up to here live in the node's LMDB: a file each costs 10 times as much. */
 export const MAX_PACKED_SHARD_BYTES = 64 * 1024;
-/** Shards in one batch request; bounds the body to a few MiB. */
+/** Shards that one request asks about or deletes; a node deletes them one by one. */
 export const MAX_BATCH_SHARDS = 256;
-export const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 /** Shards of one page of a group's listing: some tens of KiB of JSON. */
 export const MAX_SHARD_PAGE = 1024;
 /** Shards of one sync request: a GiB of user data at 4+2; one request, one shared flush. */

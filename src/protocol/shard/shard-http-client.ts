@@ -3,36 +3,26 @@ import { Pool } from "undici";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
-import {
-  CONNECT_TIMEOUT_MS,
-  MAX_BATCH_BYTES,
-  MAX_BATCH_SHARDS,
-  MAX_PACKED_SHARD_BYTES,
-  MAX_SHARD_PAGE,
-  MAX_SYNC_SHARDS,
-} from "./limits.ts";
+import { CONNECT_TIMEOUT_MS, MAX_BATCH_SHARDS, MAX_SHARD_PAGE, MAX_SYNC_SHARDS } from "./limits.ts";
 import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
 import { GetPool } from "./shard-get-pool.ts";
 import { encodeShardIds } from "./shard-key.ts";
-import type { ShardMaintenance, ShardVerdict } from "./shard-maintenance.ts";
-import { errorFromFields, errorFromProblem } from "./shard-problem.ts";
+import { errorFromProblem } from "./shard-problem.ts";
 import type {
   NodeStats,
   RebuildRequest,
   ShardInfo,
   ShardPage,
   ShardPayload,
+  ShardService,
   ShardSlab,
+  ShardVerdict,
 } from "./shard-service.ts";
 import {
-  batchRecordBytes,
   CELL_CRCS_HEADER,
   checkPayload,
   decodeCellCrcs,
-  decodeGetBatch,
   encodeCellCrcs,
-  encodePutBatch,
-  MAX_BATCH_BODY_BYTES,
   ROUTES,
   UNKNOWN_SIZE,
   WIRE_HEADER,
@@ -54,7 +44,7 @@ const DEFAULT_CONNECTIONS = 8;
  * Errors are FsErrors as ShardService says. Time limits are the caller's signals: one that timed
  * out rejects with ETIMEDOUT, another abort with EINTR, and either costs the connection it was on.
  */
-export class HttpShardService implements ShardMaintenance, AsyncDisposable {
+export class HttpShardService implements ShardService, AsyncDisposable {
   readonly #pool: Pool;
   /** Reads go their own, leaner way; not through TLS. */
   readonly #gets: GetPool | undefined;
@@ -92,18 +82,6 @@ export class HttpShardService implements ShardMaintenance, AsyncDisposable {
     await this.#send({ method: "PUT", path: ROUTES.shard(id), headers, body }, signal);
   }
 
-  async putMany(
-    shards: readonly { id: ShardId; payload: ShardPayload }[],
-    signal?: AbortSignal,
-  ): Promise<(Error | undefined)[]> {
-    for (const shard of shards) checkPayload(shard.payload);
-    const results: (Error | undefined)[] = [];
-    for (const batch of putBatches(shards)) {
-      results.push(...(await this.#putBatch(batch, signal)));
-    }
-    return results;
-  }
-
   async get(
     id: ShardId,
     offsetBytes: number,
@@ -118,19 +96,6 @@ export class HttpShardService implements ShardMaintenance, AsyncDisposable {
     const path = ROUTES.shard(id);
     const reply = await this.#read(path, { range }, target, signal);
     return slabOf(reply, offsetBytes, target);
-  }
-
-  async getMany(
-    ids: readonly ShardId[],
-    signal?: AbortSignal,
-  ): Promise<(ShardPayload | undefined)[]> {
-    const payloads: (ShardPayload | undefined)[] = [];
-    const step = Math.min(MAX_BATCH_SHARDS, MAX_BATCH_BYTES / MAX_PACKED_SHARD_BYTES);
-    for (const batch of slicesOf(ids, step)) {
-      const reply = await this.#post(ROUTES.getMany, encodeShardIds(batch), signal);
-      payloads.push(...decodeGetBatch(reply.body, batch.length));
-    }
-    return payloads;
   }
 
   async head(id: ShardId, signal?: AbortSignal): Promise<ShardInfo> {
@@ -201,21 +166,8 @@ export class HttpShardService implements ShardMaintenance, AsyncDisposable {
     return (await this.#getJson(ROUTES.stats, signal)) as NodeStats;
   }
 
-  async #putBatch(
-    batch: readonly { id: ShardId; payload: ShardPayload }[],
-    signal?: AbortSignal,
-  ): Promise<(Error | undefined)[]> {
-    const reply = await this.#post(ROUTES.putMany, encodePutBatch(batch), signal);
-    const { results } = parseJson(reply.body) as { results: unknown[] };
-    if (!Array.isArray(results) || results.length !== batch.length) throw badReply("results");
-    return results.map((result) => {
-      if (result === null) return undefined;
-      return errorFromFields(result) ?? new FsError("EIO", "storage node gave no reason");
-    });
-  }
-
   #post(path: string, body: Buffer, signal?: AbortSignal): Promise<ExchangeReply> {
-    const maxReplyBytes = MAX_BATCH_BODY_BYTES;
+    const maxReplyBytes = MAX_JSON_BYTES;
     return this.#send({ method: "POST", path, headers: {}, body, maxReplyBytes }, signal);
   }
 
@@ -296,26 +248,4 @@ function slabOf(reply: ExchangeReply, offsetBytes: number, target: Uint8Array): 
 
 function* slicesOf<T>(items: readonly T[], size: number): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
-}
-
-/** Runs of shards that each fit one batch request. */
-function* putBatches(
-  shards: readonly { id: ShardId; payload: ShardPayload }[],
-): Generator<{ id: ShardId; payload: ShardPayload }[]> {
-  let batch: { id: ShardId; payload: ShardPayload }[] = [];
-  let bytes = 0;
-  for (const shard of shards) {
-    const recordBytes = batchRecordBytes(shard.payload);
-    if (
-      batch.length === MAX_BATCH_SHARDS ||
-      (batch.length > 0 && bytes + recordBytes > MAX_BATCH_BYTES)
-    ) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(shard);
-    bytes += recordBytes;
-  }
-  if (batch.length > 0) yield batch;
 }

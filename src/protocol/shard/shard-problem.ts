@@ -37,13 +37,8 @@ export function errorFromProblem(status: number, body: string): FsError {
   } catch (error) {
     return new FsError("EIO", `storage node answered ${status} without a reason`, { cause: error });
   }
-  return errorFromFields(problem) ?? new FsError("EIO", `storage node answered ${status}`);
-}
-
-/** The FsError described by an object with `code` and `detail`; undefined when it isn't one. */
-export function errorFromFields(fields: unknown): FsError | undefined {
-  if (typeof fields !== "object" || fields === null) return undefined;
+  const fields = typeof problem === "object" && problem !== null ? problem : {};
   const { code, detail } = fields as { code?: unknown; detail?: unknown };
-  if (!isErrnoName(code)) return undefined;
+  if (!isErrnoName(code)) return new FsError("EIO", `storage node answered ${status}`);
   return new FsError(code, typeof detail === "string" ? detail : code);
 }

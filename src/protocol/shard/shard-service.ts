@@ -47,6 +47,9 @@ export interface RebuildRequest {
   sources: readonly ShardSource[];
 }
 
+/** intact: every cell matches. quarantined: it didn't, and is no longer served. */
+export type ShardVerdict = "intact" | "quarantined" | "unknown";
+
 export interface ShardPage {
   shards: ShardInfo[];
   /** Give this to go on; absent at the end. */
@@ -61,11 +64,6 @@ export interface ShardPage {
 export interface ShardService {
   /** Idempotent. Answers when the shard is written (survives the process, not a power cut). */
   put(id: ShardId, payload: ShardPayload, signal?: AbortSignal): Promise<void>;
-  /** One answer a shard, in order; a failed one doesn't stop the others. */
-  putMany(
-    shards: readonly { id: ShardId; payload: ShardPayload }[],
-    signal?: AbortSignal,
-  ): Promise<(Error | undefined)[]>;
   /**
    * Reads [offsetBytes, offsetBytes + target.length), clipped to the shard, into `target`.
    * offsetBytes is a multiple of CELL_BYTES; the end is one too, or the shard's end.
@@ -91,5 +89,7 @@ export interface ShardService {
   sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void>;
   /** Fetches or decodes the shard from its peers and keeps it. */
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo>;
+  /** Has the node check a shard it may spoil against its own checksums. */
+  verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict>;
   stats(signal?: AbortSignal): Promise<NodeStats>;
 }

@@ -3,18 +3,9 @@ import fc from "fast-check";
 import test from "ava";
 import { FsError } from "../../domain/errno.ts";
 import { parseShardId, type PoolId, type ShardId, type SliceId } from "../../domain/ids.ts";
-import { payloadOf } from "../../testing/shard/shard-service-conformance.ts";
 import { decodeShardIds, encodeShardIds, groupKey, readShardKey, shardKey } from "./shard-key.ts";
 import { errorFromProblem, shardProblem } from "./shard-problem.ts";
-import {
-  decodeCellCrcs,
-  decodeGetBatch,
-  decodePutBatch,
-  encodeCellCrcs,
-  encodeGetBatch,
-  encodePutBatch,
-  ROUTES,
-} from "./shard-wire.ts";
+import { decodeCellCrcs, encodeCellCrcs, ROUTES } from "./shard-wire.ts";
 
 const shardIds = fc.record({
   pool: fc.integer({ min: 0, max: 0xffff }),
@@ -23,10 +14,6 @@ const shardIds = fc.record({
   index: fc.integer({ min: 0, max: 0xffff }),
   slot: fc.integer({ min: 0, max: 0xff }),
 }) as fc.Arbitrary<ShardId>;
-
-const payloads = fc
-  .tuple(fc.integer({ min: 1, max: 9000 }), fc.integer())
-  .map(([words, seed]) => payloadOf(words * 8, seed));
 
 test("every shard id survives its key, its text and a batch", (t) => {
   fc.assert(
@@ -51,33 +38,6 @@ test("keys sort as pool, group, slice, index, slot, and begin with their group's
       t.true(shardKey(a).subarray(0, 6).equals(groupKey(a.pool, a.pg)));
     }),
   );
-});
-
-test("batches of shards survive, and cut short anywhere they are refused", (t) => {
-  fc.assert(
-    fc.property(fc.array(fc.tuple(shardIds, payloads), { minLength: 1, maxLength: 4 }), (pairs) => {
-      const shards = pairs.map(([id, payload]) => ({ id, payload }));
-      const body = encodePutBatch(shards);
-      const read = decodePutBatch(body);
-      t.deepEqual(
-        read.map(({ id, payload }) => [id, payload.cellCrcs, Buffer.from(payload.bytes)]),
-        shards.map(({ id, payload }) => [id, payload.cellCrcs, Buffer.from(payload.bytes)]),
-      );
-      t.throws(() => decodePutBatch(body.subarray(0, body.length - 1)), { instanceOf: FsError });
-    }),
-    { numRuns: 30 },
-  );
-});
-
-test("a batch get tells unknown shards from known ones", (t) => {
-  const known = payloadOf(70_000);
-  const body = Buffer.concat(encodeGetBatch([undefined, known, undefined]));
-  const [before, payload, after] = decodeGetBatch(body, 3);
-  t.is(before, undefined);
-  t.is(after, undefined);
-  t.deepEqual(payload?.cellCrcs, known.cellCrcs);
-  t.true(Buffer.from(known.bytes).equals(payload?.bytes ?? Buffer.alloc(0)));
-  t.throws(() => decodeGetBatch(body, 4), { instanceOf: FsError });
 });
 
 test("checksums survive their header; another number of them is refused", (t) => {

@@ -13,9 +13,6 @@ import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.t
 import {
   CELL_CRCS_HEADER,
   decodeCellCrcs,
-  decodePutBatch,
-  encodeGetBatch,
-  MAX_BATCH_BODY_BYTES,
   UNKNOWN_SIZE,
   WIRE_HEADER,
   WIRE_VERSION,
@@ -42,8 +39,6 @@ export function createShardApp(options: ShardAppOptions): Express {
   app.get("/shards/:id", (request, response) => handlers.get(request, response));
   app.post("/shards/:id/verify", (request, response) => handlers.verify(request, response));
   app.post("/shards/:id/rebuild", (request, response) => handlers.rebuild(request, response));
-  app.post("/batch/put", (request, response) => handlers.putMany(request, response));
-  app.post("/batch/get", (request, response) => handlers.getMany(request, response));
   app.post("/batch/head", (request, response) => handlers.headMany(request, response));
   app.post("/batch/delete", (request, response) => handlers.deleteMany(request, response));
   app.post("/batch/sync", (request, response) => handlers.sync(request, response));
@@ -119,27 +114,13 @@ class ShardHandlers {
     sendJson(response, { id: formatShardId(id), sizeBytes });
   }
 
-  async putMany(request: Request, response: Response): Promise<void> {
-    checkWire(request);
-    const shards = decodePutBatch(await bodyOf(request, MAX_BATCH_BODY_BYTES));
-    if (shards.length > MAX_BATCH_SHARDS) throw new FsError("EINVAL", "too many shards at once");
-    const errors = await this.#store.putMany(shards);
-    const results = errors.map((error) => (error === undefined ? null : problemOf(error)));
-    sendJson(response, { results });
-  }
-
-  async getMany(request: Request, response: Response): Promise<void> {
-    const payloads = await this.#store.getMany(await idsOf(request, MAX_BATCH_SHARDS));
-    sendBytes(response, encodeGetBatch(payloads));
-  }
-
   async headMany(request: Request, response: Response): Promise<void> {
     const infos = await this.#store.headMany(await idsOf(request, MAX_BATCH_SHARDS));
     const body = Buffer.allocUnsafe(infos.length * 4);
     infos.forEach((info, position) => {
       body.writeUInt32LE(info?.sizeBytes ?? UNKNOWN_SIZE, position * 4);
     });
-    sendBytes(response, [body]);
+    sendBytes(response, body);
   }
 
   async deleteMany(request: Request, response: Response): Promise<void> {
@@ -258,15 +239,13 @@ function sendJson(response: Response, value: unknown): void {
   response.json(value);
 }
 
-function sendBytes(response: Response, parts: readonly Buffer[]): void {
+function sendBytes(response: Response, body: Buffer): void {
   response.writeHead(200, {
-    "content-length": parts.reduce((sum, part) => sum + part.length, 0),
+    "content-length": body.length,
     "content-type": "application/octet-stream",
     [WIRE_HEADER]: WIRE_VERSION,
   });
-  response.cork();
-  for (const part of parts) response.write(part);
-  response.end();
+  response.end(body);
 }
 
 function problemOf(error: unknown): ReturnType<typeof shardProblem> {

@@ -2,25 +2,22 @@
 import { join } from "node:path";
 import { corruptCells } from "../../codec/cells.ts";
 import { FsError } from "../../domain/errno.ts";
-import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import type { PoolId, ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
-import {
-  MAX_BATCH_SHARDS,
-  MAX_PACKED_SHARD_BYTES,
-  MAX_SHARD_PAGE,
-} from "../../protocol/shard/limits.ts";
+import { MAX_BATCH_SHARDS, MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
 import { MAX_REBUILDS } from "./limits.ts";
 import { type Clock, systemClock } from "../../platform/clock.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import { shardKey, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
-import type { ShardMaintenance, ShardVerdict } from "../../protocol/shard/shard-maintenance.ts";
 import type {
   NodeStats,
   RebuildRequest,
   ShardInfo,
   ShardPage,
   ShardPayload,
+  ShardService,
   ShardSlab,
+  ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 import { checkPayload, checkShardSize } from "../../protocol/shard/shard-wire.ts";
 import { DiskLane } from "../disk/disk-lane.ts";
@@ -51,7 +48,7 @@ export interface ShardStoreOptions {
   measureDisk?: () => DiskFigures;
 }
 
-export class ShardStore implements ShardMaintenance, AsyncDisposable {
+export class ShardStore implements ShardService, AsyncDisposable {
   readonly #options: ShardStoreOptions;
   readonly #clock: Clock;
   readonly #index: ShardIndex;
@@ -107,20 +104,6 @@ export class ShardStore implements ShardMaintenance, AsyncDisposable {
       throw error;
     }
     await this.keep(reception);
-  }
-
-  putMany(
-    shards: readonly { id: ShardId; payload: ShardPayload }[],
-    signal?: AbortSignal,
-  ): Promise<(Error | undefined)[]> {
-    return Promise.all(
-      shards.map(({ id, payload }) =>
-        this.put(id, payload, signal).then(
-          () => undefined,
-          (error: unknown) => error as Error,
-        ),
-      ),
-    );
   }
 
   /**
@@ -211,20 +194,6 @@ export class ShardStore implements ShardMaintenance, AsyncDisposable {
       await this.#custody.discover(reading.id, "corrupt");
     }
     return error;
-  }
-
-  getMany(ids: readonly ShardId[]): Promise<(ShardPayload | undefined)[]> {
-    return Promise.all(
-      ids.map(async (id) => {
-        const record = this.#index.get(id);
-        if (record === undefined) return undefined;
-        if (record.sizeBytes > MAX_PACKED_SHARD_BYTES) {
-          throw new FsError("EINVAL", `shard ${formatShardId(id)} is too large for a batch`);
-        }
-        const { bytes, cellCrcs } = await this.get(id, 0, Buffer.allocUnsafe(record.sizeBytes));
-        return { bytes, cellCrcs };
-      }),
-    );
   }
 
   async head(id: ShardId): Promise<ShardInfo> {

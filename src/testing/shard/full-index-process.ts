@@ -36,9 +36,9 @@ async function runAsChild(directory: string): Promise<void> {
   let refused = 0;
   for (let slice = 1; refused < 16; slice += 4) {
     const slices = [slice, slice + 1, slice + 2, slice + 3];
-    const answers = await store.putMany(slices.map((at) => ({ id: shardId(at), payload })));
-    answers.forEach((error, at) => {
-      if (error === undefined) acknowledged.push(slice + at);
+    const outcomes = await Promise.allSettled(slices.map((at) => store.put(shardId(at), payload)));
+    outcomes.forEach(({ status }, at) => {
+      if (status === "fulfilled") acknowledged.push(slice + at);
       else refused++;
     });
   }

@@ -10,6 +10,7 @@ import type {
   ShardPayload,
   ShardService,
   ShardSlab,
+  ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 
 export type ShardMethod = Exclude<keyof ShardService, symbol>;
@@ -71,15 +72,6 @@ export class FaultyShardService implements ShardService {
     await this.#inner.put(id, payload, signal);
   }
 
-  async putMany(
-    shards: readonly { id: ShardId; payload: ShardPayload }[],
-    signal?: AbortSignal,
-  ): Promise<(Error | undefined)[]> {
-    const ids = shards.map(({ id }) => id);
-    await this.#enter("putMany", ids, signal);
-    return this.#inner.putMany(shards, signal);
-  }
-
   async get(
     id: ShardId,
     offsetBytes: number,
@@ -128,6 +120,11 @@ export class FaultyShardService implements ShardService {
   async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
     await this.#enter("rebuild", [request.id], signal);
     return this.#inner.rebuild(request, signal);
+  }
+
+  async verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict> {
+    await this.#enter("verify", [id], signal);
+    return this.#inner.verify(id, signal);
   }
 
   async stats(signal?: AbortSignal): Promise<NodeStats> {

@@ -6,14 +6,15 @@ import { CELL_BYTES } from "../../domain/format.ts";
 import { MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import { shardKey } from "../../protocol/shard/shard-key.ts";
-import type { ShardMaintenance, ShardVerdict } from "../../protocol/shard/shard-maintenance.ts";
 import type {
   NodeStats,
   RebuildRequest,
   ShardInfo,
   ShardPage,
   ShardPayload,
+  ShardService,
   ShardSlab,
+  ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 import { checkPayload } from "../../protocol/shard/shard-wire.ts";
 import { ShardRebuild, type RebuildTools } from "../../storage/shards/shard-rebuild.ts";
@@ -31,7 +32,7 @@ export interface MemoryShardOptions {
   tools?: RebuildTools;
 }
 
-export class MemoryShardService implements ShardMaintenance {
+export class MemoryShardService implements ShardService {
   /** Shards that sync was asked for, by text id: what a power cut would leave. */
   readonly synced = new Set<string>();
   readonly #shards = new Map<string, StoredShard>();
@@ -72,20 +73,6 @@ export class MemoryShardService implements ShardMaintenance {
     this.#shards.set(name, { id, key: shardKey(id), bytes, cellCrcs });
   }
 
-  putMany(
-    shards: readonly { id: ShardId; payload: ShardPayload }[],
-    signal?: AbortSignal,
-  ): Promise<(Error | undefined)[]> {
-    return Promise.all(
-      shards.map(({ id, payload }) =>
-        this.put(id, payload, signal).then(
-          () => undefined,
-          (error: unknown) => error as Error,
-        ),
-      ),
-    );
-  }
-
   async get(
     id: ShardId,
     offsetBytes: number,
@@ -105,13 +92,6 @@ export class MemoryShardService implements ShardMaintenance {
       bytes: target.subarray(0, end - offsetBytes),
       cellCrcs: cellCrcs.slice(offsetBytes / CELL_BYTES, Math.ceil(end / CELL_BYTES)),
     };
-  }
-
-  async getMany(ids: readonly ShardId[]): Promise<(ShardPayload | undefined)[]> {
-    return ids.map((id) => {
-      const shard = this.#shards.get(formatShardId(id));
-      return shard && { bytes: shard.bytes.slice(), cellCrcs: shard.cellCrcs.slice() };
-    });
   }
 
   async head(id: ShardId, signal?: AbortSignal): Promise<ShardInfo> {

@@ -5,7 +5,6 @@ import { FsError, type ErrnoName } from "../../domain/errno.ts";
 import type { PoolId, ShardId, SliceId } from "../../domain/ids.ts";
 import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
 import { MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
-import type { ShardMaintenance } from "../../protocol/shard/shard-maintenance.ts";
 import type { ShardPayload, ShardService } from "../../protocol/shard/shard-service.ts";
 
 export function shardId(slice: number, fields: Partial<ShardId> = {}): ShardId {
@@ -51,8 +50,19 @@ async function holds(
   t.deepEqual(read.cellCrcs, payload.cellCrcs);
 }
 
+/** A few at a time: an unbounded number of requests would time the machine, not the service. */
+async function putAll(
+  service: ShardService,
+  shards: readonly { id: ShardId; payload: ShardPayload }[],
+): Promise<void> {
+  for (let at = 0; at < shards.length; at += 32) {
+    const some = shards.slice(at, at + 32);
+    await Promise.all(some.map(({ id, payload }) => service.put(id, payload)));
+  }
+}
+
 export interface OpenedService {
-  service: ShardMaintenance;
+  service: ShardService;
   close: () => Promise<void>;
 }
 
@@ -67,7 +77,7 @@ export function testShardService(
 ): void {
   const promise = (
     title: string,
-    body: (t: ExecutionContext, service: ShardMaintenance) => Promise<void>,
+    body: (t: ExecutionContext, service: ShardService) => Promise<void>,
   ): void => {
     test(`${name}: ${title}`, async (t) => {
       const { service, close } = await open();
@@ -189,36 +199,14 @@ export function testShardService(
     ]);
   });
 
-  promise("a batch put answers for each shard, in order", async (t, service) => {
-    await service.put(shardId(2), payloadOf(64, 2));
-    const spoilt = payloadOf(64, 3);
-    spoilt.cellCrcs[0] = 0;
-    const answers = await service.putMany([
-      { id: shardId(1), payload: payloadOf(64, 1) },
-      { id: shardId(2), payload: payloadOf(64, 99) },
-      { id: shardId(3), payload: spoilt },
-      { id: shardId(4), payload: payloadOf(CELL_BYTES + 8, 4) },
-    ]);
-    const codes = answers.map((error) => (error as FsError | undefined)?.code);
-    t.deepEqual(codes, [undefined, "EEXIST", "EBADMSG", undefined]);
-    await holds(t, service, shardId(1), payloadOf(64, 1));
-    await holds(t, service, shardId(4), payloadOf(CELL_BYTES + 8, 4));
-  });
-
   promise("batches beyond one request's limits are handled all the same", async (t, service) => {
     const shards = Array.from({ length: 600 }, (_, i) => ({
       id: shardId(i + 1),
       payload: payloadOf(i < 200 ? CELL_BYTES : 16, i),
     }));
     const ids = shards.map(({ id }) => id);
-    t.deepEqual(
-      (await service.putMany(shards)).filter((error) => error !== undefined),
-      [],
-    );
+    await putAll(service, shards);
     t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 600);
-    const read = await service.getMany([...ids, shardId(9999)]);
-    t.is(read.pop(), undefined);
-    read.forEach((payload, i) => t.deepEqual(payload?.cellCrcs, shards[i]?.payload.cellCrcs));
     await service.sync(ids);
     await service.deleteMany(ids);
     t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 0);
@@ -274,7 +262,7 @@ export function testShardService(
       id: shardId(i + 1),
       payload: payloadOf(8, i),
     }));
-    await service.putMany(shards);
+    await putAll(service, shards);
     const first = await service.list(1 as PoolId, 7);
     t.is(first.shards.length, MAX_SHARD_PAGE);
     await service.deleteMany([shardId(MAX_SHARD_PAGE), shardId(MAX_SHARD_PAGE + 1)]);
