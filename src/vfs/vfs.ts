@@ -102,7 +102,6 @@ export interface Vfs {
    * Copies `data` before it returns or settles; waits while too much is dirty. Returns data.length.
    */
   write(
-    caller: Caller,
     fh: FileHandle,
     offset: number,
     data: Uint8Array,

@@ -91,11 +91,11 @@ export class CopyIn {
   }
 
   async #write(source: AsyncIterable<unknown>, fh: number): Promise<void> {
-    const { vfs, caller } = this.#fs;
+    const { vfs } = this.#fs;
     let offset = 0;
     for await (const chunk of source) {
       const bytes = chunk as Uint8Array; // A stream without an encoding gives buffers.
-      await vfs.write(caller, fh, offset, bytes, true);
+      await vfs.write(fh, offset, bytes, true);
       offset += bytes.length;
       this.#progress.advance(bytes.length);
     }

@@ -130,7 +130,7 @@ export const write: Operation<number> = {
     const inSlot = frame.data(WRITE_IN_BYTES, frame.u32(16));
     const data = copyData ? new Uint8Array(inSlot) : inSlot;
     const kill = (frame.u32(20) & WRITE_KILL_SUIDGID) !== 0;
-    return vfs.write(frame.caller, frame.u64(0), frame.u64(8), data, kill);
+    return vfs.write(frame.u64(0), frame.u64(8), data, kill);
   },
   encode: (reply, written) => reply.putU32(reply.putU32(0, written), 0),
 };

@@ -51,7 +51,7 @@ export function fileOperations(context: NativeContext): FileOperations {
     write(_path, fh, buffer, lengthBytes, offset, answer) {
       // A copy: the buffer is gone when the deadline answers before the Vfs has taken the bytes.
       const data = new Uint8Array(buffer.subarray(0, lengthBytes));
-      answers.run("write", () => vfs.write(caller, fh, offset, data, false), {
+      answers.run("write", () => vfs.write(fh, offset, data, false), {
         done: (written) => answer(written),
         failed: answer,
       });

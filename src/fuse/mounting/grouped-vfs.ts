@@ -73,7 +73,7 @@ function handleMethods(vfs: Vfs): Omit<Vfs, keyof ReturnType<typeof askingMethod
     ...lockMethods(vfs),
     forget: (ino, count) => vfs.forget(ino, count),
     read: (fh, offset, sizeBytes) => vfs.read(fh, offset, sizeBytes),
-    write: (caller, fh, offset, data, kill) => vfs.write(caller, fh, offset, data, kill),
+    write: (fh, offset, data, kill) => vfs.write(fh, offset, data, kill),
     fallocate: (...args) => vfs.fallocate(...args),
     seek: (...args) => vfs.seek(...args),
     copyRange: (...args) => vfs.copyRange(...args),

@@ -210,13 +210,7 @@ export class MemoryVfs implements Vfs {
     return pieces.flatMap((piece) => cut(piece, this.#pieceBytes));
   }
 
-  write(
-    _caller: Caller,
-    fh: FileHandle,
-    offset: number,
-    data: Uint8Array,
-    killsPrivileges: boolean,
-  ): number {
+  write(fh: FileHandle, offset: number, data: Uint8Array, killsPrivileges: boolean): number {
     const node = this.#tree.opened(fh);
     if (offset + data.length > MAX_FILE_BYTES) throw new FsError("EFBIG", "too large");
     node.file.write(offset, data);

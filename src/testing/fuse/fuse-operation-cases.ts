@@ -282,7 +282,7 @@ export const OPERATION_CASES: Readonly<Record<string, OperationCase>> = {
     opcode: OP.WRITE,
     body: pack(...[u64(9), u64(7), u32(4), u32(4), u64(0), u32(0), u32(0)], Buffer.from("data")),
     answers: { write: 4 },
-    calls: [{ method: "write", args: [CALLER, 9, 7, Buffer.from("data"), true] }],
+    calls: [{ method: "write", args: [9, 7, Buffer.from("data"), true] }],
     reply: pack(u32(4), u32(0)),
   },
   STATFS: {

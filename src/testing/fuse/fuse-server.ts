@@ -70,7 +70,7 @@ async function obey(command: FuseServerCommand, mount: FuseMount, vfs: MemoryVfs
   if (command.type === "unmount") await mount.unmount({ lazy: command.lazy });
   else if (command.type === "touchContent") {
     const { fh } = vfs.open(ROOT_CALLER, command.ino as Ino, 1);
-    vfs.write(ROOT_CALLER, fh, 0, Buffer.from(command.text), false);
+    vfs.write(fh, 0, Buffer.from(command.text), false);
     vfs.release(fh);
   } else if (command.type === "invalidateInode") mount.invalidateInode(command.ino as Ino);
   else if (command.type === "invalidateEntry") {

@@ -94,7 +94,7 @@ export class VfsHandles {
         const appends = (flags & O_APPEND) !== 0;
         const attr = appends ? await this.#vfs.getattr(ROOT_CALLER, ino) : undefined;
         const offset = attr?.sizeBytes ?? step.offset;
-        return this.#vfs.write(ROOT_CALLER, fh, offset, bytesOf(step), false);
+        return this.#vfs.write(fh, offset, bytesOf(step), false);
       }
       case "ftruncate":
         await this.#vfs.setattr(ROOT_CALLER, ino, { sizeBytes: step.size }, fh);

@@ -34,7 +34,7 @@ test("a small file costs a create, one commit when it is flushed, a release late
   for (let number = 0; number < 20; number += 1) {
     const before = new Map(meta.counts);
     const small = await createFile(vfs, `small-${number}`);
-    t.is(vfs.write(ROOT_CALLER, small.fh, 0, patternBytes(4096), false), 4096);
+    t.is(vfs.write(small.fh, 0, patternBytes(4096), false), 4096);
     await vfs.flush(small.fh);
     vfs.release(small.fh);
     t.deepEqual(since(meta.counts, before), { create: 1, commit: 1 });
@@ -48,7 +48,7 @@ test("a small file costs a create, one commit when it is flushed, a release late
 test("a small file is read with one open, and closed with a release later", async (t) => {
   const first = await testMount();
   const { fh, attr } = await createFile(first.vfs, "small");
-  await first.vfs.write(ROOT_CALLER, fh, 0, patternBytes(4096), false);
+  await first.vfs.write(fh, 0, patternBytes(4096), false);
   await first.vfs.flush(fh);
   const { vfs, meta, clock } = await testMount(first);
   const opened = await vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -74,7 +74,7 @@ test("what was written is read back: dirty, after the flush, and by another clie
   const { vfs } = first;
   const data = patternBytes(1000);
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, data, false);
+  await vfs.write(fh, 0, data, false);
   t.deepEqual(await readAll(vfs, fh), data);
   await vfs.flush(fh);
   t.deepEqual(await readAll(vfs, fh), data);
@@ -92,7 +92,7 @@ test("a client that opens after another's close sees what was written, at any si
     const [writer, reader] = round % 2 === 0 ? [first, second] : [second, first];
     const data = patternBytes(40 * (round + 1), round);
     const written = await writer.vfs.open(ROOT_CALLER, attr.ino, O_RDWR);
-    await writer.vfs.write(ROOT_CALLER, written.fh, 0, data, false);
+    await writer.vfs.write(written.fh, 0, data, false);
     await writer.vfs.flush(written.fh);
     writer.vfs.release(written.fh);
     const opened = await reader.vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -107,7 +107,7 @@ test("stat and lookup show the size and time of what is written and not committe
   const { vfs, clock, meta } = await testMount();
   const { fh, attr } = await createFile(vfs, "file");
   await clock.advance(5000);
-  await vfs.write(ROOT_CALLER, fh, 100, patternBytes(50), false);
+  await vfs.write(fh, 100, patternBytes(50), false);
   const nowSec = Math.floor(clock.nowMs() / 1000);
   for (const shown of [
     await vfs.getattr(ROOT_CALLER, attr.ino),
@@ -130,7 +130,7 @@ test("a stale reply to lookup doesn't shrink a file that has grown since", async
   });
   const lookup = vfs.lookup(ROOT_CALLER, ROOT_INO, toName("file"));
   await new Promise(setImmediate);
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(4096), false);
+  await vfs.write(fh, 0, patternBytes(4096), false);
   await vfs.flush(fh);
   letGo();
   t.is((await lookup).sizeBytes, 4096);
@@ -139,7 +139,7 @@ test("a stale reply to lookup doesn't shrink a file that has grown since", async
 test("times set before the close stay, though data was written before", async (t) => {
   const { vfs, clock } = await testMount();
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(10), false);
+  await vfs.write(fh, 0, patternBytes(10), false);
   await vfs.setattr(ROOT_CALLER, attr.ino, { mtime: { sec: 1234, nsec: 5 } }, fh);
   await vfs.flush(fh);
   vfs.release(fh);
@@ -152,11 +152,11 @@ test("times set before the close stay, though data was written before", async (t
 test("O_TRUNC empties a file, with handles open and data dirty", async (t) => {
   const { vfs } = await testMount({ geometry: TINY_GEOMETRY });
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(500), false);
+  await vfs.write(fh, 0, patternBytes(500), false);
   const again = await vfs.open(ROOT_CALLER, attr.ino, O_RDWR | O_TRUNC);
   t.is(again.attr.sizeBytes, 0);
   t.deepEqual(await readAll(vfs, fh), Buffer.alloc(0));
-  await vfs.write(ROOT_CALLER, fh, 20, patternBytes(5), false);
+  await vfs.write(fh, 20, patternBytes(5), false);
   const expected = Buffer.concat([Buffer.alloc(20), patternBytes(5)]);
   t.deepEqual(await readAll(vfs, again.fh), expected);
 });
@@ -164,7 +164,7 @@ test("O_TRUNC empties a file, with handles open and data dirty", async (t) => {
 test("create opens what exists unless it is to be exclusive", async (t) => {
   const { vfs } = await testMount();
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(10), false);
+  await vfs.write(fh, 0, patternBytes(10), false);
   const again = await createFile(vfs, "file");
   t.is(again.attr.sizeBytes, 10);
   t.is((await createFile(vfs, "file", O_RDWR | O_TRUNC)).attr.sizeBytes, 0);
@@ -175,7 +175,7 @@ test("an unlinked file works until it is closed, and tells that it has no name",
   const { vfs, clock } = await testMount({ geometry: TINY_GEOMETRY });
   const { fh, attr } = await createFile(vfs, "file");
   await vfs.unlink(ROOT_CALLER, ROOT_INO, toName("file"));
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(300), false);
+  await vfs.write(fh, 0, patternBytes(300), false);
   await vfs.fsync(fh);
   t.deepEqual(await readAll(vfs, fh), patternBytes(300));
   t.is((await vfs.getattr(ROOT_CALLER, attr.ino)).nlink, 0);
@@ -188,7 +188,7 @@ test("the kernel keeps its pages of a file that nobody changed since the last cl
   const first = await testMount();
   const { vfs } = first;
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(10), false);
+  await vfs.write(fh, 0, patternBytes(10), false);
   await vfs.flush(fh);
   vfs.release(fh);
   const again = await vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -198,7 +198,7 @@ test("the kernel keeps its pages of a file that nobody changed since the last cl
   const other = await second.vfs.open(ROOT_CALLER, attr.ino, O_RDWR);
   t.false(other.keepCache);
   await first.clock.advance(1);
-  await second.vfs.write(ROOT_CALLER, other.fh, 0, patternBytes(10, 1), false);
+  await second.vfs.write(other.fh, 0, patternBytes(10, 1), false);
   await second.vfs.flush(other.fh);
   t.false((await vfs.open(ROOT_CALLER, attr.ino, 0)).keepCache);
 });
@@ -206,11 +206,11 @@ test("the kernel keeps its pages of a file that nobody changed since the last cl
 test("a file that this client has changed in part isn't known at the next open", async (t) => {
   const { vfs } = await testMount();
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(10), false);
+  await vfs.write(fh, 0, patternBytes(10), false);
   await vfs.flush(fh);
   vfs.release(fh);
   const again = await vfs.open(ROOT_CALLER, attr.ino, O_RDWR);
-  await vfs.write(ROOT_CALLER, again.fh, 3, patternBytes(2, 9), false);
+  await vfs.write(again.fh, 3, patternBytes(2, 9), false);
   await vfs.flush(again.fh);
   vfs.release(again.fh);
   t.false((await vfs.open(ROOT_CALLER, attr.ino, 0)).keepCache);
@@ -233,7 +233,7 @@ test("a read-only mount changes nothing", async (t) => {
     code,
   );
   const { fh } = await vfs.open(ROOT_CALLER, attr.ino, 0);
-  t.throws(() => vfs.write(ROOT_CALLER, fh, 0, patternBytes(1), false), { code: "EBADF" });
+  t.throws(() => vfs.write(fh, 0, patternBytes(1), false), { code: "EBADF" });
 });
 
 test("a lost session costs nothing that was written before or is written after", async (t) => {
@@ -242,11 +242,11 @@ test("a lost session costs nothing that was written before or is written after",
   const { fh, attr } = await createFile(vfs, "file");
   const unlinked = await createFile(vfs, "unlinked");
   await vfs.unlink(ROOT_CALLER, ROOT_INO, toName("unlinked"));
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(1000), false);
+  await vfs.write(fh, 0, patternBytes(1000), false);
   await new Promise(setImmediate);
   await meta.lose();
   await new Promise(setImmediate);
-  await vfs.write(ROOT_CALLER, fh, 1000, patternBytes(24, 3), false);
+  await vfs.write(fh, 1000, patternBytes(24, 3), false);
   await vfs.fsync(fh);
   const second = await testMount({ ...first, geometry: TINY_GEOMETRY });
   const opened = await second.vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -261,7 +261,7 @@ test("a lost session costs nothing that was written before or is written after",
 test("close commits what is dirty and releases what is open", async (t) => {
   const first = await testMount({ geometry: TINY_GEOMETRY });
   const { fh, attr } = await createFile(first.vfs, "file");
-  await first.vfs.write(ROOT_CALLER, fh, 0, patternBytes(200), false);
+  await first.vfs.write(fh, 0, patternBytes(200), false);
   await first.vfs.close();
   t.is(first.meta.counts.get("release"), 1);
   const { vfs } = await testMount({ ...first, geometry: TINY_GEOMETRY });

@@ -198,7 +198,6 @@ export class DfsVfs implements Vfs {
   }
 
   write(
-    _caller: Caller,
     fh: FileHandle,
     offset: number,
     data: Uint8Array,

@@ -184,7 +184,7 @@ class Run {
     const passed = Buffer.from(data);
     // The model first: a write that fails half-way may have left bytes.
     this.model.write(offset, data);
-    await this.mount.vfs.write(ROOT_CALLER, this.#fh, offset, passed, false);
+    await this.mount.vfs.write(this.#fh, offset, passed, false);
     passed.fill(0xee);
   }
 

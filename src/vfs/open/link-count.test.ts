@@ -20,7 +20,7 @@ async function lateCommit(): Promise<LateCommit> {
   const mount = await testMount();
   const { vfs, meta } = mount;
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   let letThrough = (): void => undefined;
   const through = new Promise<void>((resolve) => (letThrough = resolve));
   let flushed: Promise<void> = Promise.resolve();

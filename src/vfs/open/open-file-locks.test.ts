@@ -54,7 +54,7 @@ test("what one client wrote under a lock, the other reads under its own lock", a
     const [out, into] = round % 2 === 0 ? [fileA.fh, fileB.fh] : [fileB.fh, fileA.fh];
     const text = Buffer.from(`round ${round} `.repeat(500));
     await writer.setlk(out, lock("write"));
-    await writer.write(ROOT_CALLER, out, 0, text, false);
+    await writer.write(out, 0, text, false);
     await writer.setlk(out, lock("unlock"));
     await reader.setlk(into, lock("read", { owner: Q }));
     t.deepEqual(await readAll(reader, into), text);
@@ -70,16 +70,16 @@ test("the kernel's pages are good after a lock only if nobody can have written",
     return stale;
   };
   t.false(await staleAfter());
-  await b.vfs.write(ROOT_CALLER, fileB.fh, 0, Buffer.from("other"), false);
+  await b.vfs.write(fileB.fh, 0, Buffer.from("other"), false);
   await b.vfs.flush(fileB.fh);
   t.true(await staleAfter(), "changed by another client");
   t.false(await staleAfter());
   await a.clock.advance(5000);
-  await b.vfs.write(ROOT_CALLER, fileB.fh, 0, Buffer.from("third"), false);
+  await b.vfs.write(fileB.fh, 0, Buffer.from("third"), false);
   await b.vfs.flush(fileB.fh);
   await a.vfs.getattr(ROOT_CALLER, fileA.attr.ino);
   t.true(await staleAfter(), "noticed by stat, which says nothing of the pages");
-  await a.vfs.write(ROOT_CALLER, fileA.fh, 100, Buffer.from("own"), false);
+  await a.vfs.write(fileA.fh, 100, Buffer.from("own"), false);
   await a.vfs.flush(fileA.fh);
   t.true(await staleAfter(), "an own change may have hidden another's");
 });
@@ -123,7 +123,7 @@ test("a lock is released only when what was written under it can be seen", async
   const { a, b, fileA, fileB } = await twoClients();
   await a.vfs.setlk(fileA.fh, lock("write"));
   const waiting = b.vfs.setlk(fileB.fh, lock("write"), new AbortController().signal);
-  await a.vfs.write(ROOT_CALLER, fileA.fh, 0, Buffer.from("under the lock"), false);
+  await a.vfs.write(fileA.fh, 0, Buffer.from("under the lock"), false);
   const committed: string[] = [];
   a.meta.hooks.set("commit", async (go) => {
     const reply = await go();
@@ -202,15 +202,13 @@ test("who loses a lock with the session gets EIO, and can open the file again", 
   const { a, fileA } = clients;
   const unlocked = await createFile(a.vfs, "unlocked");
   await a.vfs.setlk(fileA.fh, lock("write"));
-  await a.vfs.write(ROOT_CALLER, fileA.fh, 0, Buffer.from("never seen"), false);
+  await a.vfs.write(fileA.fh, 0, Buffer.from("never seen"), false);
   await a.meta.lose();
   t.true(await isFree(clients));
   await t.throwsAsync(async () => a.vfs.read(fileA.fh, 0, 10), { code: "EIO" });
   await t.throwsAsync(async () => a.vfs.setlk(fileA.fh, lock("read")), { code: "EIO" });
   a.vfs.release(fileA.fh);
-  await t.notThrowsAsync(async () =>
-    a.vfs.write(ROOT_CALLER, unlocked.fh, 0, Buffer.from("x"), false),
-  );
+  await t.notThrowsAsync(async () => a.vfs.write(unlocked.fh, 0, Buffer.from("x"), false));
   const again = await openAgain(a.vfs, fileA);
   t.is((await readAll(a.vfs, again.fh)).length, 0, "nothing is written after the lock was lost");
 });

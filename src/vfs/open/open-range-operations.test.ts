@@ -40,7 +40,7 @@ test("fallocate grows a file, or leaves its size, and allots nothing", async (t)
 test("fallocate counts what isn't committed yet", async (t) => {
   const { vfs } = await tiny();
   const { fh, attr } = await createFile(vfs, "f");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(300), false);
+  await vfs.write(fh, 0, patternBytes(300), false);
   await vfs.fallocate(ROOT_CALLER, fh, 0, 0, 200);
   t.like(await vfs.getattr(ROOT_CALLER, attr.ino), { sizeBytes: 300 });
   t.deepEqual(await readAll(vfs, fh), patternBytes(300));
@@ -51,11 +51,11 @@ test("dirty bytes count as allotted, because no blocks would say no data", async
   const { fh, attr } = await createFile(vfs, "f");
   const allotted = async (): Promise<number> =>
     (await vfs.getattr(ROOT_CALLER, attr.ino)).allocatedBytes;
-  await vfs.write(ROOT_CALLER, fh, 10_000, patternBytes(300), false);
+  await vfs.write(fh, 10_000, patternBytes(300), false);
   t.is(await allotted(), 300);
   await vfs.flush(fh);
   t.is(await allotted(), 300);
-  await vfs.write(ROOT_CALLER, fh, 10_000, patternBytes(300), false);
+  await vfs.write(fh, 10_000, patternBytes(300), false);
   t.true((await allotted()) >= 300);
   await vfs.flush(fh);
   t.is(await allotted(), 300);
@@ -65,9 +65,9 @@ test("a hole is punched through dirty and committed bytes alike", async (t) => {
   const { vfs } = await tiny();
   const { fh } = await createFile(vfs, "f");
   const bytes = patternBytes(500);
-  await vfs.write(ROOT_CALLER, fh, 0, bytes.subarray(0, 250), false);
+  await vfs.write(fh, 0, bytes.subarray(0, 250), false);
   await vfs.fsync(fh);
-  await vfs.write(ROOT_CALLER, fh, 250, bytes.subarray(250), false);
+  await vfs.write(fh, 250, bytes.subarray(250), false);
   await vfs.fallocate(ROOT_CALLER, fh, PUNCH, 200, 100);
   bytes.fill(0, 200, 300);
   t.deepEqual(await readAll(vfs, fh), bytes);
@@ -102,11 +102,11 @@ test("the size limit is told as EFBIG by truncation and writing too", async (t) 
     vfs.setattr(ROOT_CALLER, attr.ino, { sizeBytes }, fh);
   await t.throwsAsync(truncate(MAX_FILE_BYTES + 1), { code: "EFBIG" });
   await t.throwsAsync(truncate(2 ** 62), { code: "EFBIG" });
-  t.throws(() => vfs.write(ROOT_CALLER, fh, MAX_FILE_BYTES, Buffer.alloc(1), false), {
+  t.throws(() => vfs.write(fh, MAX_FILE_BYTES, Buffer.alloc(1), false), {
     code: "EFBIG",
   });
   await truncate(MAX_FILE_BYTES);
-  await vfs.write(ROOT_CALLER, fh, MAX_FILE_BYTES - 1, Buffer.from("x"), false);
+  await vfs.write(fh, MAX_FILE_BYTES - 1, Buffer.from("x"), false);
   await vfs.flush(fh);
   t.is((await readAll(vfs, fh, MAX_FILE_BYTES - 1)).toString(), "x");
 });
@@ -114,10 +114,10 @@ test("the size limit is told as EFBIG by truncation and writing too", async (t) 
 test("data and holes are found in what is committed and in what is dirty", async (t) => {
   const { vfs, meta } = await tiny();
   const { fh } = await createFile(vfs, "f");
-  await vfs.write(ROOT_CALLER, fh, 1000, patternBytes(100), false);
+  await vfs.write(fh, 1000, patternBytes(100), false);
   await vfs.flush(fh);
-  await vfs.write(ROOT_CALLER, fh, 1100, patternBytes(50), false);
-  await vfs.write(ROOT_CALLER, fh, TIB, patternBytes(10), false);
+  await vfs.write(fh, 1100, patternBytes(50), false);
+  await vfs.write(fh, TIB, patternBytes(10), false);
   const commits = meta.counts.get("commit");
   t.is(await vfs.seek(fh, 0, "data"), 1000);
   t.is(await vfs.seek(fh, 0, "hole"), 0);
@@ -139,11 +139,11 @@ test("a copy by reference moves no byte and sees what was written just before", 
   const source = await createFile(vfs, "source");
   const target = await createFile(vfs, "target");
   const bytes = patternBytes(1000);
-  await vfs.write(ROOT_CALLER, source.fh, 0, bytes, false);
+  await vfs.write(source.fh, 0, bytes, false);
   await vfs.flush(source.fh);
-  await vfs.write(ROOT_CALLER, source.fh, 400, Buffer.from("dirty"), false);
+  await vfs.write(source.fh, 400, Buffer.from("dirty"), false);
   bytes.write("dirty", 400);
-  await vfs.write(ROOT_CALLER, target.fh, 0, patternBytes(200, 5), false);
+  await vfs.write(target.fh, 0, patternBytes(200, 5), false);
   const at = (fh: number, offset: number): { fh: number; offset: number } => ({ fh, offset });
   const copied = await vfs.copyRange(ROOT_CALLER, at(source.fh, 33), at(target.fh, 100), 5000);
   t.is(copied, 967);
@@ -160,7 +160,7 @@ test("a copy by reference moves no byte and sees what was written just before", 
 test("copies want the right handles, and don't go beyond the largest file", async (t) => {
   const { vfs } = await tiny();
   const f = await createFile(vfs, "f");
-  await vfs.write(ROOT_CALLER, f.fh, 0, patternBytes(100), false);
+  await vfs.write(f.fh, 0, patternBytes(100), false);
   const writer = await vfs.open(ROOT_CALLER, f.attr.ino, WRITE_ONLY);
   const reader = await vfs.open(ROOT_CALLER, f.attr.ino, 0);
   const copy = (from: number, to: number, targetOffset: number): Promise<number> =>
@@ -175,7 +175,7 @@ test("copies want the right handles, and don't go beyond the largest file", asyn
 test("fsync of a copy makes the source's blocks durable, whoever wrote them", async (t) => {
   const writer = await tiny();
   const file = await createFile(writer.vfs, "source");
-  await writer.vfs.write(ROOT_CALLER, file.fh, 0, patternBytes(1000), false);
+  await writer.vfs.write(file.fh, 0, patternBytes(1000), false);
   await writer.vfs.flush(file.fh);
   const copier = await testMount({ ...writer, geometry: TINY_GEOMETRY });
   const source = await copier.vfs.open(ROOT_CALLER, file.attr.ino, 0);
@@ -202,7 +202,7 @@ test("an unnamed file can be written, read and named", async (t) => {
   const { vfs } = await tiny();
   const { fh, attr } = await vfs.createUnnamed(ROOT_CALLER, ROOT_INO, 0o100600, O_RDWR);
   t.is(attr.nlink, 0);
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(300), false);
+  await vfs.write(fh, 0, patternBytes(300), false);
   t.is((await vfs.link(ROOT_CALLER, attr.ino, ROOT_INO, toName("named"))).nlink, 1);
   vfs.release(fh);
   const named = await vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -212,7 +212,7 @@ test("an unnamed file can be written, read and named", async (t) => {
 test("a change in steps that fails half-way leaves nothing stale in the cache", async (t) => {
   const { vfs, meta } = await tiny();
   const { fh } = await createFile(vfs, "f");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(300), false);
+  await vfs.write(fh, 0, patternBytes(300), false);
   await vfs.flush(fh);
   t.deepEqual(await readAll(vfs, fh), patternBytes(300));
   meta.hooks.set("changeRange", async (go) => {
@@ -267,7 +267,7 @@ test("files read as plain bytes would, whatever is written, punched and copied",
         const offset = base + at;
         const count = Math.min(length, WINDOW_BYTES - at);
         if (op === "write") {
-          await vfs.write(ROOT_CALLER, fh, offset, patternBytes(count, seed), false);
+          await vfs.write(fh, offset, patternBytes(count, seed), false);
           model.write(offset, patternBytes(count, seed));
         } else if (op === "punch" || op === "zero") {
           const mode = op === "punch" ? PUNCH : FALLOC_ZERO_RANGE;

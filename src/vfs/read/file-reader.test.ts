@@ -27,7 +27,7 @@ async function coldFile(
   const writer = await testMount();
   const data = patternBytes(sizeBytes);
   const { fh, attr } = await createFile(writer.vfs, "file");
-  await writer.vfs.write(ROOT_CALLER, fh, 0, data, false);
+  await writer.vfs.write(fh, 0, data, false);
   await writer.vfs.flush(fh);
   const reader = await testMount({ ...writer, ...options });
   const opened = await reader.vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -103,7 +103,7 @@ test("random reads that stay in one block come to fetch it whole", async (t) => 
 test("holes are zeroes and cost nothing, across chunks", async (t) => {
   const { vfs, blocks } = await testMount();
   const { fh } = await createFile(vfs, "sparse");
-  await vfs.write(ROOT_CALLER, fh, 3 * CHUNK_BYTES, patternBytes(10), false);
+  await vfs.write(fh, 3 * CHUNK_BYTES, patternBytes(10), false);
   await vfs.flush(fh);
   const found = await readAll(vfs, fh, CHUNK_BYTES - MIB, 2 * MIB);
   t.true(found.equals(Buffer.alloc(2 * MIB)));
@@ -188,7 +188,7 @@ test.serial(
 test("bytes sent but not committed are read from nodes, those not sent from memory", async (t) => {
   const { vfs, blocks, meta } = await testMount({ geometry: TINY_GEOMETRY });
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   for (let turn = 0; turn < 5; turn += 1) await turns();
   t.deepEqual(await readAll(vfs, fh), patternBytes(100));
   t.is(meta.counts.get("commit"), undefined);
@@ -201,7 +201,7 @@ test("bytes sent but not committed are read from nodes, those not sent from memo
 test("extents are trusted for a while, then only while the file stays as it was", async (t) => {
   const first = await testMount({ geometry: TINY_GEOMETRY });
   const { fh, attr } = await createFile(first.vfs, "file");
-  await first.vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await first.vfs.write(fh, 0, patternBytes(100), false);
   await first.vfs.flush(fh);
   const { vfs, meta, clock } = await testMount({ ...first, geometry: TINY_GEOMETRY });
   const opened = await vfs.open(ROOT_CALLER, attr.ino, 0);
@@ -209,7 +209,7 @@ test("extents are trusted for a while, then only while the file stays as it was"
   await clock.advance(1500);
   t.deepEqual(await readAll(vfs, opened.fh), patternBytes(100));
   t.deepEqual(Object.fromEntries(meta.counts), { open: 1, getattr: 1 });
-  await first.vfs.write(ROOT_CALLER, fh, 50, patternBytes(100, 1), false);
+  await first.vfs.write(fh, 50, patternBytes(100, 1), false);
   await first.vfs.flush(fh);
   await clock.advance(1500);
   const expected = Buffer.concat([patternBytes(50), patternBytes(100, 1)]);

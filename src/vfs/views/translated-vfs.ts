@@ -124,13 +124,12 @@ export class TranslatedVfs implements Vfs {
   }
 
   write(
-    caller: Caller,
     fh: FileHandle,
     offset: number,
     data: Uint8Array,
     killPrivileges: boolean,
   ): MaybePromise<number> {
-    return this.inner.write(this.#as(caller), fh, offset, data, killPrivileges);
+    return this.inner.write(fh, offset, data, killPrivileges);
   }
 
   fallocate(

@@ -38,7 +38,7 @@ test("a full block is sent at once, and its slice committed when it is complete"
   const { vfs, blocks } = mount;
   const commits = watchCommits(mount);
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   t.deepEqual(
     blocks.puts.map((ref) => ref.lengthBytes),
     [],
@@ -49,7 +49,7 @@ test("a full block is sent at once, and its slice committed when it is complete"
     [64],
   );
   t.is(commits.length, 0);
-  await vfs.write(ROOT_CALLER, fh, 100, patternBytes(156), false);
+  await vfs.write(fh, 100, patternBytes(156), false);
   await turns();
   t.deepEqual(
     blocks.puts.map((ref) => [ref.index, ref.lengthBytes]),
@@ -76,7 +76,7 @@ test("small runs go into the commit, larger ones become blocks, in one request",
     [1000, 16],
     [2000, 30],
   ] as const) {
-    await vfs.write(ROOT_CALLER, fh, offset, patternBytes(length), false);
+    await vfs.write(fh, offset, patternBytes(length), false);
   }
   let letGo: () => void = () => undefined;
   blocks.onPut = () => new Promise((resolve) => (letGo = resolve));
@@ -110,9 +110,9 @@ test("writes next to and over a pending run join it", async (t) => {
   const { vfs } = mount;
   const commits = watchCommits(mount);
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(5), false);
-  await vfs.write(ROOT_CALLER, fh, 5, patternBytes(5), false);
-  await vfs.write(ROOT_CALLER, fh, 3, Buffer.from("abc"), false);
+  await vfs.write(fh, 0, patternBytes(5), false);
+  await vfs.write(fh, 5, patternBytes(5), false);
+  await vfs.write(fh, 3, Buffer.from("abc"), false);
   await vfs.flush(fh);
   const [extent] = commits[0]?.extents ?? [];
   const expected = Buffer.concat([patternBytes(5), patternBytes(5)]);
@@ -131,7 +131,7 @@ test("writers wait while too much is dirty, and memory stays bounded", async (t)
   const data = patternBytes(MIB);
   let done = 0;
   const writing = (async () => {
-    for (; done < 80; done += 1) await vfs.write(ROOT_CALLER, fh, done * MIB, data, false);
+    for (; done < 80; done += 1) await vfs.write(fh, done * MIB, data, false);
   })();
   for (let turn = 0; turn < 20; turn += 1) await turns();
   t.true(done * MIB >= maxDirtyBytes - BLOCK_BYTES && done * MIB <= maxDirtyBytes + BLOCK_BYTES);
@@ -153,13 +153,7 @@ test("many small random writes stay bounded in number and reach the server toget
   const { vfs } = mount;
   const { fh } = await createFile(vfs, "file");
   for (let number = 0; number < 3000; number += 1) {
-    await vfs.write(
-      ROOT_CALLER,
-      fh,
-      ((number * 7919) % 6007) * 8192,
-      patternBytes(4096, number),
-      false,
-    );
+    await vfs.write(fh, ((number * 7919) % 6007) * 8192, patternBytes(4096, number), false);
   }
   await vfs.flush(fh);
   t.true(commits.length <= 40, `${commits.length} commits`);
@@ -172,7 +166,7 @@ test("many small random writes stay bounded in number and reach the server toget
 test("idle data is committed without being asked for", async (t) => {
   const { vfs, meta, clock } = await testMount();
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(10), false);
+  await vfs.write(fh, 0, patternBytes(10), false);
   await clock.advance(4000);
   t.is(meta.counts.get("commit"), undefined);
   await clock.advance(3000);
@@ -183,12 +177,12 @@ test("data that is written to all the time is committed when it is old", async (
   const { vfs, meta, clock } = await testMount();
   const { fh } = await createFile(vfs, "file");
   for (let second = 0; second < 29; second += 1) {
-    await vfs.write(ROOT_CALLER, fh, second, patternBytes(1), false);
+    await vfs.write(fh, second, patternBytes(1), false);
     await clock.advance(1000);
   }
   t.is(meta.counts.get("commit"), undefined);
   for (let second = 29; second < 34; second += 1) {
-    await vfs.write(ROOT_CALLER, fh, second, patternBytes(1), false);
+    await vfs.write(fh, second, patternBytes(1), false);
     await clock.advance(1000);
   }
   t.is(meta.counts.get("commit"), 1);
@@ -205,7 +199,7 @@ test("fsync makes blocks durable before the commit that cites them", async (t) =
     return go();
   });
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   await vfs.fsync(fh);
   t.deepEqual(order, ["put", "put", "sync 2", "commit durable"]);
   t.is(meta.counts.get("syncMetadata"), undefined);
@@ -214,7 +208,7 @@ test("fsync makes blocks durable before the commit that cites them", async (t) =
 test("fsync through a later handle covers what an earlier one wrote", async (t) => {
   const { vfs, blocks, meta, clock } = await testMount(TINY);
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   await vfs.flush(fh);
   vfs.release(fh);
   await clock.advance(100);
@@ -230,7 +224,7 @@ test("fsync through a later handle covers what an earlier one wrote", async (t) 
 test("nodes that can't sync fail the fsync after a while, and nothing is lost", async (t) => {
   const { vfs, blocks, meta, clock } = await testMount(TINY);
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   blocks.onSync = () => {
     throw new FsError("EIO", "injected");
   };
@@ -247,7 +241,7 @@ test("nodes that can't sync fail the fsync after a while, and nothing is lost", 
 test("an fsync waits for nodes that will be able to sync in a moment", async (t) => {
   const { vfs, blocks, clock } = await testMount(TINY);
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   blocks.onSync = () => {
     throw new FsError("EIO", "injected");
   };
@@ -263,7 +257,7 @@ test("with O_DSYNC a write is durable when it returns", async (t) => {
   const mount = await testMount(TINY);
   const commits = watchCommits(mount);
   const { fh } = await createFile(mount.vfs, "file", O_RDWR | O_DSYNC);
-  t.is(await mount.vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false), 100);
+  t.is(await mount.vfs.write(fh, 0, patternBytes(100), false), 100);
   t.deepEqual(
     commits.map(({ durable }) => durable),
     [true],
@@ -279,7 +273,7 @@ test("a put that fails for a while is tried again and nobody notices", async (t)
     if (left >= 0) throw new FsError("EIO", "injected");
   };
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(64), false);
+  await vfs.write(fh, 0, patternBytes(64), false);
   const flushed = vfs.flush(fh);
   for (let tries = 0; tries < 20; tries += 1) await clock.advance(200);
   await flushed;
@@ -294,17 +288,17 @@ test("data that can't be written is readable until each handle was told once", a
   };
   const { fh, attr } = await createFile(vfs, "file");
   const other = await vfs.open(ROOT_CALLER, attr.ino, O_RDWR);
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(64), false);
+  await vfs.write(fh, 0, patternBytes(64), false);
   for (let waited = 0; waited <= PUT_RETRY_MS + 2000; waited += 200) await clock.advance(200);
   t.deepEqual(await readAll(vfs, fh), patternBytes(64));
-  t.throws(() => vfs.write(ROOT_CALLER, fh, 64, patternBytes(1), false), { code: "EIO" });
+  t.throws(() => vfs.write(fh, 64, patternBytes(1), false), { code: "EIO" });
   await t.throwsAsync(async () => vfs.flush(fh), { code: "EIO" });
   await vfs.flush(fh);
   await t.throwsAsync(async () => vfs.fsync(other.fh), { code: "EIO" });
   await vfs.fsync(other.fh);
   t.deepEqual(await readAll(vfs, fh), Buffer.alloc(0));
   blocks.onPut = () => undefined;
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(64, 2), false);
+  await vfs.write(fh, 0, patternBytes(64, 2), false);
   await vfs.flush(fh);
   t.deepEqual(await readAll(vfs, fh), patternBytes(64, 2));
 });
@@ -312,10 +306,10 @@ test("data that can't be written is readable until each handle was told once", a
 test("a failed commit is told at close, and the old bytes are read afterwards", async (t) => {
   const { vfs, meta } = await testMount(TINY);
   const { fh } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   await vfs.flush(fh);
   meta.hooks.set("commit", () => Promise.reject(new FsError("EDQUOT", "injected")));
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100, 5), false);
+  await vfs.write(fh, 0, patternBytes(100, 5), false);
   await t.throwsAsync(async () => vfs.flush(fh), { code: "EDQUOT" });
   meta.hooks.delete("commit");
   await vfs.flush(fh);
@@ -331,7 +325,7 @@ test("concurrent writers of one file to places of their own lose nothing", async
     const { fh } = await vfs.open(ROOT_CALLER, attr.ino, O_RDWR);
     for (let round = 0; round < 30; round += 1) {
       const offset = (round * 8 + number) * 50;
-      await vfs.write(ROOT_CALLER, fh, offset, patternBytes(50, round * 8 + number), false);
+      await vfs.write(fh, offset, patternBytes(50, round * 8 + number), false);
       if (round % 7 === number % 7) await vfs.flush(fh);
     }
     await vfs.flush(fh);
@@ -348,7 +342,7 @@ test("concurrent writers of one file to places of their own lose nothing", async
 test("a write that arrives during a truncation comes after it", async (t) => {
   const { vfs, meta } = await testMount(TINY);
   const { fh, attr } = await createFile(vfs, "file");
-  await vfs.write(ROOT_CALLER, fh, 0, patternBytes(100), false);
+  await vfs.write(fh, 0, patternBytes(100), false);
   let letGo: () => void = () => undefined;
   meta.hooks.set("setattr", async (go) => {
     await new Promise<void>((resolve) => (letGo = resolve));
@@ -356,7 +350,7 @@ test("a write that arrives during a truncation comes after it", async (t) => {
   });
   const truncated = vfs.setattr(ROOT_CALLER, attr.ino, { sizeBytes: 10 }, fh);
   for (let turn = 0; turn < 5; turn += 1) await turns();
-  const written = vfs.write(ROOT_CALLER, fh, 50, patternBytes(5, 1), false);
+  const written = vfs.write(fh, 50, patternBytes(5, 1), false);
   t.true(written instanceof Promise);
   letGo();
   await Promise.all([truncated, written]);
@@ -373,7 +367,7 @@ test("fsyncs that come together share work, each covers what was written before 
   const { fh } = await createFile(vfs, "file");
   const syncs: Promise<void>[] = [];
   for (let number = 0; number < 20; number += 1) {
-    await vfs.write(ROOT_CALLER, fh, number * 100, patternBytes(5), false);
+    await vfs.write(fh, number * 100, patternBytes(5), false);
     syncs.push(vfs.fsync(fh));
   }
   await Promise.all(syncs);
