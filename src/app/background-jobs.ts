@@ -1,5 +1,6 @@
 // The metadata server's background work: repair, gc, compaction and packing, over the nodes.
 // Changes of the map wake repair.
+import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
 import { CompactionJob } from "../jobs/compaction-job.ts";
@@ -52,6 +53,7 @@ export class BackgroundJobs implements AsyncDisposable {
       maps: () => cluster.history(),
       connect: (node) => new HttpShardService(node.url),
       reportDamage: (reports) => void cluster.reportDamage(reports),
+      coding: new PolicyCodecs(),
       clock,
       log,
     });

@@ -1,5 +1,6 @@
 // Composes a client: one session with the metadata server, stripes on the nodes, and the VFS on
 // top. Used by the mount and by the commands that read and write without one.
+import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import type { BlockStore } from "../stripes/block-store.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapHistory } from "../domain/cluster-map.ts";
@@ -61,6 +62,7 @@ async function compose(meta: MetaSession, options: ClientSessionOptions): Promis
         log.warn({ err: error, reports: reports.length }, "damage could not be reported");
       });
     },
+    coding: new PolicyCodecs(),
     clock,
     log,
   });

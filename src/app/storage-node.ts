@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { setFlagsFromString } from "node:v8";
-import { StripeCodec } from "../codec/stripe-codec.ts";
+import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import { isFsError } from "../domain/errno.ts";
 import { formatShardId, type NodeId, type ShardId } from "../domain/ids.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
@@ -182,10 +182,10 @@ async function listen(
   return NodeServer.listen(app, host, 0);
 }
 
-/** The other nodes, as rebuilds ask them: a connection pool and a codec are kept for each. */
+/** The other nodes, as rebuilds ask them: a connection pool is kept for each. */
 class Peers implements RebuildTools, AsyncDisposable {
   readonly #services = new Map<string, HttpShardService>();
-  readonly #codecs = new Map<string, StripeCodec>();
+  readonly #codecs = new PolicyCodecs();
 
   connect(url: string): HttpShardService {
     const known = this.#services.get(url);
@@ -200,10 +200,7 @@ class Peers implements RebuildTools, AsyncDisposable {
     sources: (Uint8Array | undefined)[],
     targets: (Uint8Array | undefined)[],
   ): Promise<void> {
-    const name = `${policy.k}+${policy.m}`;
-    const codec = this.#codecs.get(name) ?? new StripeCodec(policy);
-    this.#codecs.set(name, codec);
-    await codec.reconstruct(sources, targets);
+    await this.#codecs.reconstruct(policy, sources, targets);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -286,7 +286,6 @@ export class RowRead {
   }
 
   #foundCorrupt(search: SlotSearch, link: NodeLink, why: string): void {
-    this.#context.stats.corruptShards++;
     search.failed(link, false);
     this.#note(search, link, why);
     this.#findings.push({ kind: "corrupt", slot: search.slot, node: link.node.id });
@@ -321,9 +320,7 @@ export class RowRead {
         link.wasSlow(call.startedMs);
       }
     }
-    const before = this.#attempts.size;
     this.#advance();
-    this.#context.stats.hedges += this.#attempts.size - before;
     if (nextMs < Infinity && !this.#isOver && this.#cancelTimer === undefined) {
       this.#wakeAt(nextMs);
     }
@@ -333,11 +330,10 @@ export class RowRead {
   async #decode(): Promise<void> {
     const missing = this.#wanted.filter(({ slot }) => !this.#has(slot));
     if (missing.length === 0) return;
-    this.#context.stats.degradedReads++;
     const targets: Uint8Array[] = [];
     for (const { slot, place } of missing) targets[slot] = place;
     const sources = this.#allSlots().map(({ bytes }) => bytes);
-    await this.#context.decode(this.#places.pool, sources, targets);
+    await this.#context.coding.reconstruct(this.#places.pool, sources, targets);
   }
 
   #end(failure?: Error): void {

@@ -15,7 +15,6 @@ export async function searchShards(
   places: GroupPlaces,
   slots: readonly number[],
 ): Promise<FoundShard[]> {
-  context.stats.searches++;
   const found: FoundShard[] = [];
   const ids = slots.map((slot) => places.shardId(slot));
   const ask = async (link: NodeLink): Promise<void> => {

@@ -1,5 +1,6 @@
 // The block store of a client: whole blocks in, any byte range out, over the nodes of the cluster
 // map. Here the parts are put together and bounded; each way through has a file of its own.
+import type { Coding } from "../codec/policy-codecs.ts";
 import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
@@ -14,13 +15,11 @@ import { DamageQueue } from "./damage-queue.ts";
 import { GroupPlaces } from "./group-places.ts";
 import { NodeLinks } from "./nodes/node-links.ts";
 import type { Standing } from "./shard-whereabouts.ts";
-import { StoreContext, type BlockStoreStats } from "./store-context.ts";
+import { StoreContext } from "./store-context.ts";
 import { deleteStripes } from "./stripe-delete.ts";
 import { StripeSync } from "./stripe-sync.ts";
 import { StripeWrite } from "./stripe-write.ts";
 import { WorkLimit } from "./work-limit.ts";
-
-export type { BlockStoreStats } from "./store-context.ts";
 
 export interface BlockStoreOptions {
   /** The current maps; a new object when they change. */
@@ -29,10 +28,9 @@ export interface BlockStoreOptions {
   connect: (node: MapNode) => ShardService & { close(): Promise<void> };
   /** Takes findings for repair, in batches, each once a while; must not throw. */
   reportDamage: (reports: readonly DamageReport[]) => void;
+  coding: Coding;
   clock: Clock;
   log: Log;
-  /** Acknowledge writes of which only k shards stand when no more can be had. */
-  allowMinimumWrites?: boolean;
 }
 
 export class StripeBlockStore implements BlockStore {
@@ -42,13 +40,13 @@ export class StripeBlockStore implements BlockStore {
   readonly #writes = new WorkLimit(MAX_BLOCKS_IN_FLIGHT);
 
   constructor(options: BlockStoreOptions) {
-    const { maps, connect, clock, log } = options;
+    const { maps, connect, coding, clock, log } = options;
     this.#context = new StoreContext({
       links: new NodeLinks({ maps, connect, clock, log }),
       damage: new DamageQueue(clock, options.reportDamage),
+      coding,
       clock,
       log,
-      allowMinimumWrites: options.allowMinimumWrites ?? false,
     });
     this.#reader = new StripeReader(this.#context);
     this.#sync = new StripeSync(this.#context, (ref, standing, excluded, signal) =>
@@ -64,8 +62,6 @@ export class StripeBlockStore implements BlockStore {
       this.#write(ref, data, [], [], signal),
     );
     this.#context.whereabouts.written(ref, standing);
-    this.#context.stats.blocksWritten++;
-    this.#context.stats.bytesWritten += data.length;
   }
 
   readBlock(
@@ -83,11 +79,6 @@ export class StripeBlockStore implements BlockStore {
 
   async deleteBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
     if (refs.length > 0) await deleteStripes(this.#context, refs, signal);
-  }
-
-  /** Totals since the store was made. */
-  stats(): BlockStoreStats {
-    return { ...this.#context.stats };
   }
 
   /** Delivers what damage is still to be reported and closes the nodes' clients. */
@@ -108,7 +99,7 @@ export class StripeBlockStore implements BlockStore {
     signal: AbortSignal | undefined,
   ): Promise<Standing> {
     const places = new GroupPlaces(this.#context.links.follow(), ref);
-    const stripe = await this.#context.encode(places.pool, data);
+    const stripe = await this.#context.coding.encode(places.pool, data);
     try {
       return await new StripeWrite(this.#context, places, stripe, standing, excluded).run(signal);
     } finally {
@@ -127,9 +118,7 @@ export class StripeBlockStore implements BlockStore {
       const block = this.#context.scratch.take(ref.lengthBytes);
       try {
         await this.#reader.read(ref, 0, block, signal);
-        const healed = await this.#write(ref, block, standing, excluded, signal);
-        this.#context.stats.healedBlocks++;
-        return healed;
+        return await this.#write(ref, block, standing, excluded, signal);
       } finally {
         this.#context.scratch.give(block);
       }

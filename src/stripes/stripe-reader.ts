@@ -57,8 +57,6 @@ export class StripeReader {
     // All must have let go of the target before a failure is told.
     await Promise.allSettled(reads);
     await Promise.all(reads);
-    this.#context.stats.reads++;
-    this.#context.stats.bytesRead += target.length;
   }
 
   async #readRun(

@@ -261,16 +261,14 @@ export class StripeWrite {
 
   #reportDeviations(): void {
     const { ref, homes } = this.#places;
-    const { damage, whereabouts, stats } = this.#context;
+    const { damage, whereabouts } = this.#context;
     this.#standing.forEach((node, slot) => {
       const home = homes[slot]?.id;
       if (node === home) return;
       if (node !== undefined) {
-        stats.replacements++;
         damage.report("misplaced", this.#places.shardId(slot), node);
         whereabouts.strayed(ref, slot, node);
       } else if (home !== undefined) {
-        stats.shardsLeftOut++;
         damage.report("missing", this.#places.shardId(slot), home);
       }
     });

@@ -4,7 +4,7 @@ import { canStandWellEnough, standsWellEnough, type WriteCircumstances } from ".
 
 function around(over: Partial<WriteCircumstances> = {}): WriteCircumstances {
   const policy = { k: 4, m: 2 };
-  return { policy, upNodes: 6, usableNodes: 6, allowMinimum: false, ...over };
+  return { policy, upNodes: 6, usableNodes: 6, ...over };
 }
 
 /** One letter a slot names its node, "-" none. */
@@ -39,11 +39,6 @@ test("a client that finds more than m of the nodes unusable doesn't lower the ru
   t.true(canStandWellEnough(around({ usableNodes: 3 })));
   t.true(canStandWellEnough(around({ upNodes: 2, usableNodes: 2 })));
   t.false(canStandWellEnough(around({ usableNodes: 0 })));
-});
-
-test("where the operator accepts the minimum, k shards anywhere are enough", (t) => {
-  t.true(standsWellEnough(on("aabb--"), around({ allowMinimum: true })));
-  t.false(standsWellEnough(on("abc---"), around({ allowMinimum: true })));
 });
 
 test("a policy with one parity shard needs them all", (t) => {

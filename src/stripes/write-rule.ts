@@ -1,13 +1,13 @@
 // When a stripe stands well enough to be acknowledged.
 //
-// 1. At least k + 1 shards stand (k where the operator accepts the minimum).
+// 1. At least k + 1 shards stand.
 // 2. They survive the loss of any one node: without the node that holds most of them, k remain.
 //    With k + 1 or more usable nodes that is "k + 1 on distinct nodes"; with fewer, nodes hold
 //    several shards, and the rule is how distinct they must be. Rule 2 is dropped where it cannot
 //    be met: when the usable nodes are so few that even an even spread puts more than m shards on
-//    one (one node of 4+2 say), and where the operator accepts the minimum. A client may not judge
-//    that alone for the whole cluster: of the nodes the map calls up it may find at most m
-//    unusable; past that it is the client that is cut off, and it must refuse to write.
+//    one (one node of 4+2 say). A client may not judge that alone for the whole cluster: of the
+//    nodes the map calls up it may find at most m unusable; past that it is the client that is cut
+//    off, and it must refuse to write.
 import type { CodingPolicy } from "../domain/layout.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { Standing } from "./shard-whereabouts.ts";
@@ -18,7 +18,6 @@ export interface WriteCircumstances {
   readonly upNodes: number;
   /** Those of them that this client can write to. */
   readonly usableNodes: number;
-  readonly allowMinimum: boolean;
 }
 
 /** True when `standing` is enough to acknowledge the stripe. */
@@ -26,7 +25,7 @@ export function standsWellEnough(standing: Standing, around: WriteCircumstances)
   const { k } = around.policy;
   const perNode = shardsPerNode(standing);
   const total = [...perNode.values()].reduce((sum, count) => sum + count, 0);
-  if (total < k + (around.allowMinimum ? 0 : 1)) return false;
+  if (total < k + 1) return false;
   if (!mustSurviveOneNode(around)) return true;
   return total - Math.max(...perNode.values()) >= k;
 }
@@ -37,13 +36,7 @@ export function canStandWellEnough(around: WriteCircumstances): boolean {
   return !mustSurviveOneNode(around) || survivesOneNode(around.policy, around.usableNodes);
 }
 
-function mustSurviveOneNode({
-  policy,
-  upNodes,
-  usableNodes,
-  allowMinimum,
-}: WriteCircumstances): boolean {
-  if (allowMinimum) return false;
+function mustSurviveOneNode({ policy, upNodes, usableNodes }: WriteCircumstances): boolean {
   return survivesOneNode(policy, Math.max(usableNodes, upNodes - policy.m));
 }
 

@@ -30,8 +30,6 @@ import {
 } from "./shard-wire.ts";
 
 export interface HttpShardOptions {
-  /** Bearer token of each request, asked for anew each time. */
-  token?: () => string | undefined;
   /** Connections kept to the node; requests beyond them wait. */
   connections?: number;
 }
@@ -39,6 +37,8 @@ export interface HttpShardOptions {
 /** A JSON answer is a page of a listing at most: an id and a size a line. */
 const MAX_JSON_BYTES = MAX_SHARD_PAGE * 64 + 64 * 1024;
 const DEFAULT_CONNECTIONS = 8;
+/** Of every request. */
+const OWN_HEADERS = { [WIRE_HEADER]: WIRE_VERSION };
 
 /**
  * Errors are FsErrors as ShardService says. Time limits are the caller's signals: one that timed
@@ -48,11 +48,9 @@ export class HttpShardService implements ShardService, AsyncDisposable {
   readonly #pool: Pool;
   /** Reads go their own, leaner way; not through TLS. */
   readonly #gets: GetPool | undefined;
-  readonly #token: () => string | undefined;
 
   /** @param baseUrl e.g. http://10.0.0.7:7401 */
   constructor(baseUrl: string, options: HttpShardOptions = {}) {
-    this.#token = options.token ?? (() => undefined);
     const { origin, protocol } = new URL(baseUrl);
     const connections = options.connections ?? DEFAULT_CONNECTIONS;
     this.#gets = protocol === "http:" ? new GetPool(new URL(origin), connections) : undefined;
@@ -185,18 +183,12 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     if (this.#gets === undefined) {
       return this.#send({ method: "GET", path, headers, target }, signal);
     }
-    return good(await this.#gets.get(path, { ...this.#ownHeaders(), ...headers }, target, signal));
+    return good(await this.#gets.get(path, { ...OWN_HEADERS, ...headers }, target, signal));
   }
 
   async #send(request: ExchangeRequest, signal?: AbortSignal): Promise<ExchangeReply> {
-    Object.assign(request.headers, this.#ownHeaders());
+    Object.assign(request.headers, OWN_HEADERS);
     return good(await exchange(this.#pool, request, signal));
-  }
-
-  #ownHeaders(): Record<string, string> {
-    const token = this.#token();
-    const wire = { [WIRE_HEADER]: WIRE_VERSION };
-    return token === undefined ? wire : { ...wire, authorization: `Bearer ${token}` };
   }
 }
 

@@ -8,7 +8,8 @@ import { silentLog } from "../../observability/log.ts";
 import { homeNodes, placementGroupOf } from "../../placement/placement.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../fake-clock.ts";
-import { FaultyShardService } from "./shard-faults.ts";
+import { CountedCoding } from "./counted-coding.ts";
+import { FaultyShardService, type ShardMethod } from "./shard-faults.ts";
 import { MemoryShardService, type MemoryShardOptions } from "./shard-memory.ts";
 
 /**
@@ -38,7 +39,7 @@ export class ClusterNode extends FaultyShardService {
     this.closed++;
   }
 
-  callsOf(method: string): number {
+  callsOf(method: ShardMethod): number {
     return this.calls.filter((call) => call.method === method).length;
   }
 }
@@ -51,11 +52,12 @@ export interface ShardClusterOptions {
 
 export class ShardCluster {
   readonly clock = new FakeClock();
+  /** Of all its stores. */
+  readonly coding = new CountedCoding();
   readonly reports: DamageReport[] = [];
   readonly nodes: ClusterNode[] = [];
   readonly pool: Pool;
   maps: MapHistory;
-  readonly #stores: StripeBlockStore[] = [];
   #nextSlice = 1;
 
   constructor(options: ShardClusterOptions = {}) {
@@ -68,22 +70,26 @@ export class ShardCluster {
   }
 
   store(options: Partial<BlockStoreOptions> = {}): StripeBlockStore {
-    const store = new StripeBlockStore({
+    return new StripeBlockStore({
       maps: () => this.maps,
       connect: (node) => this.node(node.id),
       reportDamage: (reports) => this.reports.push(...reports),
+      coding: this.coding,
       clock: this.clock,
       log: silentLog,
       ...options,
     });
-    this.#stores.push(store);
-    return store;
   }
 
   node(id: NodeId): ClusterNode {
     const node = this.nodes.find((candidate) => candidate.id === id);
     if (node === undefined) throw new RangeError(`no node ${id}`);
     return node;
+  }
+
+  /** Calls of all nodes together. */
+  callsOf(method: ShardMethod): number {
+    return this.nodes.reduce((sum, node) => sum + node.callsOf(method), 0);
   }
 
   /** Adds an empty node in a new epoch; the map before it stays in the history. */
@@ -130,10 +136,9 @@ export class ShardCluster {
       (error: unknown) => (outcome = { error }),
     );
     // Coding runs in real threads, which the clock must not outrun.
-    const isCoding = (store: StripeBlockStore): boolean => store.stats().codingNow > 0;
     while (outcome === undefined) {
       for (let turns = 0; turns < TURNS_A_STEP; turns++) await new Promise(setImmediate);
-      if (!this.#stores.some(isCoding)) await this.clock.advance(STEP_MS);
+      if (this.coding.busy === 0) await this.clock.advance(STEP_MS);
     }
     return { ...outcome, tookMs: this.clock.monotonicMs() - startMs };
   }
