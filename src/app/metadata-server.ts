@@ -8,7 +8,6 @@ import { Passwords } from "../auth/passwords.ts";
 import { FsError } from "../domain/errno.ts";
 import { DEFAULT_POOL } from "../domain/ids.ts";
 import { DEFAULT_PG_COUNT } from "../domain/format.ts";
-import { HEARTBEAT_INTERVAL_MS } from "../domain/limits.ts";
 import { NODE_DOWN_AFTER_MS, NODE_OUT_AFTER_MS } from "../meta/cluster/limits.ts";
 import { SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
 import { formatCluster } from "../meta/cluster/cluster-records.ts";
@@ -30,6 +29,8 @@ import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 7400;
+/** A stopping server waits this long for answers under way. */
+const STOP_GRACE_MS = 1000;
 const DEFAULT_POLICY = { k: 4, m: 2 };
 
 export interface MetadataServerOptions {
@@ -213,7 +214,7 @@ class MetadataServer implements RunningMetadataServer {
     await this.#rpc.close();
     await jobs.close();
     this.#http.closeIdleConnections();
-    const cancel = clock.after(HEARTBEAT_INTERVAL_MS, () => this.#http.closeAllConnections());
+    const cancel = clock.after(STOP_GRACE_MS, () => this.#http.closeAllConnections());
     await stopped;
     cancel();
     await sessions.close();

@@ -2,7 +2,7 @@
 // errors.
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../observability/log.ts";
-import { JOB_IDLE_SHARE, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "./limits.ts";
+import { JOB_REST_FACTOR, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "./limits.ts";
 
 /** "more" asks for another pass at once, "later" for one when things may have got better. */
 export type PassOutcome = "done" | "more" | "later" | { readonly againAfterMs: number };
@@ -36,7 +36,7 @@ export interface JobStatus extends Partial<JobCounts> {
 
 /** The next step after one that took so long: the more others have to do, the longer both take. */
 export function paceAfter(tookMs: number): { readonly againAfterMs: number } {
-  return { againAfterMs: Math.max(1, tookMs * JOB_IDLE_SHARE) };
+  return { againAfterMs: Math.max(1, tookMs * JOB_REST_FACTOR) };
 }
 
 /** Runs one job until stopped. A pass never overlaps itself. */

@@ -24,7 +24,7 @@ export const MAX_DEAD_SLICES_WATCHED = 16_384;
 /**
  * Jobs that move bytes rest this many times as long as they work: a quarter of the time is theirs.
  */
-export const JOB_IDLE_SHARE = 3;
+export const JOB_REST_FACTOR = 3;
 /**
  * Cadence of walks over all chunks and all slices; a long walk takes its time from its own pace.
  */

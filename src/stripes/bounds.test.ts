@@ -87,7 +87,7 @@ test("a bounded map forgets what was set longest ago", (t) => {
   t.deepEqual([map.get("a"), map.get("b"), map.get("c"), map.size], [3, undefined, 4, 2]);
 });
 
-test("a node's reads are slow past twice their p95, between the floor and half a timeout", (t) => {
+test("a node's reads are slow past twice their p95, between the floor and the cap", (t) => {
   const latency = new NodeLatency();
   t.is(latency.slowAfterMs, 150);
   for (let count = 0; count < 64; count++) latency.record(100);

@@ -1,17 +1,25 @@
 // Bounds of stripes, each with the reason for its number.
 
-/** A hung node may not stall I/O for more than 2 s: one timeout plus the replacement's time. */
-export const SHARD_PUT_TIMEOUT_MS = 1000;
+/**
+ * Once k shards of a stripe stand, a put that takes longer than this is ended and its shard goes
+ * elsewhere: a hung node may not stall I/O for more than 2 s, the replacement's put included.
+ */
+export const STRAGGLER_PATIENCE_MS = 1000;
 /** A node that answers others may take this long over one request: slow is not dead. */
-export const SHARD_SLOW_CAP_MS = 10_000;
-/** Patience with nodes believed dead, asked only because nobody else has the shard. */
-export const SHARD_LAST_RESORT_MS = 500;
-/** After a stripe's first failed put the rest has this long: with the put timeout below 2 s. */
-export const STRIPE_SETTLE_AFTER_FAILURE_MS = 900;
+export const SHARD_REQUEST_TIMEOUT_MS = 10_000;
+/** The same for nodes believed dead, asked only because nobody else has the shard. */
+export const LAST_RESORT_TIMEOUT_MS = 500;
+/** After a stripe's first failed put the rest has this long: with the patience above below 2 s. */
+export const STRIPE_PATIENCE_AFTER_FAILURE_MS = 900;
 /** A stripe that stands well enough waits no longer than this for a slow node's shard. */
-export const STRIPE_SETTLE_MS = 1900;
+export const STRIPE_PATIENCE_MS = 1900;
 /** Once every block is durable on enough nodes, fsync waits this long for the others. */
-export const SYNC_GRACE_MS = 500;
+export const SYNC_PATIENCE_MS = 500;
+/**
+ * A hedging timer this late means that this process was held up: what has arrived is taken in
+ * first. A third of SHARD_HEDGE_AFTER_MS.
+ */
+export const HEDGE_LATE_MS = 50;
 /** fsync on a busy disk may take long; past this the node counts as failed. */
 export const SHARD_SYNC_TIMEOUT_MS = 10_000;
 /** Blocks of one mount being coded or sent: 8 × 6 MiB of memory, enough to keep six nodes busy. */

@@ -4,7 +4,7 @@ import { corruptCells } from "../codec/stripe-codec.ts";
 import { FsError, isFsError } from "../domain/errno.ts";
 import type { NodeId } from "../domain/ids.ts";
 import { cellCount, shardSizeBytes } from "../domain/layout.ts";
-import { SHARD_LAST_RESORT_MS, SHARD_SLOW_CAP_MS } from "./limits.ts";
+import { HEDGE_LATE_MS, LAST_RESORT_TIMEOUT_MS, SHARD_REQUEST_TIMEOUT_MS } from "./limits.ts";
 import type { DamageReport } from "../protocol/meta/meta-service.ts";
 import type { ShardSlab } from "../protocol/shard/shard-service.ts";
 import type { GroupPlaces } from "./group-places.ts";
@@ -24,8 +24,6 @@ export interface WantedShard {
   readonly slot: number;
   readonly place: Uint8Array;
 }
-
-const LATE_TIMER_MS = 50;
 
 /** What to try when those asked have all answered and it isn't enough. */
 type Stage = "readable" | "anyone" | "searching" | "searched";
@@ -165,7 +163,7 @@ export class RowRead {
   #askReadable(search: SlotSearch): boolean {
     const link = search.takeReadable();
     if (link === undefined) return false;
-    this.#ask(search, link, SHARD_SLOW_CAP_MS);
+    this.#ask(search, link, SHARD_REQUEST_TIMEOUT_MS);
     return true;
   }
 
@@ -174,7 +172,7 @@ export class RowRead {
     const nowMs = this.#context.clock.monotonicMs();
     if (this.#stage === "readable") {
       this.#stage = "anyone";
-      this.#anyoneUntilMs = nowMs + SHARD_LAST_RESORT_MS;
+      this.#anyoneUntilMs = nowMs + LAST_RESORT_TIMEOUT_MS;
     }
     if (this.#stage === "anyone") {
       if (nowMs <= this.#anyoneUntilMs && this.#askAnyone()) return;
@@ -191,7 +189,7 @@ export class RowRead {
     for (const search of this.#allSlots()) {
       const link = search.state === "idle" ? search.takeAny() : undefined;
       if (link === undefined) continue;
-      this.#ask(search, link, lastPatienceMs(link));
+      this.#ask(search, link, lastTimeoutMs(link));
       any = true;
     }
     return any;
@@ -211,11 +209,11 @@ export class RowRead {
     this.#advance();
   }
 
-  #ask(search: SlotSearch, link: NodeLink, capMs: number): void {
+  #ask(search: SlotSearch, link: NodeLink, timeoutMs: number): void {
     search.state = "asking";
     const place = this.#placeOf(search.slot);
     const id = this.#places.shardId(search.slot);
-    const call = link.start(capMs, (service, signal) =>
+    const call = link.start(timeoutMs, (service, signal) =>
       service.get(id, this.#run.offsetBytes, place, signal),
     );
     const slowAtMs = call.startedMs + link.latency.slowAfterMs;
@@ -303,7 +301,7 @@ export class RowRead {
       this.#cancelTimer = undefined;
       const nowMs = clock.monotonicMs();
       // A late timer means that this process was held up: first let it take in what has arrived.
-      if (nowMs - dueMs > LATE_TIMER_MS) this.#wakeAt(nowMs);
+      if (nowMs - dueMs > HEDGE_LATE_MS) this.#wakeAt(nowMs);
       else this.#hedge(nowMs);
     });
   }
@@ -368,8 +366,8 @@ export class RowRead {
 }
 
 /** Nodes believed dead get a moment only, slow ones what others get. */
-function lastPatienceMs(link: NodeLink): number {
-  return link.isReachable ? SHARD_SLOW_CAP_MS : SHARD_LAST_RESORT_MS;
+function lastTimeoutMs(link: NodeLink): number {
+  return link.isReachable ? SHARD_REQUEST_TIMEOUT_MS : LAST_RESORT_TIMEOUT_MS;
 }
 
 /** It is there, or on its way at a fair pace. */

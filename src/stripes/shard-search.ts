@@ -1,5 +1,5 @@
 // The last resort of a read: asks every node that may answer which shards of a block it has.
-import { SHARD_LAST_RESORT_MS } from "./limits.ts";
+import { LAST_RESORT_TIMEOUT_MS } from "./limits.ts";
 import type { GroupPlaces } from "./group-places.ts";
 import type { NodeLink } from "./nodes/node-link.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -18,7 +18,7 @@ export async function searchShards(
   const found: FoundShard[] = [];
   const ids = slots.map((slot) => places.shardId(slot));
   const ask = async (link: NodeLink): Promise<void> => {
-    const call = link.start(SHARD_LAST_RESORT_MS, (service, signal) =>
+    const call = link.start(LAST_RESORT_TIMEOUT_MS, (service, signal) =>
       service.headMany(ids, signal),
     );
     try {

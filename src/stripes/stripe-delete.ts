@@ -3,7 +3,7 @@ import type { ShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { FsError } from "../domain/errno.ts";
 import { MAX_BATCH_SHARDS } from "../protocol/shard/limits.ts";
-import { SHARD_SLOW_CAP_MS } from "./limits.ts";
+import { SHARD_REQUEST_TIMEOUT_MS } from "./limits.ts";
 import { GroupPlaces } from "./group-places.ts";
 import type { NodeLink } from "./nodes/node-link.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -32,8 +32,9 @@ export async function deleteStripes(
     for (let at = 0; at < ids.length; at += MAX_BATCH_SHARDS) {
       signal?.throwIfAborted();
       const batch = ids.slice(at, at + MAX_BATCH_SHARDS);
-      await link.start(SHARD_SLOW_CAP_MS, (service, ended) => service.deleteMany(batch, ended))
-        .done;
+      await link.start(SHARD_REQUEST_TIMEOUT_MS, (service, ended) =>
+        service.deleteMany(batch, ended),
+      ).done;
     }
   };
   const alive = context.links

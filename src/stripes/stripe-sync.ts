@@ -4,8 +4,8 @@
 import { FsError, isFsError } from "../domain/errno.ts";
 import type { NodeId, ShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
-import { MAX_BATCH_SHARDS } from "../protocol/shard/limits.ts";
-import { MAX_BLOCKS_IN_FLIGHT, SHARD_SYNC_TIMEOUT_MS, SYNC_GRACE_MS } from "./limits.ts";
+import { MAX_SYNC_SHARDS } from "../protocol/shard/limits.ts";
+import { MAX_BLOCKS_IN_FLIGHT, SHARD_SYNC_TIMEOUT_MS, SYNC_PATIENCE_MS } from "./limits.ts";
 import { GroupPlaces } from "./group-places.ts";
 import type { NodeLink } from "./nodes/node-link.ts";
 import { searchShards } from "./shard-search.ts";
@@ -100,7 +100,7 @@ export class StripeSync {
           left--;
           if (left === 0) resolve();
           else if (cancelGrace === undefined && blocks.every((block) => this.#isDurable(block))) {
-            cancelGrace = this.#context.clock.after(SYNC_GRACE_MS, resolve);
+            cancelGrace = this.#context.clock.after(SYNC_PATIENCE_MS, resolve);
           }
         });
       }
@@ -113,8 +113,8 @@ export class StripeSync {
   /** Never rejects: what it couldn't make durable is reported and not marked. */
   async #syncNode(node: NodeId, shards: readonly UnsyncedShard[]): Promise<void> {
     const link = this.#context.links.find(node);
-    for (let at = 0; at < shards.length; at += MAX_BATCH_SHARDS) {
-      const batch = shards.slice(at, at + MAX_BATCH_SHARDS);
+    for (let at = 0; at < shards.length; at += MAX_SYNC_SHARDS) {
+      const batch = shards.slice(at, at + MAX_SYNC_SHARDS);
       try {
         if (link?.isReachable !== true) throw new FsError("ECONNREFUSED", `node ${node} is down`);
         await this.#syncBatch(link, batch);

@@ -6,10 +6,10 @@ import { FsError, isFsError } from "../domain/errno.ts";
 import { formatShardId, type NodeId } from "../domain/ids.ts";
 import { NODE_WATCH_INTERVAL_MS } from "./nodes/limits.ts";
 import {
-  SHARD_PUT_TIMEOUT_MS,
-  SHARD_SLOW_CAP_MS,
-  STRIPE_SETTLE_AFTER_FAILURE_MS,
-  STRIPE_SETTLE_MS,
+  STRAGGLER_PATIENCE_MS,
+  SHARD_REQUEST_TIMEOUT_MS,
+  STRIPE_PATIENCE_AFTER_FAILURE_MS,
+  STRIPE_PATIENCE_MS,
 } from "./limits.ts";
 import { replacementNode } from "../placement/placement.ts";
 import type { GroupPlaces } from "./group-places.ts";
@@ -153,7 +153,7 @@ export class StripeWrite {
     const [bytes, cellCrcs] = [this.#stripe.shards[slot], this.#stripe.cellCrcs[slot]];
     if (bytes === undefined || cellCrcs === undefined) throw new RangeError(`no slot ${slot}`);
     const id = this.#places.shardId(slot);
-    const call = link.start(SHARD_SLOW_CAP_MS, (service, signal) =>
+    const call = link.start(SHARD_REQUEST_TIMEOUT_MS, (service, signal) =>
       service.put(id, { bytes, cellCrcs }, signal),
     );
     this.#calls[slot] = call;
@@ -230,10 +230,10 @@ export class StripeWrite {
     if (standing >= this.#places.pool.k) this.#kStoodAfterMs ??= elapsedMs;
     if (this.#kStoodAfterMs === undefined || this.#isOver) return;
     // When even the fastest took long it is the whole cluster that is slow, and patience grows.
-    const patienceMs = Math.max(SHARD_PUT_TIMEOUT_MS, STRAGGLER_FACTOR * this.#kStoodAfterMs);
+    const patienceMs = Math.max(STRAGGLER_PATIENCE_MS, STRAGGLER_FACTOR * this.#kStoodAfterMs);
     const settleMs = Math.min(
-      (this.#firstFailureMs ?? Infinity) + STRIPE_SETTLE_AFTER_FAILURE_MS,
-      STRIPE_SETTLE_MS,
+      (this.#firstFailureMs ?? Infinity) + STRIPE_PATIENCE_AFTER_FAILURE_MS,
+      STRIPE_PATIENCE_MS,
     );
     if (elapsedMs >= Math.max(settleMs, STRAGGLER_FACTOR * this.#kStoodAfterMs)) {
       if (this.#standsWellEnough()) this.#end();

@@ -2,7 +2,6 @@
 import type { Command } from "commander";
 import type { MapNode } from "../../domain/cluster-map.ts";
 import type { NodeId } from "../../domain/ids.ts";
-import { SHARD_GET_TIMEOUT_MS } from "../../protocol/shard/limits.ts";
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
 import { describeFile, type FileLayout, type HeadMany } from "../session/file-layout.ts";
@@ -11,6 +10,9 @@ import { addJsonOption, addMetaOption } from "../terminal/options.ts";
 import { formatTable, printJson, printLine } from "../terminal/output.ts";
 import { formatRemotePath, parseRemotePath } from "../session/remote-path.ts";
 import { formatBytes } from "../terminal/sizes.ts";
+
+/** A node that hasn't answered by then is shown as one that doesn't. */
+const HEAD_TIMEOUT_MS = 1000;
 
 interface InfoOptions {
   meta?: string;
@@ -50,7 +52,7 @@ class NodeConnections implements AsyncDisposable {
   readonly headMany: HeadMany = (node: MapNode, ids) => {
     const service = this.#services.get(node.id) ?? new HttpShardService(node.url);
     this.#services.set(node.id, service);
-    return service.headMany(ids, AbortSignal.timeout(SHARD_GET_TIMEOUT_MS));
+    return service.headMany(ids, AbortSignal.timeout(HEAD_TIMEOUT_MS));
   };
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 // Bounds of fuse/fuse-native, each with the reason for its number.
-import { RPC_PATIENCE_MS } from "../../protocol/meta/limits.ts";
+import { RPC_ANSWER_TIMEOUT_MS } from "../../protocol/meta/limits.ts";
 
 /**
  * Names whose inodes a fuse-native mount remembers, each for as long as the kernel may: some MiB.
@@ -8,7 +8,7 @@ export const MAX_REMEMBERED_NAMES = 65_536;
 /**
  * A fuse-native operation is answered by then: the metadata server's patience and a little more.
  */
-export const NATIVE_OPERATION_DEADLINE_MS = RPC_PATIENCE_MS + 15_000;
+export const NATIVE_OPERATION_DEADLINE_MS = RPC_ANSWER_TIMEOUT_MS + 15_000;
 /**
  * fuse-native takes a directory in one piece; a larger one is refused rather than run out of
  * memory.

@@ -1,6 +1,6 @@
 import test from "ava";
 import type { Caller } from "../../domain/attributes.ts";
-import { CALLER_GROUPS_MS, MAX_CALLER_GROUPS } from "./limits.ts";
+import { MAX_CALLER_GROUPS_AGE_MS, MAX_CALLER_GROUPS } from "./limits.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { CallerGroups, readGroups } from "./caller-groups.ts";
 
@@ -36,7 +36,7 @@ test("groups are remembered for a moment, and only for that thread as that user"
   ]) {
     t.is(groups.remembered(other), other);
   }
-  await clock.advance(CALLER_GROUPS_MS - 1);
+  await clock.advance(MAX_CALLER_GROUPS_AGE_MS - 1);
   t.deepEqual(groups.remembered(ann).groups, [20, 30]);
   await clock.advance(1);
   t.is(groups.remembered(ann), ann);

@@ -2,7 +2,7 @@
 // the answer depends on them. Does not decide what they allow.
 import { readFile } from "node:fs/promises";
 import type { Caller } from "../../domain/attributes.ts";
-import { CALLER_GROUPS_MS, MAX_CALLER_GROUPS } from "./limits.ts";
+import { MAX_CALLER_GROUPS_AGE_MS, MAX_CALLER_GROUPS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 interface Found {
@@ -58,7 +58,7 @@ export class CallerGroups {
     const groups = await this.#read(pid);
     this.#found.delete(pid);
     if (groups.length === 0) return caller;
-    const untilMs = this.#clock.monotonicMs() + CALLER_GROUPS_MS;
+    const untilMs = this.#clock.monotonicMs() + MAX_CALLER_GROUPS_AGE_MS;
     this.#found.set(pid, { uid, gid, groups, untilMs });
     if (this.#found.size > MAX_CALLER_GROUPS) {
       const [oldest] = this.#found.keys();

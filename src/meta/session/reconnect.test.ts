@@ -16,7 +16,7 @@ const DIR = toName("dir");
 function connectVia(
   proxy: MetaProxy,
   { token }: TestMetaServer,
-  options: { clock?: FakeClock; patienceMs?: number } = {},
+  options: { clock?: FakeClock; answerTimeoutMs?: number } = {},
 ): Promise<RpcMetaSession> {
   const { url } = proxy;
   return openRpcSession({ url, token, clientName: "test", log: silentLog, ...options });
@@ -74,7 +74,7 @@ test("a connection that went silent is given up and replaced", async (t) => {
 test("a request is given up with ETIMEDOUT when the server is away for too long", async (t) => {
   await using server = await TestMetaServer.start();
   await using proxy = await MetaProxy.start(server.url);
-  await using session = await connectVia(proxy, server, { patienceMs: 100 });
+  await using session = await connectVia(proxy, server, { answerTimeoutMs: 100 });
   proxy.refuse(true);
   proxy.cut();
   await t.throwsAsync(session.getattr(ROOT_INO), { code: "ETIMEDOUT" });

@@ -17,7 +17,7 @@ export const MAX_RPC_PENDING = 65_536;
 /** Bytes a connection may have waiting to be sent before the server stops reading its requests. */
 export const MAX_RPC_UNSENT_BYTES = 32 * 1024 * 1024;
 /** How long the first connection is tried before the person is told that there is no server. */
-export const RPC_FIRST_CONNECT_PATIENCE_MS = 5000;
+export const RPC_FIRST_CONNECT_TIMEOUT_MS = 5000;
 /** The first retry comes at once, the next after this long, then doubling. */
 export const RPC_RECONNECT_MIN_MS = 20;
 export const RPC_RECONNECT_MAX_MS = 1000;
@@ -28,6 +28,6 @@ export const RPC_SERVER_MISSED_HEARTBEATS = 15;
 /**
  * A request that found no answer for this long fails with ETIMEDOUT: longer than a server restart.
  */
-export const RPC_PATIENCE_MS = 60_000;
+export const RPC_ANSWER_TIMEOUT_MS = 60_000;
 /** Inodes or chunks named by one request: keeps a transaction short. */
 export const MAX_RPC_LIST = 4096;

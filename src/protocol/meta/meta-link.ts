@@ -4,7 +4,7 @@ import type { MapHistory } from "../../domain/cluster-map.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
 import { RPC_CONNECT_TIMEOUT_MS } from "../rpc/limits.ts";
 import {
-  RPC_FIRST_CONNECT_PATIENCE_MS,
+  RPC_FIRST_CONNECT_TIMEOUT_MS,
   RPC_MISSED_HEARTBEATS,
   RPC_RECONNECT_MAX_MS,
   RPC_RECONNECT_MIN_MS,
@@ -23,7 +23,7 @@ export interface LinkOptions {
   readonly url: string;
   readonly token: string;
   readonly clientName: string;
-  readonly patienceMs: number;
+  readonly answerTimeoutMs: number;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -60,7 +60,7 @@ export class MetaLink {
    */
   async start(): Promise<void> {
     const { clock } = this.#options;
-    const giveUpMs = clock.monotonicMs() + RPC_FIRST_CONNECT_PATIENCE_MS;
+    const giveUpMs = clock.monotonicMs() + RPC_FIRST_CONNECT_TIMEOUT_MS;
     let pauseMs = RPC_RECONNECT_MIN_MS;
     for (;;) {
       try {
@@ -78,8 +78,8 @@ export class MetaLink {
 
   call(method: WireMethod, args: readonly unknown[]): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const { clock, patienceMs } = this.#options;
-    return this.#calls.add(method, packArgs(method, args), clock.monotonicMs() + patienceMs);
+    const { clock, answerTimeoutMs } = this.#options;
+    return this.#calls.add(method, packArgs(method, args), clock.monotonicMs() + answerTimeoutMs);
   }
 
   /** Says goodbye, so that the server releases what the session holds, and ends the link. */

@@ -2,7 +2,7 @@
 import type { MetaEvents, MetaSession } from "./meta-service.ts";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
-import { RPC_PATIENCE_MS } from "./limits.ts";
+import { RPC_ANSWER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
 import { MetaLink } from "./meta-link.ts";
@@ -17,7 +17,7 @@ export interface ConnectOptions {
   log: Log;
   clock?: Clock;
   /** How long a request may go without an answer before it fails with ETIMEDOUT. */
-  patienceMs?: number;
+  answerTimeoutMs?: number;
 }
 
 /**
@@ -48,12 +48,12 @@ export class RpcMetaSession implements MetaSession {
   };
 
   constructor(options: ConnectOptions) {
-    const { clock = systemClock, patienceMs = RPC_PATIENCE_MS } = options;
+    const { clock = systemClock, answerTimeoutMs = RPC_ANSWER_TIMEOUT_MS } = options;
     this.#link = new MetaLink(
       {
         ...options,
         clock,
-        patienceMs,
+        answerTimeoutMs,
         clientName: options.clientName.slice(0, MAX_CLIENT_NAME_CHARS),
       },
       {

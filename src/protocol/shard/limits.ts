@@ -6,10 +6,9 @@ export const MAX_PACKED_SHARD_BYTES = 64 * 1024;
 export const MAX_BATCH_SHARDS = 256;
 /** Shards of one page of a group's listing: some tens of KiB of JSON. */
 export const MAX_SHARD_PAGE = 1024;
-/** Shards of one sync request: a GiB of user data at 4+2; one request, one shared flush. */
-export const MAX_SYNC_SHARDS = 1024;
+/** Shards of one sync request, which share a flush: a slow disk writes 256 MiB within its timeout. */
+export const MAX_SYNC_SHARDS = 256;
 /** Clients close what was idle this long, before the node does. */
-export const GET_IDLE_MS = 60_000;
-export const SHARD_GET_TIMEOUT_MS = 1000;
+export const GET_IDLE_TIMEOUT_MS = 60_000;
 /** Connecting on a LAN takes a millisecond; a dead host answers nothing. */
 export const CONNECT_TIMEOUT_MS = 500;

@@ -1,7 +1,7 @@
 // The GET connections to one node: as many as are needed up to a bound, kept while they are in use
 // often enough, and a queue in front of them.
 import { FsError } from "../../domain/errno.ts";
-import { GET_IDLE_MS } from "./limits.ts";
+import { GET_IDLE_TIMEOUT_MS } from "./limits.ts";
 import { abortError, type ExchangeReply } from "./shard-exchange.ts";
 import { GetConnection } from "./shard-get-connection.ts";
 
@@ -96,7 +96,7 @@ export class GetPool {
 
   /** The connection used last; those idle for too long are closed, before the node does it. */
   #takeIdle(): GetConnection | undefined {
-    const oldestMs = performance.now() - GET_IDLE_MS;
+    const oldestMs = performance.now() - GET_IDLE_TIMEOUT_MS;
     for (const { connection, sinceMs } of [...this.#idle]) {
       if (sinceMs < oldestMs) connection.destroy(new FsError("ECONNREFUSED", "idle for too long"));
     }

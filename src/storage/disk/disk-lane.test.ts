@@ -2,7 +2,7 @@
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { DISK_PATIENCE_MS, DISK_SLOW_FOR_MS } from "./limits.ts";
+import { DISK_SLOW_CALL_MS, DISK_SLOW_FOR_MS } from "./limits.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
 import { makeTempDir } from "../../testing/shard/shard-node.ts";
 import { DiskLane } from "./disk-lane.ts";
@@ -29,7 +29,7 @@ test("after a slow call the thread pool is used, until the disk is quick again",
   const bytes = Buffer.from("0123456789");
   t.is(lane.write(file.fd, bytes, 0), undefined);
   t.is(lane.read(file.fd, Buffer.alloc(10), 0), 10);
-  clock.stepMs = DISK_PATIENCE_MS + 1;
+  clock.stepMs = DISK_SLOW_CALL_MS + 1;
   t.is(lane.read(file.fd, Buffer.alloc(10), 0), 10);
   clock.stepMs = 0;
   const target = Buffer.alloc(16);

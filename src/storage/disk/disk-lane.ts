@@ -3,7 +3,7 @@
 // slow disk doesn't stop the process.
 import { read, readSync, write, writeSync } from "node:fs";
 import type { Clock } from "../../platform/clock.ts";
-import { DISK_PATIENCE_MS, DISK_SLOW_FOR_MS } from "./limits.ts";
+import { DISK_SLOW_CALL_MS, DISK_SLOW_FOR_MS } from "./limits.ts";
 
 export class DiskLane {
   readonly #clock: Clock;
@@ -67,7 +67,7 @@ export class DiskLane {
 
   #judge(startMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - startMs > DISK_PATIENCE_MS) this.#slowUntilMs = nowMs + DISK_SLOW_FOR_MS;
+    if (nowMs - startMs > DISK_SLOW_CALL_MS) this.#slowUntilMs = nowMs + DISK_SLOW_FOR_MS;
   }
 }
 

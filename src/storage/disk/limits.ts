@@ -1,7 +1,7 @@
 // Bounds of storage/disk, each with the reason for its number.
 
 /** A file call that takes longer than the page cache ever does: the disk is being waited for. */
-export const DISK_PATIENCE_MS = 4;
+export const DISK_SLOW_CALL_MS = 4;
 /** So long after such a call the node uses the thread pool: a few bursts of a busy disk. */
 export const DISK_SLOW_FOR_MS = 1000;
 /** A node leaves this share of its disk free, for its index and its neighbours… */

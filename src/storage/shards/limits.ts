@@ -2,6 +2,8 @@
 
 /** Cells fetched from each source at a time in a rebuild: k + 1 buffers of 256 KiB. */
 export const REBUILD_RUN_CELLS = 4;
+/** A source that takes longer over such a run is given up: another shard will do. */
+export const REBUILD_SOURCE_TIMEOUT_MS = 1000;
 /** Rebuilds of one node under way: a few MiB of buffers each at wide policies. */
 export const MAX_REBUILDS = 4;
 /** Files brought to disk at once: enough to share journal commits, half of Node's thread pool. */

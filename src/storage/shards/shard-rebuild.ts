@@ -5,8 +5,7 @@ import { FsError } from "../../domain/errno.ts";
 import { formatShardId } from "../../domain/ids.ts";
 import type { CodingPolicy } from "../../domain/layout.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
-import { REBUILD_RUN_CELLS } from "./limits.ts";
-import { SHARD_GET_TIMEOUT_MS } from "../../protocol/shard/limits.ts";
+import { REBUILD_RUN_CELLS, REBUILD_SOURCE_TIMEOUT_MS } from "./limits.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import type {
   RebuildRequest,
@@ -134,7 +133,7 @@ export class ShardRebuild {
     ask: (peer: ShardService, id: RebuildRequest["id"], signal: AbortSignal) => Promise<T>,
   ): Promise<T | undefined> {
     checkSignal(this.#signal);
-    const timeout = AbortSignal.timeout(SHARD_GET_TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(REBUILD_SOURCE_TIMEOUT_MS);
     const signal = this.#signal === undefined ? timeout : AbortSignal.any([timeout, this.#signal]);
     try {
       const id = { ...this.#request.id, slot: source.slot };

@@ -1,6 +1,5 @@
 // How long a node's reads took of late: when a read counts as slow and deserves a spare.
-import { SHARD_GET_TIMEOUT_MS } from "../../protocol/shard/limits.ts";
-import { SHARD_HEDGE_AFTER_MS } from "./limits.ts";
+import { MAX_SHARD_HEDGE_AFTER_MS, SHARD_HEDGE_AFTER_MS } from "./limits.ts";
 
 const SAMPLES = 64;
 /** Sorting 64 numbers once in so many samples costs nothing. */
@@ -21,10 +20,7 @@ export class NodeLatency {
     if (this.#count % SAMPLES_A_REVIEW === 0) this.#review();
   }
 
-  /**
-   * Milliseconds after which a read of this node is slow: the floor at least, half a timeout at
-   * most.
-   */
+  /** Milliseconds after which a read of this node is slow, between the floor and the cap. */
   get slowAfterMs(): number {
     return this.#slowAfterMs;
   }
@@ -34,7 +30,7 @@ export class NodeLatency {
     const p95Ms = sorted[Math.floor(sorted.length * PERCENTILE)] ?? 0;
     this.#slowAfterMs = Math.min(
       Math.max(SHARD_HEDGE_AFTER_MS, p95Ms * SLOW_FACTOR),
-      SHARD_GET_TIMEOUT_MS / 2,
+      MAX_SHARD_HEDGE_AFTER_MS,
     );
   }
 }

@@ -2,7 +2,12 @@
 // request under way. A node that falls silent has all its requests ended at once.
 import type { MapNode } from "../../domain/cluster-map.ts";
 import { FsError, isFsError } from "../../domain/errno.ts";
-import { BREAKER_PROBE_TIMEOUT_MS, NODE_QUIET_PING_MS, NODE_WATCH_INTERVAL_MS } from "./limits.ts";
+import {
+  BREAKER_PROBE_TIMEOUT_MS,
+  NODE_QUIET_PING_MS,
+  NODE_WATCH_INTERVAL_MS,
+  NODE_WATCH_LATE_MS,
+} from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { ShardService } from "../../protocol/shard/shard-service.ts";
@@ -24,12 +29,9 @@ export interface NodeCall<T> {
 
 interface Watched {
   readonly startedMs: number;
-  readonly capMs: number;
+  readonly timeoutMs: number;
   readonly controller: AbortController;
 }
-
-/** A timer this late means that this process was held up, which says nothing about the node. */
-const LATE_TIMER_MS = 100;
 
 export class NodeLink {
   readonly latency = new NodeLatency();
@@ -106,15 +108,15 @@ export class NodeLink {
   }
 
   /**
-   * Begins a request. It fails with ETIMEDOUT after `capMs`, or as soon as the node is found to be
+   * Begins a request. It fails with ETIMEDOUT after `timeoutMs`, or as soon as the node is found to be
    * silent; otherwise with what the service threw.
    */
   start<T>(
-    capMs: number,
+    timeoutMs: number,
     request: (service: ShardService, signal: AbortSignal) => Promise<T>,
   ): NodeCall<T> {
     const controller = new AbortController();
-    const watched = { startedMs: this.#clock.monotonicMs(), capMs, controller };
+    const watched = { startedMs: this.#clock.monotonicMs(), timeoutMs, controller };
     this.#underWay.add(watched);
     if (this.#cancelWatch === undefined) this.#watchLater();
     const done = this.#settle(watched, request);
@@ -168,7 +170,7 @@ export class NodeLink {
     this.#cancelWatch = this.#clock.after(NODE_WATCH_INTERVAL_MS, () => {
       this.#cancelWatch = undefined;
       if (this.#underWay.size === 0) return;
-      if (this.#clock.monotonicMs() - dueMs < LATE_TIMER_MS) this.#watch();
+      if (this.#clock.monotonicMs() - dueMs < NODE_WATCH_LATE_MS) this.#watch();
       this.#watchLater();
     });
   }
@@ -179,9 +181,9 @@ export class NodeLink {
     if (oldest === undefined) return;
     const quietSinceMs = Math.max(this.#lastAnswerMs, oldest.startedMs);
     if (nowMs - quietSinceMs >= NODE_QUIET_PING_MS) void this.breaker.probeNow();
-    for (const { startedMs, capMs, controller } of this.#underWay) {
-      if (nowMs - startedMs < capMs) continue;
-      controller.abort(new FsError("ETIMEDOUT", `node ${this.#node.id} took over ${capMs} ms`));
+    for (const { startedMs, timeoutMs, controller } of this.#underWay) {
+      if (nowMs - startedMs < timeoutMs) continue;
+      controller.abort(new FsError("ETIMEDOUT", `node ${this.#node.id} took over ${timeoutMs} ms`));
     }
   }
 
@@ -191,8 +193,8 @@ export class NodeLink {
     const giveUp = (): void => controller.abort(new FsError("ETIMEDOUT", "no sign of life"));
     const dueMs = this.#clock.monotonicMs() + BREAKER_PROBE_TIMEOUT_MS;
     let cancelTimer = this.#clock.after(BREAKER_PROBE_TIMEOUT_MS, () => {
-      if (this.#clock.monotonicMs() - dueMs < LATE_TIMER_MS) giveUp();
-      else cancelTimer = this.#clock.after(LATE_TIMER_MS, giveUp);
+      if (this.#clock.monotonicMs() - dueMs < NODE_WATCH_LATE_MS) giveUp();
+      else cancelTimer = this.#clock.after(NODE_WATCH_LATE_MS, giveUp);
     });
     try {
       await this.#prober.stats(controller.signal);

@@ -47,13 +47,13 @@ export class TestMetaServer implements AsyncDisposable {
   }
 
   /** A session of its own, closed with the server. */
-  async connect(patienceMs?: number): Promise<RpcMetaSession> {
+  async connect(answerTimeoutMs?: number): Promise<RpcMetaSession> {
     const session = await openRpcSession({
       url: this.url,
       token: this.token,
       clientName: "test",
       log: silentLog,
-      ...(patienceMs === undefined ? {} : { patienceMs }),
+      ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
     });
     this.#sessions.push(session);
     return session;

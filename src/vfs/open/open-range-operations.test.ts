@@ -5,7 +5,7 @@ import { FsError } from "../../domain/errno.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
-import { PUT_RETRY_MS } from "../write/limits.ts";
+import { PUT_RETRY_TIMEOUT_MS } from "../write/limits.ts";
 import { toName } from "../../domain/name.ts";
 import { blockName } from "../../testing/vfs/block-memory.ts";
 import { FsxModel } from "../../testing/fsx/fsx-model.ts";
@@ -187,7 +187,7 @@ test("fsync of a copy makes the source's blocks durable, whoever wrote them", as
     throw new FsError("EIO", "injected");
   };
   const failing = t.throwsAsync(copier.vfs.fsync(target.fh), { code: "EIO" });
-  for (let waited = 0; waited <= PUT_RETRY_MS + 1000; waited += 200) {
+  for (let waited = 0; waited <= PUT_RETRY_TIMEOUT_MS + 1000; waited += 200) {
     await copier.clock.advance(200);
   }
   await failing;

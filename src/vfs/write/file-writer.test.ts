@@ -3,7 +3,7 @@ import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES } from "../../domain/format.ts";
 import { MAX_BLOCKS_IN_FLIGHT } from "../../stripes/limits.ts";
-import { PUT_RETRY_MS } from "./limits.ts";
+import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { CommitRequest } from "../../protocol/meta/meta-service.ts";
 import { MemoryBlockStore } from "../../testing/vfs/block-memory.ts";
 import {
@@ -229,7 +229,8 @@ test("nodes that can't sync fail the fsync after a while, and nothing is lost", 
     throw new FsError("EIO", "injected");
   };
   const failing = t.throwsAsync(async () => vfs.fsync(fh), { code: "EIO" });
-  for (let waited = 0; waited <= PUT_RETRY_MS + 1000; waited += 200) await clock.advance(200);
+  for (let waited = 0; waited <= PUT_RETRY_TIMEOUT_MS + 1000; waited += 200)
+    await clock.advance(200);
   await failing;
   await vfs.flush(fh);
   t.is(meta.counts.get("commit"), 1);
@@ -246,7 +247,8 @@ test("an fsync waits for nodes that will be able to sync in a moment", async (t)
     throw new FsError("EIO", "injected");
   };
   const synced = t.notThrowsAsync(async () => vfs.fsync(fh));
-  for (let waited = 0; waited < PUT_RETRY_MS - 1000; waited += 200) await clock.advance(200);
+  for (let waited = 0; waited < PUT_RETRY_TIMEOUT_MS - 1000; waited += 200)
+    await clock.advance(200);
   blocks.onSync = () => undefined;
   await clock.advance(1000);
   await synced;
@@ -289,7 +291,8 @@ test("data that can't be written is readable until each handle was told once", a
   const { fh, attr } = await createFile(vfs, "file");
   const other = await vfs.open(ROOT_CALLER, attr.ino, O_RDWR);
   await vfs.write(fh, 0, patternBytes(64), false);
-  for (let waited = 0; waited <= PUT_RETRY_MS + 2000; waited += 200) await clock.advance(200);
+  for (let waited = 0; waited <= PUT_RETRY_TIMEOUT_MS + 2000; waited += 200)
+    await clock.advance(200);
   t.deepEqual(await readAll(vfs, fh), patternBytes(64));
   t.throws(() => vfs.write(fh, 64, patternBytes(1), false), { code: "EIO" });
   await t.throwsAsync(async () => vfs.flush(fh), { code: "EIO" });

@@ -9,7 +9,7 @@ export const MAX_PUTS_IN_FLIGHT = 64;
  * reports the error: longer than NODE_DOWN_AFTER_MS, from when on a small cluster's others stand
  * in.
  */
-export const PUT_RETRY_MS = 8000;
+export const PUT_RETRY_TIMEOUT_MS = 8000;
 /** Unwritten runs of one file that still take writes: a scan of them costs a random write ~1 µs. */
 export const MAX_PENDING_SLICES = 256;
 /** The same with those on their way to the metadata server; past it writers of the file wait. */

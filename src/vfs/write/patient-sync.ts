@@ -4,7 +4,7 @@
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import { PUT_RETRY_MS } from "./limits.ts";
+import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 const RETRY_DELAY_MS = 500;
@@ -27,7 +27,7 @@ export class PatientSync {
         return;
       } catch (error) {
         const waitedMs = this.#clock.monotonicMs() - beganMs;
-        if (!isFsError(error, "EIO", "ETIMEDOUT") || waitedMs >= PUT_RETRY_MS) throw error;
+        if (!isFsError(error, "EIO", "ETIMEDOUT") || waitedMs >= PUT_RETRY_TIMEOUT_MS) throw error;
       }
       await this.#clock.sleep(RETRY_DELAY_MS);
     }

@@ -3,7 +3,7 @@
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import { MAX_PUTS_IN_FLIGHT, PUT_RETRY_MS } from "./limits.ts";
+import { MAX_PUTS_IN_FLIGHT, PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 const FIRST_RETRY_DELAY_MS = 100;
@@ -85,7 +85,7 @@ export class PutPipeline {
         const nowMs = this.#clock.monotonicMs();
         this.#failingSinceMs ??= nowMs;
         const passing = isFsError(error, "EIO", "ETIMEDOUT");
-        if (!passing || nowMs - this.#failingSinceMs >= PUT_RETRY_MS) throw error;
+        if (!passing || nowMs - this.#failingSinceMs >= PUT_RETRY_TIMEOUT_MS) throw error;
       }
       await this.#clock.sleep(Math.min(delayMs, LAST_RETRY_DELAY_MS));
     }
