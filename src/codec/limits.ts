@@ -5,7 +5,7 @@
  */
 export const MAX_CODING_ROWS_IN_FLIGHT = 2;
 /**
- * Parity and padding buffers one codec keeps for reuse: MAX_BLOCKS_IN_FLIGHT of 2 MiB at 4+2,
- * twice.
+ * Parity and padding buffers one codec keeps for reuse: those of the whole blocks that may be in
+ * flight (8 of 2 MiB at 4+2), twice.
  */
 export const MAX_CODEC_POOL_BYTES = 32 * 1024 * 1024;

@@ -1,4 +1,5 @@
 // Bounds of stripes, each with the reason for its number.
+import { BLOCK_BYTES } from "../domain/format.ts";
 
 /**
  * Once k shards of a stripe stand, a put that takes longer than this is ended and its shard goes
@@ -22,8 +23,15 @@ export const SYNC_PATIENCE_MS = 500;
 export const HEDGE_LATE_MS = 50;
 /** fsync on a busy disk may take long; past this the node counts as failed. */
 export const SHARD_SYNC_TIMEOUT_MS = 10_000;
-/** Blocks of one mount being coded or sent: 8 × 6 MiB of memory, enough to keep six nodes busy. */
-export const MAX_BLOCKS_IN_FLIGHT = 8;
+/**
+ * User bytes of one mount being coded or sent: 8 whole blocks, which take 48 MiB with their parity
+ * and keep six nodes busy.
+ */
+export const MAX_PUT_BYTES_IN_FLIGHT = 8 * BLOCK_BYTES;
+/** Blocks of one mount being coded or sent, however small: so many requests each node gets. */
+export const MAX_PUTS_IN_FLIGHT = 64;
+/** Blocks that one fsync puts anew at a time. */
+export const MAX_HEALS_IN_FLIGHT = 8;
 /** Cells of one mount being fetched, decoding's extra ones not counted: 64 MiB, 16 whole blocks. */
 export const MAX_CELLS_IN_FLIGHT = 1024;
 /** Idle scratch buffers a block store keeps: two shards for each block in flight. */

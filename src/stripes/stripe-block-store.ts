@@ -4,7 +4,7 @@ import type { Coding } from "../codec/policy-codecs.ts";
 import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
-import { MAX_BLOCKS_IN_FLIGHT } from "./limits.ts";
+import { MAX_PUT_BYTES_IN_FLIGHT, MAX_PUTS_IN_FLIGHT } from "./limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { DamageReport } from "../protocol/meta/meta-service.ts";
@@ -20,6 +20,9 @@ import { deleteStripes } from "./stripe-delete.ts";
 import { StripeSync } from "./stripe-sync.ts";
 import { StripeWrite } from "./stripe-write.ts";
 import { WorkLimit } from "./work-limit.ts";
+
+/** A block counts for at least so many bytes among those in flight. */
+const LEAST_PUT_BYTES = MAX_PUT_BYTES_IN_FLIGHT / MAX_PUTS_IN_FLIGHT;
 
 export interface BlockStoreOptions {
   /** The current maps; a new object when they change. */
@@ -37,7 +40,7 @@ export class StripeBlockStore implements BlockStore {
   readonly #context: StoreContext;
   readonly #reader: StripeReader;
   readonly #sync: StripeSync;
-  readonly #writes = new WorkLimit(MAX_BLOCKS_IN_FLIGHT);
+  readonly #writes = new WorkLimit(MAX_PUT_BYTES_IN_FLIGHT);
 
   constructor(options: BlockStoreOptions) {
     const { maps, connect, coding, clock, log } = options;
@@ -58,7 +61,7 @@ export class StripeBlockStore implements BlockStore {
     if (data.length !== ref.lengthBytes) {
       throw new RangeError(`block of ${ref.lengthBytes} bytes was given ${data.length}`);
     }
-    const standing = await this.#writes.run(1, signal, () =>
+    const standing = await this.#writes.run(weightOf(ref), signal, () =>
       this.#write(ref, data, [], [], signal),
     );
     this.#context.whereabouts.written(ref, standing);
@@ -114,7 +117,7 @@ export class StripeBlockStore implements BlockStore {
     excluded: ReadonlySet<NodeId>,
     signal: AbortSignal | undefined,
   ): Promise<Standing> {
-    return this.#writes.run(1, signal, async () => {
+    return this.#writes.run(weightOf(ref), signal, async () => {
       const block = this.#context.scratch.take(ref.lengthBytes);
       try {
         await this.#reader.read(ref, 0, block, signal);
@@ -124,4 +127,8 @@ export class StripeBlockStore implements BlockStore {
       }
     });
   }
+}
+
+function weightOf({ lengthBytes }: BlockRef): number {
+  return Math.max(lengthBytes, LEAST_PUT_BYTES);
 }

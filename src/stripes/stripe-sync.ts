@@ -5,7 +5,7 @@ import { FsError, isFsError } from "../domain/errno.ts";
 import type { NodeId, ShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { MAX_SYNC_SHARDS } from "../protocol/shard/limits.ts";
-import { MAX_BLOCKS_IN_FLIGHT, SHARD_SYNC_TIMEOUT_MS, SYNC_PATIENCE_MS } from "./limits.ts";
+import { MAX_HEALS_IN_FLIGHT, SHARD_SYNC_TIMEOUT_MS, SYNC_PATIENCE_MS } from "./limits.ts";
 import { GroupPlaces } from "./group-places.ts";
 import type { NodeLink } from "./nodes/node-link.ts";
 import { searchShards } from "./shard-search.ts";
@@ -40,7 +40,7 @@ interface UnsyncedShard {
 export class StripeSync {
   readonly #context: StoreContext;
   readonly #heal: HealBlock;
-  readonly #healing = new WorkLimit(MAX_BLOCKS_IN_FLIGHT);
+  readonly #healing = new WorkLimit(MAX_HEALS_IN_FLIGHT);
 
   constructor(context: StoreContext, heal: HealBlock) {
     this.#context = context;

@@ -201,20 +201,33 @@ test("other bytes under a block's name are EIO, never a mixed stripe", async (t)
   t.true(await canBeRead(store, ref, blockBytes(1000, 1)));
 });
 
-test("at most eight blocks are being written at a time", async (t) => {
+/**
+ * How many of `count` blocks are being put while the first node answers nothing, once `expected`
+ * are.
+ */
+async function putsInFlight(lengthBytes: number, count: number, expected: number): Promise<number> {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   let answer = (): void => undefined;
   const late = new Promise<void>((resolve) => (answer = resolve));
-  cluster.nodes[0]?.delay("put", late);
-  const writes = Array.from({ length: 12 }, () =>
-    store.putBlock(cluster.newBlock(1000), blockBytes(1000)),
+  const [slow] = cluster.nodes;
+  if (slow === undefined) throw new RangeError("a cluster without nodes");
+  slow.delay("put", late);
+  const data = blockBytes(lengthBytes);
+  const writes = Array.from({ length: count }, () =>
+    store.putBlock(cluster.newBlock(lengthBytes), data),
   );
+  while (slow.callsOf("put") < expected) await new Promise(setImmediate);
   for (let round = 0; round < 1000; round++) await new Promise(setImmediate);
-  t.is(cluster.nodes[0]?.callsOf("put"), 8);
+  const begun = slow.callsOf("put");
   answer();
   await Promise.all(writes);
-  t.is(cluster.nodes[0]?.callsOf("put"), 12);
+  return begun;
+}
+
+test("64 small blocks are being written at a time, and of whole ones 32 MiB", async (t) => {
+  t.is(await putsInFlight(1000, 80, 64), 64);
+  t.is(await putsInFlight(1024 * 1024, 36, 32), 32);
 });
 
 test("a cancelled write rejects with the reason", async (t) => {

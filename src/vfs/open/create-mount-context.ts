@@ -1,7 +1,5 @@
 // Builds what the files of one mount share.
-import { BLOCK_BYTES } from "../../domain/format.ts";
 import { EXTENT_CACHE_BYTES } from "../coherence/limits.ts";
-import { MAX_BLOCKS_IN_FLIGHT } from "../../stripes/limits.ts";
 import { MAX_POOLED_BYTES } from "../limits.ts";
 import { MAX_UNSYNCED_BLOCKS } from "../write/limits.ts";
 import { XattrLessInodes } from "../coherence/xattr-less-inodes.ts";
@@ -42,7 +40,7 @@ export function createMountContext(options: MountContextOptions): MountContext {
     attrCacheMs,
     pool,
     budget,
-    pipeline: new PutPipeline(blocks, clock, MAX_BLOCKS_IN_FLIGHT * BLOCK_BYTES),
+    pipeline: new PutPipeline(blocks, clock),
     sliceIds: new SliceAllocator(() => meta.allocateSlices()),
     unsynced: new UnsyncedBlocks({
       blocks: sync,

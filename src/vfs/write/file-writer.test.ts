@@ -2,7 +2,7 @@ import test from "ava";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES } from "../../domain/format.ts";
-import { MAX_BLOCKS_IN_FLIGHT } from "../../stripes/limits.ts";
+import { MAX_PUT_BYTES_IN_FLIGHT } from "../../stripes/limits.ts";
 import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { CommitRequest } from "../../protocol/meta/meta-service.ts";
 import { MemoryBlockStore } from "../../testing/vfs/block-memory.ts";
@@ -135,7 +135,7 @@ test("writers wait while too much is dirty, and memory stays bounded", async (t)
   })();
   for (let turn = 0; turn < 20; turn += 1) await turns();
   t.true(done * MIB >= maxDirtyBytes - BLOCK_BYTES && done * MIB <= maxDirtyBytes + BLOCK_BYTES);
-  t.is(blocks.putBytesInFlight, MAX_BLOCKS_IN_FLIGHT * BLOCK_BYTES);
+  t.is(blocks.putBytesInFlight, MAX_PUT_BYTES_IN_FLIGHT);
   while (done < 80) {
     waiting.shift()?.();
     await turns();
@@ -144,7 +144,7 @@ test("writers wait while too much is dirty, and memory stays bounded", async (t)
   blocks.onPut = () => undefined;
   for (const letGo of waiting.splice(0)) letGo();
   await vfs.flush(fh);
-  t.is(blocks.maxPutBytesInFlight, MAX_BLOCKS_IN_FLIGHT * BLOCK_BYTES);
+  t.is(blocks.maxPutBytesInFlight, MAX_PUT_BYTES_IN_FLIGHT);
 });
 
 test("many small random writes stay bounded in number and reach the server together", async (t) => {

@@ -2,11 +2,9 @@
 
 /** Bytes of dirty buffers of one mount before writers wait. */
 export const MAX_DIRTY_BYTES = 96 * 1024 * 1024;
-/** Puts of one mount in flight by number: small blocks don't fill MAX_BLOCKS_IN_FLIGHT in bytes. */
-export const MAX_PUTS_IN_FLIGHT = 64;
 /**
- * A block that too few nodes take, or make durable, is tried again for so long before its file
- * reports the error: longer than NODE_DOWN_AFTER_MS, from when on a small cluster's others stand
+ * A block that too few nodes take, or make durable, is tried again for so long; then its file
+ * reports the error. Longer than NODE_DOWN_AFTER_MS, from when on a small cluster's others stand
  * in.
  */
 export const PUT_RETRY_TIMEOUT_MS = 8000;

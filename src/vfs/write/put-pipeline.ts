@@ -3,7 +3,8 @@
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import { MAX_PUTS_IN_FLIGHT, PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
+import { MAX_PUT_BYTES_IN_FLIGHT, MAX_PUTS_IN_FLIGHT } from "../../stripes/limits.ts";
+import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 const FIRST_RETRY_DELAY_MS = 100;
@@ -19,7 +20,6 @@ interface Put {
 export class PutPipeline {
   readonly #blocks: BlockStore;
   readonly #clock: Clock;
-  readonly #maxBytesInFlight: number;
   #waiting: Put[] = [];
   #head = 0;
   #inFlight = 0;
@@ -29,10 +29,9 @@ export class PutPipeline {
    */
   #failingSinceMs: number | undefined;
 
-  constructor(blocks: BlockStore, clock: Clock, maxBytesInFlight: number) {
+  constructor(blocks: BlockStore, clock: Clock) {
     this.#blocks = blocks;
     this.#clock = clock;
-    this.#maxBytesInFlight = maxBytesInFlight;
   }
 
   /**
@@ -54,8 +53,8 @@ export class PutPipeline {
         return;
       }
       const bytes = next.ref.lengthBytes;
-      const fits = this.#bytesInFlight + bytes <= this.#maxBytesInFlight || this.#inFlight === 0;
-      if (!fits || this.#inFlight >= MAX_PUTS_IN_FLIGHT) return;
+      const fits = this.#bytesInFlight + bytes <= MAX_PUT_BYTES_IN_FLIGHT;
+      if ((!fits && this.#inFlight > 0) || this.#inFlight >= MAX_PUTS_IN_FLIGHT) return;
       this.#head += 1;
       this.#inFlight += 1;
       this.#bytesInFlight += bytes;
