@@ -5,10 +5,22 @@ rsync -aHAX --specials --devices from/ to/; manifest from >a; manifest to >b; cm
 rsync -a --itemize-changes from/ to/; echo again
 rsync -aHAX --itemize-changes from/ to/; echo again with all
 rsync -aHAX --checksum --itemize-changes from/ to/; echo again by checksum
-printf 'x' >>from/d/f7; rm from/d/f8; chmod 600 from/d/f9; touch -d 2020-02-02 from/d; touch -d 2020-02-03 from/d/f7; setfattr -n user.n -v v from/d/f10
+printf 'x' >>from/d/f7
+rm from/d/f8
+chmod 600 from/d/f9
+touch -d 2020-02-02 from/d
+touch -d 2020-02-03 from/d/f7
+setfattr -n user.n -v v from/d/f10
 rsync -aHAX --delete --itemize-changes from/ to/; manifest from >a; manifest to >b; cmp a b
 printf 'y' | dd of=from/d/big bs=1 seek=500000 conv=notrunc status=none
-rsync -a --inplace --no-whole-file --stats from/d/big to/d/big | grep -E 'Matched data|regular files transferred'; cmp from/d/big to/d/big
-rsync -aS from/sparse sparse-copy; cmp from/sparse sparse-copy; test "$(stat -c %b sparse-copy)" -lt 2000 && echo sparse
-rsync -aHAX from/ "$OUT/"; rsync -aHAX --checksum --itemize-changes from/ "$OUT/"; rsync -aHAX --itemize-changes "$OUT/" to/; rm -rf "$OUT"
+rsync -a --inplace --no-whole-file --stats from/d/big to/d/big |
+  grep -E 'Matched data|regular files transferred'
+cmp from/d/big to/d/big
+rsync -aS from/sparse sparse-copy
+cmp from/sparse sparse-copy
+test "$(stat -c %b sparse-copy)" -lt 2000 && echo sparse
+rsync -aHAX from/ "$OUT/"
+rsync -aHAX --checksum --itemize-changes from/ "$OUT/"
+rsync -aHAX --itemize-changes "$OUT/" to/
+rm -rf "$OUT"
 sha256sum a

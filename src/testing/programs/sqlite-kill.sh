@@ -1,4 +1,5 @@
-# sqlite3: writers killed after commits and in the midst of a transaction; what was acknowledged stays, the rest goes.
+# sqlite3: writers killed after commits and in the midst of a transaction; what was acknowledged
+# stays, the rest goes.
 run() { sqlite3 -batch -bail -cmd '.timeout 60000' "$@"; }
 feed() { # feed DATABASE FILE: a writer that is killed once it has acknowledged 30 transactions
   : >acknowledged
@@ -6,14 +7,21 @@ feed() { # feed DATABASE FILE: a writer that is killed once it has acknowledged 
   until [ "$(grep -c '^done' acknowledged)" -ge 30 ]; do sleep 0.02; done
   kill -9 "$writer"; wait "$writer" 2>/dev/null || true
 }
-for n in {1..3000}; do echo "BEGIN; INSERT INTO t(pad) SELECT hex(randomblob(150)) FROM generate_series(1, 10); COMMIT; SELECT 'done $n';"; done >commits
+rows='SELECT hex(randomblob(150)) FROM generate_series(1, 10)'
+for n in {1..3000}; do
+  echo "BEGIN; INSERT INTO t(pad) $rows; COMMIT; SELECT 'done $n';"
+done >commits
 { echo "PRAGMA cache_size=5; BEGIN IMMEDIATE;"
-  for n in {1..3000}; do echo "UPDATE t SET pad = hex(randomblob(150)); SELECT 'spilled';"; done; } >open
+  for n in {1..3000}; do
+    echo "UPDATE t SET pad = hex(randomblob(150)); SELECT 'spilled';"
+  done; } >open
 for mode in delete persist wal; do
-  run $mode.db "PRAGMA journal_mode=$mode; CREATE TABLE t(n INTEGER PRIMARY KEY, pad); CREATE INDEX i ON t(pad);"
+  run $mode.db "PRAGMA journal_mode=$mode;
+    CREATE TABLE t(n INTEGER PRIMARY KEY, pad); CREATE INDEX i ON t(pad);"
   feed $mode.db commits
   acknowledged=$(grep -c '^done' acknowledged)
-  run $mode.db "PRAGMA integrity_check; SELECT count(*) % 10, count(*) >= 10 * $acknowledged FROM t;"
+  run $mode.db 'PRAGMA integrity_check;'
+  run $mode.db "SELECT count(*) % 10, count(*) >= 10 * $acknowledged FROM t;"
   before=$(run $mode.db 'SELECT * FROM t' | sha256sum)
   : >spilled; stdbuf -oL sqlite3 -batch $mode.db <open >spilled & writer=$!
   until grep -q '^spilled' spilled; do sleep 0.02; done
