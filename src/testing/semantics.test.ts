@@ -48,8 +48,9 @@ test("every line of SEMANTICS.md names tests that exist", (t) => {
 test("a line without a test, and one that names a test that isn't there, are found", (t) => {
   t.deepEqual(faultsOf("It holds."), ["no test named: It holds."]);
   const faults = faultsOf(
-    "It holds. [testing/semantics › every line of SEMANTICS.md; semantics › no such promise here; " +
-      "testing/semantics › a promise nobody made; no-such-file › whatever it is; testing/semantics › line]",
+    "It holds. [testing/semantics › every line of SEMANTICS.md; " +
+      "semantics › no such promise here; testing/semantics › a promise nobody made; " +
+      "no-such-file › whatever it is; testing/semantics › line]",
   );
   t.deepEqual(faults, [
     "several files semantics.test.ts",

@@ -66,10 +66,11 @@ test.serial("a file of terabytes is written, cut, punched, sought in and copied"
     `
 G, T = 1 << 30, 1 << 40
 fd = os.open("f", os.O_RDWR | os.O_CREAT)
-data = {0: b"first" * 1000, 64 * 2**20 - 5: b"chunk edge", T - 3: b"terabyte", 2 * T + 7: os.urandom(5 * 2**20),
-        3 * T: b"late" * 50000, 5 * T - 1: b"!"}
+data = {0: b"first" * 1000, 64 * 2**20 - 5: b"chunk edge", T - 3: b"terabyte",
+        2 * T + 7: os.urandom(5 * 2**20), 3 * T: b"late" * 50000, 5 * T - 1: b"!"}
 for at, what in data.items(): os.pwrite(fd, what, at)
-def whole(f, upto): return all(os.pread(f, len(what), at) == what for at, what in data.items() if at < upto)
+def whole(f, upto):
+    return all(os.pread(f, len(what), at) == what for at, what in data.items() if at < upto)
 def runs(f):
     found, at = [], 0
     while True:
@@ -96,7 +97,8 @@ tell("after the cut", runs(fd) == expected(2 * T) and whole(fd, 2 * T))
 tell("grown", os.pread(fd, 100, 2 * T + 7) == bytes(100) and os.fstat(fd).st_size == 4 * T)
 fallocate(fd, 3, 2**20, T); del data[64 * 2**20 - 5]; data[T - 3] = bytes(8)
 tell("punched", whole(fd, 2 * T) and runs(fd) == [[0, 5000]])
-os.unlink("f"); tell("unlinked", os.pwrite(fd, b"still", 3 * T) and os.pread(fd, 5, 3 * T) == b"still")
+os.unlink("f")
+tell("unlinked", os.pwrite(fd, b"still", 3 * T) and os.pread(fd, 5, 3 * T) == b"still")
 os.close(fd)
 tell("figures", figures)
 `,
@@ -145,16 +147,20 @@ order = list(seen)
 lost = 0
 for place, after in places_told[:: len(places_told) // 20]:
     libc.seekdir(dir, place)
-    rest = [name for name in order[after : after + 2000] if name not in gone and name.startswith(b"e")]
+    old = [name for name in order[after : after + 2000] if name.startswith(b"e")]
+    rest = [name for name in old if name not in gone]
     found = []
     while len(found) < len(rest) and (entry := libc.readdir(dir)):
-        if entry.contents.name in seen and entry.contents.name.startswith(b"e"): found.append(entry.contents.name)
+        name = entry.contents.name
+        if name in seen and name.startswith(b"e"): found.append(name)
     lost += found != rest
 tell("seekdir goes where telldir was", lost)
 libc.rewinddir(dir); again = 0
 while libc.readdir(dir): again += 1
 tell("a rewound listing", again - (COUNT - len(gone) + came + 2)); libc.closedir(dir)
-began = time.monotonic(); tell("find", int(subprocess.run("find . | wc -l", shell=True, capture_output=True).stdout) - again + 1)
+began = time.monotonic()
+counted = subprocess.run("find . | wc -l", shell=True, capture_output=True)
+tell("find", int(counted.stdout) - again + 1)
 figures["find, s"] = seconds_since(began)
 began = time.monotonic(); subprocess.run(["ls", "-l"], stdout=subprocess.DEVNULL, check=True)
 figures["ls -l, s"] = seconds_since(began)
@@ -227,7 +233,8 @@ tell("deep", depth > 10)
 fd = os.open(longest, os.O_RDWR | os.O_CREAT); os.write(fd, b"deep"); os.close(fd)
 say("read", lambda: open(longest).read()); say("size", lambda: os.stat(longest).st_size)
 say("too long", os.open, longest + "x", os.O_RDONLY)
-say("rename", os.rename, longest, longest[:-1]); say("rename back", os.rename, longest[:-1], longest)
+say("rename", os.rename, longest, longest[:-1])
+say("rename back", os.rename, longest[:-1], longest)
 target = "t" * 4095
 say("symlink", os.symlink, target, "l"); say("target", lambda: os.readlink("l") == target)
 say("symlink too long", os.symlink, target + "t", "m"); say("through it", os.stat, "l")
@@ -259,7 +266,8 @@ test.serial("10,000 files are open in one process, and outlive their names", asy
     "open-files",
     `
 COUNT = 10000
-resource.setrlimit(resource.RLIMIT_NOFILE, (COUNT + 100, max(COUNT + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+most = max(COUNT + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (COUNT + 100, most))
 began = time.monotonic()
 fds = [os.open("f%d" % i, os.O_RDWR | os.O_CREAT) for i in range(COUNT)]
 figures = {"opened, 1/s": round(COUNT / seconds_since(began))}
@@ -289,13 +297,15 @@ test.serial(
       "names",
       `
 single = [bytes([b]) for b in range(1, 256) if b not in b"/."]
-names = single + [b"...", b"-", b"\\xff\\xfe", b"\\xc3\\x28", b"n" * 255, b"\\xf0" * 255, bytes(b for b in range(1, 256) if b != 0x2f)]
+names = single + [b"...", b"-", b"\\xff\\xfe", b"\\xc3\\x28", b"n" * 255, b"\\xf0" * 255]
+names.append(bytes(b for b in range(1, 256) if b != 0x2f))
 for i, name in enumerate(names): open(name, "wb").write(b"%d" % i)
 tell("listed", sorted(os.listdir(b".")) == sorted(set(names)))
 last = {name: i for i, name in enumerate(names)}
 tell("wrong", sum(open(name, "rb").read() != b"%d" % i for name, i in last.items()))
 say("256 bytes", os.open, b"n" * 256, os.O_RDWR | os.O_CREAT)
-say("renamed to 256 bytes", os.rename, b"-", b"n" * 256); say("linked as 256 bytes", os.link, b"-", b"n" * 256)
+say("renamed to 256 bytes", os.rename, b"-", b"n" * 256)
+say("linked as 256 bytes", os.link, b"-", b"n" * 256)
 for name in last: os.unlink(name)
 tell("left", len(os.listdir(b".")))
 `,

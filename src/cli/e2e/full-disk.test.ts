@@ -128,11 +128,10 @@ rootTest(
       const { stdout, stderr } = await cluster.run(["-c", script], { program: "bash" });
       return `${stdout}${stderr}`.trim();
     };
-    await run(
-      `head -c 8M /dev/urandom >'${cluster.scratch}/source'; cp '${cluster.scratch}/source' '${mountpoint}/kept'`,
-    );
+    const source = join(cluster.scratch, "source");
+    await run(`head -c 8M /dev/urandom >'${source}'; cp '${source}' '${mountpoint}/kept'`);
     t.regex(await run(`head -c 400M /dev/zero >'${mountpoint}/large'`), /No space left on device/);
-    t.is(await run(`cmp '${cluster.scratch}/source' '${mountpoint}/kept' && echo same`), "same");
+    t.is(await run(`cmp '${source}' '${mountpoint}/kept' && echo same`), "same");
     await cluster.waitUntil("the node to be called full", 20_000, async () => {
       return (await cluster.status()).problems.some(({ what }) => /\d+% full/.test(what));
     });

@@ -19,7 +19,8 @@ files = {}
 class Interrupted(Exception): pass
 def interrupt(*_): raise Interrupted()
 signal.signal(signal.SIGUSR1, interrupt)
-TYPES = {"sh": (fcntl.LOCK_SH, fcntl.F_RDLCK), "ex": (fcntl.LOCK_EX, fcntl.F_WRLCK), "un": (fcntl.LOCK_UN, fcntl.F_UNLCK)}
+TYPES = {"sh": (fcntl.LOCK_SH, fcntl.F_RDLCK), "ex": (fcntl.LOCK_EX, fcntl.F_WRLCK),
+         "un": (fcntl.LOCK_UN, fcntl.F_UNLCK)}
 def obey(verb, name, *rest):
   if verb == "open": files[name] = os.open(rest[0], os.O_RDWR | os.O_CREAT)
   elif verb == "openro": files[name] = os.open(rest[0], os.O_RDONLY)
@@ -33,13 +34,16 @@ def obey(verb, name, *rest):
     elif verb == "fcntl":
       wait = 0 if waits or flock == fcntl.LOCK_UN else fcntl.LOCK_NB
       fcntl.lockf(files[name], flock | wait, int(rest[2]), int(rest[1]))
-    else: fcntl.fcntl(files[name], 38 if waits else 37, struct.pack("hhqqi4x", posix, 0, int(rest[1]), int(rest[2]), 0))
+    else:
+      lock = struct.pack("hhqqi4x", posix, 0, int(rest[1]), int(rest[2]), 0)
+      fcntl.fcntl(files[name], 38 if waits else 37, lock)
   return "ok"
 print("ready", flush=True)
 for line in sys.stdin:
   try: answer = obey(*line.split())
   except Interrupted: answer = "interrupted"
-  except OSError as error: answer = "EDEADLK" if error.errno == errno.EDEADLK else errno.errorcode[error.errno]
+  except OSError as error:
+    answer = "EDEADLK" if error.errno == errno.EDEADLK else errno.errorcode[error.errno]
   print(answer, flush=True)
 `;
 
@@ -190,12 +194,15 @@ for i in range(int(sys.argv[2])):
 const CREATE = `
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
-db.executescript("create table counter (value int); insert into counter values (0); create table log (value int, noise blob)")
+db.executescript("create table counter (value int); insert into counter values (0)")
+db.executescript("create table log (value int, noise blob)")
 `;
 const CHECK = `
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
-print(db.execute("select value from counter").fetchone()[0], db.execute("select count(distinct value) from log").fetchone()[0], db.execute("pragma integrity_check").fetchone()[0])
+def one(query): return db.execute(query).fetchone()[0]
+print(one("select value from counter"), one("select count(distinct value) from log"),
+      one("pragma integrity_check"))
 `;
 
 test.serial("sqlite counts right with writers on two clients", async (t) => {

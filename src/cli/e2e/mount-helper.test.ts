@@ -102,9 +102,11 @@ rootTest(
     mount -t dfs none "$M" -o "meta=$URL,credentials=$CRED"
     mkdir -p "$M/home/me/sub"; echo mine >"$M/home/me/file"; echo other >"$M/home/other"
     umount "$M"
-    mount -t dfs none "$M" -o "meta=$URL,credentials=$CRED,subdir=/home/me,uid=1234,gid=77,allow_other"
+    view=subdir=/home/me,uid=1234,gid=77,allow_other
+    mount -t dfs none "$M" -o "meta=$URL,credentials=$CRED,$view"
     cd "$M"; ls; stat -c '%i %u %g' .; ls -ai sub | awk '$2 == ".." { print $1 }'
-    setpriv --reuid 1234 --regid 77 --clear-groups sh -c 'echo made >made; stat -c "%u %g" made file'
+    setpriv --reuid 1234 --regid 77 --clear-groups \\
+      sh -c 'echo made >made; stat -c "%u %g" made file'
     cd /; umount "$M"
     mount -t dfs none "$M" -o "meta=$URL,credentials=$CRED"
     stat -c '%u %g' "$M/home/me/made"; umount "$M"`);

@@ -55,7 +55,9 @@ for (const [mode, options] of Object.entries(MODES)) {
     );
     await server.sh(`cp -a '${source}/.' copy; diff -r --no-dereference '${source}/a/b' copy/a/b`);
     const stamp = "%TY-%Tm-%Td %TT %l\\n";
-    const list = `find . -type d -printf '%P %y %m %n ${stamp}' -o -printf '%P %y %m %n %s ${stamp}' | sort`;
+    const list =
+      `find . -type d -printf '%P %y %m %n ${stamp}' ` +
+      `-o -printf '%P %y %m %n %s ${stamp}' | sort`;
     t.is(await server.sh(`cd copy; ${list}`), (await shell(list, source)).stdout);
     await server.sh(`cmp '${source}/big' copy/big; rm -r copy; test -z "$(ls -A)"`);
   });
@@ -66,7 +68,8 @@ for (const [mode, options] of Object.entries(MODES)) {
     await writeFile(source, randomBytes(24 * 1024 * 1024 + 777));
     await server.sh(`dd if='${source}' of=big bs=1M status=none
       dd if='${source}' of=odd bs=12345 status=none
-      dd if='${source}' of=direct bs=1M oflag=direct status=none 2>/dev/null || cp '${source}' direct
+      dd if='${source}' of=direct bs=1M oflag=direct status=none 2>/dev/null ||
+        cp '${source}' direct
       for f in big odd direct; do dd if=$f iflag=nocache count=0 status=none; done`);
     const expected = await sha256(source);
     for (const name of ["big", "odd", "direct"]) {

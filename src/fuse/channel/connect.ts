@@ -97,7 +97,8 @@ async function requireUserAllowOther(): Promise<void> {
   if (/^\s*user_allow_other\s*$/m.test(conf)) return;
   throw new FsError(
     "EPERM",
-    `allow_other as a user needs the line \`user_allow_other\` in ${FUSE_CONF} (ask the administrator)`,
+    `allow_other as a user needs the line \`user_allow_other\` in ${FUSE_CONF} ` +
+      "(ask the administrator)",
   );
 }
 

@@ -59,7 +59,8 @@ export function negotiate(frame: Frame, settings: InitSettings): Negotiated {
   if (major < FUSE_MAJOR || minor < FUSE_MIN_MINOR) {
     throw new FsError(
       "EPROTO",
-      `the kernel speaks FUSE ${major}.${minor}; ${FUSE_MAJOR}.${FUSE_MIN_MINOR} (Linux 5.4) is needed`,
+      `the kernel speaks FUSE ${major}.${minor}; ` +
+        `${FUSE_MAJOR}.${FUSE_MIN_MINOR} (Linux 5.4) is needed`,
     );
   }
   const wanted =

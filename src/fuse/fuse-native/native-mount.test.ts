@@ -42,7 +42,8 @@ for (const [mode, options] of Object.entries(MODES)) {
     const source = await scratch(t);
     await shell(
       `mkdir -p a/b/c 'with blank'; echo hello >a/f; printf x >a/b/g; ln -s ../f a/b/sym
-      ln a/f a/hard; mkfifo a/fifo; chmod 755 a/f; chmod 1777 a/b; head -c 3000000 /dev/urandom >big`,
+      ln a/f a/hard; mkfifo a/fifo; chmod 755 a/f; chmod 1777 a/b
+      head -c 3000000 /dev/urandom >big`,
       source,
     );
     await server.sh(`cp -dR --preserve=mode,links '${source}/.' copy`);
@@ -135,7 +136,8 @@ mountTest("extended attributes are kept; a buffer too small is ERANGE", async (t
     test "$(getfattr --only-values -n user.a f)" = "$(printf '%0300d' 7)"
     getfattr -d f | grep -q 'user.é'; setfattr -x user.a f; ! getfattr -n user.a f 2>/dev/null
     setfattr -n user.a -v "$(printf '%0300d' 7)" f`);
-  const python = `import ctypes; c = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(9)
+  const python = `import ctypes
+c = ctypes.CDLL(None, use_errno=True); b = ctypes.create_string_buffer(9)
 r = c.getxattr(b"f", b"user.a", b, 9); print(r, ctypes.get_errno())`;
   t.is(await server.sh(`python3 -c '${python}'`), "-1 34\n");
   const list = python.replace('c.getxattr(b"f", b"user.a", b, 9)', 'c.listxattr(b"f", b, 9)');

@@ -79,7 +79,8 @@ function busy(mountpoint: string, detail: string): FsError {
   return new FsError(
     "EBUSY",
     `${mountpoint} is in use: a program has a file open or its working directory there, see ` +
-      `\`fuser -vm ${mountpoint}\`; a lazy unmount takes it away now and ends it when they leave${reason}`,
+      `\`fuser -vm ${mountpoint}\`; a lazy unmount takes it away now and ends it when they ` +
+      `leave${reason}`,
   );
 }
 

@@ -78,7 +78,11 @@ test("after kill -9 nothing acknowledged is lost and nothing is half there", asy
   const program = `
     import { writeSync } from "node:fs";
     import { LmdbEngine } from ${JSON.stringify(new URL("lmdb-engine.js", import.meta.url).href)};
-    const numbered = (index) => { const key = Buffer.alloc(8); key.writeDoubleBE(index); return key; };
+    const numbered = (index) => {
+      const key = Buffer.alloc(8);
+      key.writeDoubleBE(index);
+      return key;
+    };
     const engine = await LmdbEngine.open({ directory: process.argv[1], checkpointBytes: 20000 });
     const newest = engine.read((tx) => tx.get(Buffer.from("newest")));
     let next = newest === undefined ? 0 : Buffer.from(newest).readDoubleBE() + 1;

@@ -227,8 +227,13 @@ test("a sender that goes away in mid-shard leaves nothing behind", async (t) => 
   const { port } = new URL(served.url);
   const socket = (await import("node:net")).connect(Number(port), "127.0.0.1");
   const crcs = encodeCellCrcs(payload.cellCrcs);
-  const lines = `host: n\r\ncontent-length: ${payload.bytes.length}\r\n${CELL_CRCS_HEADER}: ${crcs}\r\n`;
-  socket.write(`PUT ${ROUTES.shard(shardId(1))} HTTP/1.1\r\n${lines}\r\n`);
+  const lines = [
+    `PUT ${ROUTES.shard(shardId(1))} HTTP/1.1`,
+    "host: n",
+    `content-length: ${payload.bytes.length}`,
+    `${CELL_CRCS_HEADER}: ${crcs}`,
+  ];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   await new Promise<void>((resolve) => {
     socket.write(payload.bytes.subarray(0, CELL_BYTES), () => resolve());
   });

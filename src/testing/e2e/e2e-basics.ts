@@ -14,7 +14,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     cp -R tree copy; diff -r tree copy; cat copy/a/one copy/a/b/two | sha256sum; find copy | sort
     cp copy/a/one "$OUT"; sha256sum <"$OUT"; rm -r tree; find . -type f | sort`,
   rename: `
-    mkdir d e; echo f >d/f; echo g >d/g; mv d/f d/h; cat d/h; mv d/h d/g; cat d/g; mv d/g e/; cat e/g
+    mkdir d e; echo f >d/f; echo g >d/g; mv d/f d/h; cat d/h
+    mv d/h d/g; cat d/g; mv d/g e/; cat e/g
     mv e d/; cat d/e/g; mv d x; cat x/e/g; ls -R; ! mv x x/e/y 2>&1 | grep -c 'itself'`,
   unlink: `
     echo a >f; ln f g; rm f; cat g; stat -c %h g; exec 3<g; rm g; cat <&3; exec 3<&-; ls -A
@@ -27,7 +28,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     mkdir d; echo x >d/f; ln -s d/f l; cat l; readlink l; ln -s d m; cat m/f; ln -sfn nowhere m
     ! cat m 2>/dev/null; readlink m; rm l m; cat d/f`,
   truncate: `
-    seq 100000 >f; truncate -s 300001 f; stat -c %s f; sha256sum <f; truncate -s 400000 f; sha256sum <f
+    seq 100000 >f; truncate -s 300001 f; stat -c %s f; sha256sum <f
+    truncate -s 400000 f; sha256sum <f
     : >f; stat -c %s f; printf abc >>f; printf de >>f; cat f; truncate -s 1 f; cat f
     dd if=/dev/zero of=f bs=1 seek=70000 count=1 conv=notrunc status=none; sha256sum <f`,
   "modes and empty files": `

@@ -110,6 +110,7 @@ export async function assertSameAsLocal(
   t.is(mounted.code, 0, `${mounted.stdout}${mounted.stderr}`);
   t.is(mounted.stdout, local.stdout);
   t.log(
-    `${name}: ${Math.round(mounted.tookMs)} ms, in a local directory ${Math.round(local.tookMs)} ms`,
+    `${name}: ${Math.round(mounted.tookMs)} ms, ` +
+      `in a local directory ${Math.round(local.tookMs)} ms`,
   );
 }

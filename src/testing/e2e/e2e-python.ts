@@ -17,7 +17,8 @@ def check(result):
     return result
 def fallocate(fd, mode, at, size): return check(libc.fallocate64(fd, mode, i64(at), i64(size)))
 def renameat2(a, b, flags): return check(libc.renameat2(AT, a.encode(), AT, b.encode(), flags))
-def linkat(path, new, flags=0x400): return check(libc.linkat(AT, path.encode(), AT, new.encode(), flags))
+def linkat(path, new, flags=0x400):
+    return check(libc.linkat(AT, path.encode(), AT, new.encode(), flags))
 def linkfd(fd, new): return check(libc.linkat(fd, b"", AT, new.encode(), 0x1000))
 def tell(name, value): results[name] = value
 def seconds_since(began): return round(time.monotonic() - began, 3)

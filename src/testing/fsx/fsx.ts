@@ -342,8 +342,9 @@ function requireSame(found: Buffer, expected: Buffer, offset: number): void {
   const at = expected.findIndex((value, index) => found[index] !== value);
   const last = expected.findLastIndex((value, index) => found[index] !== value);
   throw new Error(
-    `${found.length} bytes read at ${offset}, ${expected.length} expected; the first wrong one at ` +
-      `${offset + at} is ${found[at] ?? "missing"} instead of ${expected[at] ?? "nothing"}, the last ` +
+    `${found.length} bytes read at ${offset}, ${expected.length} expected; the first wrong one ` +
+      `at ${offset + at} is ${found[at] ?? "missing"} instead of ${expected[at] ?? "nothing"}, ` +
+      "the last " +
       `at ${offset + last}`,
   );
 }

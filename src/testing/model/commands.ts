@@ -130,7 +130,8 @@ function differences(expected: unknown, found: unknown): string {
     return !agrees(Reflect.get(a, name), Reflect.get(b, name));
   });
   const lines = names.map((name) => {
-    return `${name}: ${brief(Reflect.get(b, name) ?? null)} instead of ${brief(Reflect.get(a, name) ?? null)}`;
+    const [found, expected] = [b, a].map((side) => brief(Reflect.get(side, name) ?? null));
+    return `${name}: ${found} instead of ${expected}`;
   });
   return `\n${lines.join("\n")}`;
 }

@@ -6,7 +6,8 @@ export const DIRECTORY_PROGRAM = String.raw`
 import ctypes, errno, hashlib, json, os, socket, stat, sys
 libc = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
-TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink", stat.S_IFSOCK: "socket"}
+TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink",
+    stat.S_IFSOCK: "socket"}
 files, root, windows = {}, None, None
 
 def check(result):
@@ -16,13 +17,14 @@ def check(result):
 def told(st):
     kind = TYPES[stat.S_IFMT(st.st_mode)]
     mtime = int(st.st_mtime)
-    return {"type": kind, "mode": stat.S_IMODE(st.st_mode), "nlink": st.st_nlink, "size": st.st_size,
-        "uid": st.st_uid, "gid": st.st_gid, "mtime": mtime}
+    return {"type": kind, "mode": stat.S_IMODE(st.st_mode), "nlink": st.st_nlink,
+        "size": st.st_size, "uid": st.st_uid, "gid": st.st_gid, "mtime": mtime}
 
 def read_windows(path):
     fd = os.open(path, os.O_RDONLY)
     try:
-        return os.fstat(fd).st_size, [os.pread(fd, windows["bytes"], base) for base in windows["bases"]]
+        parts = [os.pread(fd, windows["bytes"], base) for base in windows["bases"]]
+        return os.fstat(fd).st_size, parts
     finally:
         os.close(fd)
 
@@ -37,11 +39,15 @@ def dump():
             if entry["type"] == "symlink":
                 entry["target"] = os.readlink(path)
             names = [n for n in os.listxattr(path, follow_symlinks=False) if n.startswith("user.")]
-            entry["xattrs"] = {n: os.getxattr(path, n, follow_symlinks=False).decode("latin1") for n in sorted(names)}
+            entry["xattrs"] = {}
+            for n in sorted(names):
+                value = os.getxattr(path, n, follow_symlinks=False)
+                entry["xattrs"][n] = value.decode("latin1")
             if entry["type"] == "file":
                 size, parts = read_windows(path)
                 if size != st.st_size:
-                    raise RuntimeError("%s: %d bytes by path, %d when open" % (key, st.st_size, size))
+                    told_sizes = (key, st.st_size, size)
+                    raise RuntimeError("%s: %d bytes by path, %d when open" % told_sizes)
                 entry["content"] = [hashlib.sha1(part).hexdigest() for part in parts]
             entries[key] = entry
             if entry["type"] == "dir":
@@ -74,7 +80,8 @@ def handle_step(op, s):
         os.utime(fd, (s["sec"], s["sec"]))
     elif op == "linkfd":
         source = b"/proc/self/fd/%d" % fd
-        check(libc.linkat(AT_FDCWD, source, AT_FDCWD, os.fsencode(os.path.join(root, s["path"])), AT_SYMLINK_FOLLOW))
+        target = os.fsencode(os.path.join(root, s["path"]))
+        check(libc.linkat(AT_FDCWD, source, AT_FDCWD, target, AT_SYMLINK_FOLLOW))
     elif op == "read":
         return os.pread(fd, s["length"], s["offset"]).decode("latin1")
     elif op == "write":
@@ -82,7 +89,8 @@ def handle_step(op, s):
     elif op == "ftruncate":
         os.ftruncate(fd, s["size"])
     elif op == "fallocate":
-        check(libc.fallocate64(fd, s["mode"], ctypes.c_int64(s["offset"]), ctypes.c_int64(s["length"])))
+        offset, length = ctypes.c_int64(s["offset"]), ctypes.c_int64(s["length"])
+        check(libc.fallocate64(fd, s["mode"], offset, length))
     elif op == "copy":
         return os.copy_file_range(fd, files[s["to"]], s["length"], s["offset"], s["toOffset"])
     else:

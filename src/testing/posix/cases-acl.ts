@@ -14,7 +14,8 @@ const ALLOWING: Cases = {
   "the mask limits named groups": `${LISTED("r--")}\n@101:300 open f rdonly
     @101:300 open f wronly = EACCES\n@101:101,300 open f rdonly`,
   "the mask limits the owning group": `${LISTED("-w-")}\n@101:200 open f rdonly = EACCES`,
-  "the mask doesn't limit the owner": `${LISTED("---")}\n@50 open f rdwr\n@100 open f rdonly = EACCES`,
+  "the mask doesn't limit the owner": `${LISTED("---")}\n@50 open f rdwr
+    @100 open f rdonly = EACCES`,
   "a named group has its entry's permissions": `${LISTED("rw-")}\n@101:300 open f rdwr
     @101:101,7,300 open f rdwr\n@101:101,7 open f rdonly = EACCES`,
   "the owning group has its own entry": `${LISTED("rw-")}\n@101:200 open f rdonly
@@ -33,8 +34,10 @@ const ALLOWING: Cases = {
   "the owner's entry outranks a named one": `create f 0600\nchown f 50 200
     setacl f access u::r--,u:50:rwx,g::rwx,m::rwx,o::rwx\n@50 open f wronly = EACCES
     @50 open f rdonly`,
-  "root is bound by execute alone": `create f 0600\nsetacl f access u::---,u:100:---,g::---,m::---,o::---
-    open f rdwr\naccess f x = EACCES\nsetacl f access u::---,u:100:--x,g::---,m::--x,o::---\naccess f x`,
+  "root is bound by execute alone": `create f 0600
+    setacl f access u::---,u:100:---,g::---,m::---,o::---
+    open f rdwr\naccess f x = EACCES\nsetacl f access u::---,u:100:--x,g::---,m::--x,o::---
+    access f x`,
   "a directory's list is asked to search, to list and to write": `mkdir d 0700\ncreate d/f 0666
     setacl d access u::rwx,u:100:--x,u:101:r--,g::---,g:300:rwx,m::rwx,o::---\n@100 open d/f rdwr
     @100 list d = EACCES\n@100 create d/g 0644 = EACCES\n@101 list d = f\n@101 stat d/f = EACCES
@@ -97,18 +100,21 @@ const SETTING: Cases = {
     @100 removeacl f access = EPERM\n@100 getacl f access = u::rw-,u:100:r--,g::r--,m::r--,o::---
     @50 removeacl f access`,
   "lists that are none are EINVAL": `create f 0644\nsetacl f access u::rw-,g::r-- = EINVAL
-    setacl f access u::rw-,u:5:r--,g::r--,o::--- = EINVAL\nsetacl f access u::rw-,u::rw-,g::r--,o::--- = EINVAL
+    setacl f access u::rw-,u:5:r--,g::r--,o::--- = EINVAL
+    setacl f access u::rw-,u::rw-,g::r--,o::--- = EINVAL
     setacl f access g::rw-,u::rw-,o::--- = EINVAL\nsetacl f access o::--- = EINVAL
     stat f = mode=0644`,
   "another version is EOPNOTSUPP, odd lengths are EINVAL": `create f 0644
     setxattr f system.posix_acl_access \\x01\\x00\\x00\\x00 = EOPNOTSUPP
     setxattr f system.posix_acl_access \\x02\\x00\\x00\\x00x = EINVAL
     setxattr f system.posix_acl_access \\x02 = EINVAL`,
-  "default lists are for directories": `create f 0644\nsetacl f default u::rw-,g::r--,o::--- = EACCES
+  "default lists are for directories": `create f 0644
+    setacl f default u::rw-,g::r--,o::--- = EACCES
     mkfifo p 0644\nsetacl p default u::rw-,g::r--,o::--- = EACCES`,
   "symlinks have none": `symlink a s\nsetacl s access u::rw-,g::r--,o::--- = EOPNOTSUPP
     getacl s access = EOPNOTSUPP`,
-  "fifos and sockets have access lists": `mkfifo p 0600\nsetacl p access u::rw-,u:100:rw-,g::---,m::rw-,o::---
+  "fifos and sockets have access lists": `mkfifo p 0600
+    setacl p access u::rw-,u:100:rw-,g::---,m::rw-,o::---
     @100 open p rdwr+nonblock\n@101 open p rdwr+nonblock = EACCES`,
   "removing what isn't there does no harm":
     "create f 0644\nremoveacl f access\nmkdir d 0755\nremoveacl d default",
@@ -130,7 +136,8 @@ const INHERITING: Cases = {
     getacl d/e default = u::rwx,u:100:rwx,g::r-x,g:300:rw-,m::rwx,o::r--\nmkdir d/e/f 0755
     getacl d/e/f default = u::rwx,u:100:rwx,g::r-x,g:300:rw-,m::rwx,o::r--\nstat d/e/f = mode=0754`,
   "a default list sets the umask aside": `${DEFAULTED}\numask 077\ncreate d/f 0666
-    stat d/f = mode=0664\nmkdir d/e 0777\nstat d/e = mode=0774\nmkfifo d/p 0666\nstat d/p = mode=0664
+    stat d/f = mode=0664\nmkdir d/e 0777\nstat d/e = mode=0774\nmkfifo d/p 0666
+    stat d/p = mode=0664
     mknod d/n file 0666\nstat d/n = mode=0664\nopen d/o wronly+creat 0666\nstat d/o = mode=0664
     bind d/k\nstat d/k = mode=0700\ncreate f 0666\nstat f = mode=0600`,
   "a default list without names gives modes alone": `mkdir d 0777

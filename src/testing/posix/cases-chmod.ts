@@ -51,7 +51,8 @@ export const CHMOD_CASES: Cases = {
   "fchmod by another is EPERM": `create f 0666\nopen:a f rdwr\n@100 fchmod:a 0600 = EPERM`,
   "chmod doesn't close what is open": `create f 0644\nopen:a f rdwr\nchmod f 0000\nwrite:a abc = 3
     chown f 100 100\n@100 open f rdonly = EACCES`,
-  "chmod of one name changes the other": `create f 0644\nlink f g\nchmod g 0600\nstat f = mode=0600`,
+  "chmod of one name changes the other": `create f 0644\nlink f g\nchmod g 0600
+    stat f = mode=0600`,
   "chmod of the directory one is in": "mkdir d 0755\nchdir d\nchmod . 0700\nstat . = mode=0700",
   "chmod takes permission away at once": `mkdir d 0755\ncreate d/f 0644\n@100 stat d/f
     chmod d 0700\n@100 stat d/f = EACCES\nchmod d 0711\n@100 stat d/f\n@100 list d = EACCES`,

@@ -34,12 +34,14 @@ const NAMES: Cases = {
     list . = \\x80 \\xc3\\x28 \\xff\\xfe`,
   "case and composition make different names": `create a 0644\ncreate A 0644
     create \\xc3\\xa9 0644\ncreate e\\xcc\\x81 0644\nunlink A\nstat a = type=file`,
-  "names of control characters and blanks": `create \\x01\\x7f 0644\ncreate \\n 0644\ncreate \\_ 0644
+  "names of control characters and blanks": `create \\x01\\x7f 0644\ncreate \\n 0644
+    create \\_ 0644
     create * 0644\nstat \\n = type=file\nstat \\_ = type=file\nunlink \\n\nunlink \\_\nunlink *
     list . = \\x01\\x7f`,
   "names that begin with dots": `create ... 0644\ncreate .hidden 0644\ncreate ..x 0644
     list . = ... ..x .hidden`,
-  "255 bytes of two-byte letters": `create {\\xc3\\xa9*127}a 0644\nstat {\\xc3\\xa9*127}a = type=file
+  "255 bytes of two-byte letters": `create {\\xc3\\xa9*127}a 0644
+    stat {\\xc3\\xa9*127}a = type=file
     create {\\xc3\\xa9*128} 0644 = ENAMETOOLONG`,
   "a directory's . and .. are itself and its parent": `mkdir a 0755\nmkdir a/b 0755
     same a/b/. a/b = yes\nsame a/b/.. a = yes\nsame a/b/../.. . = yes`,

@@ -65,7 +65,8 @@ export const UNLINK_CASES: Cases = {
   ),
   ...ofEachKind(
     "a refused unlink marks nothing",
-    "mkdir d 0755\nrename x d/x\nmark d d/x\n@100 unlink d/x = EACCES\nsince d = none\nsince d/x = none",
+    `mkdir d 0755\nrename x d/x\nmark d d/x\n@100 unlink d/x = EACCES\nsince d = none
+    since d/x = none`,
   ),
   ...ofEachKind(
     "unlink needs no permission of the file itself",

@@ -71,8 +71,8 @@ const CREATING: Cases = {
 };
 
 const TRUNCATING: Cases = {
-  "trunc marks mtime and ctime":
-    "create f 0644\ntruncate f 9\nmark f .\nopen f wronly+trunc\nsince f = mtime ctime\nsince . = none\nstat f = size=0",
+  "trunc marks mtime and ctime": `create f 0644\ntruncate f 9\nmark f .\nopen f wronly+trunc
+    since f = mtime ctime\nsince . = none\nstat f = size=0`,
   "trunc of what is empty marks them, too":
     "create f 0644\nmark f\nopen f wronly+trunc\nsince f = mtime ctime",
   "a refused trunc changes nothing": `create f 0644\ntruncate f 9\nmark f

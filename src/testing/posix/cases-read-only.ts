@@ -4,7 +4,8 @@ import type { Cases } from "./language.ts";
 
 /** To be run where one may write, before the read-only mount is looked at. */
 export const READ_ONLY_PREPARATION: Cases = {
-  preparation: `chmod . 0777\ncreate file 0666\nmkdir directory 0777\nsymlink file symlink\nmkfifo fifo 0666
+  preparation: `chmod . 0777\ncreate file 0666\nmkdir directory 0777\nsymlink file symlink
+    mkfifo fifo 0666
     setxattr file user.a 1`,
 };
 

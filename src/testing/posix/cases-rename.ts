@@ -81,7 +81,8 @@ const FLAGS: Cases = {
     (from, to) => `mkdir d 0755\n${made(from, "x")}
     ${made(to, "d/y")}\nlchown x 5 6\nlchown d/y 7 8\nmark d .\nrename2 x d/y ${EXCHANGE}
     lstat x = uid=7\nlstat d/y = uid=5\nsince d = mtime ctime
-    since . = mtime ctime\nlist . = d x\nlist d = y\nstat d = nlink=${from === "directory" ? 3 : 2}`,
+    since . = mtime ctime\nlist . = d x\nlist d = y
+    stat d = nlink=${from === "directory" ? 3 : 2}`,
   ),
   "EXCHANGE with nothing is ENOENT": `create x 0644\nrename2 x y ${EXCHANGE} = ENOENT
     rename2 y x ${EXCHANGE} = ENOENT`,
@@ -94,7 +95,8 @@ const FLAGS: Cases = {
     list a/x = z`,
   "EXCHANGE in a sticky directory needs both": `mkdir d 0755\nchmod d 1777\n@100 create d/a 0644
     @101 create d/b 0644\n@100 rename2 d/a d/b ${EXCHANGE} = EPERM
-    @101 rename2 d/a d/b ${EXCHANGE} = EPERM\n@100 create d/c 0644\n@100 rename2 d/a d/c ${EXCHANGE}`,
+    @101 rename2 d/a d/b ${EXCHANGE} = EPERM\n@100 create d/c 0644
+    @100 rename2 d/a d/c ${EXCHANGE}`,
   "EXCHANGE of two names of one inode": `create a 0644\nlink a b\nrename2 a b ${EXCHANGE}
     list . = a b\nstat a = nlink=2`,
   "NOREPLACE and EXCHANGE together are EINVAL": `create x 0644\nrename2 x y 3 = EINVAL`,

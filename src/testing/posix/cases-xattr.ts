@@ -7,7 +7,8 @@ const REPLACE = 2;
 const VALUES: Cases = {
   "a value is read as it was set": `create f 0644\nsetxattr f user.a some\\x01\\xff\\_value
     getxattr f user.a = some\\x01\\xff\\_value\nlistxattr f = user.a\nsetxattr f user.a {x*0}
-    getxattr f user.a = {x*0}\nsetxattr f user.b 2\nlistxattr f = user.a user.b\nremovexattr f user.a
+    getxattr f user.a = {x*0}\nsetxattr f user.b 2\nlistxattr f = user.a user.b
+    removexattr f user.a
     listxattr f = user.b\ngetxattr f user.a = ENODATA\nremovexattr f user.a = ENODATA`,
   "directories have them as well": `mkdir d 0755\nsetxattr d user.a 1\ngetxattr d user.a = 1
     listxattr d = user.a`,
@@ -34,21 +35,24 @@ const VALUES: Cases = {
 };
 
 const OWNERS: Cases = {
-  "user. needs the file's permissions": `create f 0644\nsetxattr f user.a 1\n@100 getxattr f user.a = 1
+  "user. needs the file's permissions": `create f 0644\nsetxattr f user.a 1
+    @100 getxattr f user.a = 1
     @100 setxattr f user.a 2 = EACCES\n@100 removexattr f user.a = EACCES\nchmod f 0602
     @100 getxattr f user.a = EACCES\n@100 setxattr f user.a 2\n@100 listxattr f = user.a
     chmod f 0606\n@100 getxattr f user.a = 2\n@100 removexattr f user.a`,
   "user. asks a supplementary group, too": `create f 0660\nchown f 0 300\nsetxattr f user.a 1
     @100:100,300 getxattr f user.a = 1\n@100:100,300 setxattr f user.a 2
     @101:101 getxattr f user.a = EACCES`,
-  "user. of a symlink, a fifo, a socket or a device is EPERM": `symlink a s\nsetxattr s user.a 1 = EPERM
+  "user. of a symlink, a fifo, a socket or a device is EPERM": `symlink a s
+    setxattr s user.a 1 = EPERM
     mkfifo p 0644\nsetxattr p user.a 1 = EPERM\nbind k\nsetxattr k user.a 1 = EPERM
     mknod c char 0644 1 3\nsetxattr c user.a 1 = EPERM\ngetxattr p user.a = ENODATA`,
   "user. of a sticky directory is for its owner": `mkdir d 0755\nchown d 100 100\nchmod d 1777
     @101 setxattr d user.a 1 = EPERM\n@100 setxattr d user.a 1\n@101 removexattr d user.a = EPERM
     @101 getxattr d user.a = 1`,
   "trusted. is root's": `create f 0666\nsetxattr f trusted.a 1\ngetxattr f trusted.a = 1
-    listxattr f = trusted.a\n@100 getxattr f trusted.a = ENODATA\n@100 setxattr f trusted.a 2 = EPERM
+    listxattr f = trusted.a\n@100 getxattr f trusted.a = ENODATA
+    @100 setxattr f trusted.a 2 = EPERM
     @100 removexattr f trusted.a = EPERM\n@100 listxattr f = {x*0}`,
   "trusted. of any kind": `symlink a s\nsetxattr s trusted.a 1\ngetxattr s trusted.a = 1
     mkfifo p 0644\nsetxattr p trusted.a 1\ngetxattr p trusted.a = 1`,

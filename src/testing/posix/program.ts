@@ -41,7 +41,8 @@ def flags(text):
 
 def told(st):
     return {"type": KINDS[stat.S_IFMT(st.st_mode)], "mode": "%04o" % stat.S_IMODE(st.st_mode),
-        "uid": st.st_uid, "gid": st.st_gid, "nlink": st.st_nlink, "size": st.st_size, "ino": st.st_ino,
+        "uid": st.st_uid, "gid": st.st_gid, "nlink": st.st_nlink, "size": st.st_size,
+        "ino": st.st_ino,
         "rdev": "%d,%d" % (os.major(st.st_rdev), os.minor(st.st_rdev)),
         "atime": str(st.st_atime_ns), "mtime": str(st.st_mtime_ns), "ctime": str(st.st_ctime_ns)}
 
@@ -169,7 +170,8 @@ class Case:
             time.sleep(0.011)
         elif op == "since":
             before, after = self.marks[b[0]], told(os.lstat(b[0]))
-            return " ".join(k for k in ("atime", "mtime", "ctime") if after[k] != before[k]) or "none"
+            changed = [k for k in ("atime", "mtime", "ctime") if after[k] != before[k]]
+            return " ".join(changed) or "none"
         elif op == "same":
             x, y = os.lstat(b[0]), os.lstat(b[1])
             return "yes" if (x.st_ino, x.st_dev) == (y.st_ino, y.st_dev) else "no"
@@ -181,7 +183,8 @@ class Case:
             return os.getxattr(b[0], a[1], follow_symlinks=False).decode("latin1")
         elif op == "getxattrin":
             n = int(a[2])
-            return check(libc.getxattr(b[0], a[1].encode(), ctypes.create_string_buffer(n), ctypes.c_size_t(n)))
+            space = ctypes.create_string_buffer(n)
+            return check(libc.getxattr(b[0], a[1].encode(), space, ctypes.c_size_t(n)))
         elif op == "listxattr":
             return " ".join(sorted(os.listxattr(b[0], follow_symlinks=False)))
         elif op == "removexattr":
@@ -195,7 +198,8 @@ class Case:
         elif op == "linkfd":
             check(libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % h, AT_FDCWD, b[0], 0x400))
         elif op == "fallocate":
-            check(libc.fallocate64(h, int(a[0]), ctypes.c_int64(int(a[1])), ctypes.c_int64(int(a[2]))))
+            offset, length = ctypes.c_int64(int(a[1])), ctypes.c_int64(int(a[2]))
+            check(libc.fallocate64(h, int(a[0]), offset, length))
         elif op == "exec":
             return str(subprocess.call([b"./" + b[0]]))
         elif op == "program":
