@@ -23,6 +23,7 @@ import { endJobSessions } from "../meta/session/job-session.ts";
 import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
+import { deferred } from "../platform/flow/deferred.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
 import { RpcServer } from "../protocol/meta/rpc-server.ts";
 import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
@@ -69,10 +70,8 @@ export async function startMetadataServer(
   options: MetadataServerOptions,
 ): Promise<RunningMetadataServer> {
   const { log } = options;
-  let onFailure: (failure: FsError) => void = () => undefined;
-  const failed = new Promise<never>((_, reject) => (onFailure = reject));
   // Whoever doesn't wait for it finds out at the next request.
-  failed.catch(() => undefined);
+  const { promise: failed, reject: onFailure } = deferred<never>();
   const engine =
     options.engine === "memory"
       ? new MemoryEngine()

@@ -1,6 +1,7 @@
 // Slows down guessing: after a few wrong passwords of a user from an address, more have to wait.
 import { LOGIN_FREE_ATTEMPTS, LOGIN_MAX_WAIT_MS, MAX_LOGIN_TRACKED } from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
+import { BoundedMap } from "../platform/flow/bounded-map.ts";
 
 const FIRST_WAIT_MS = 1000;
 
@@ -11,7 +12,7 @@ interface Record {
 
 export class LoginThrottle {
   readonly #clock: Clock;
-  readonly #records = new Map<string, Record>();
+  readonly #records = new BoundedMap<string, Record>(MAX_LOGIN_TRACKED);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -32,13 +33,7 @@ export class LoginThrottle {
     const failures = (this.#records.get(key)?.failures ?? 0) + 1;
     const excess = failures - LOGIN_FREE_ATTEMPTS;
     const waitMs = excess < 0 ? 0 : Math.min(FIRST_WAIT_MS * 2 ** excess, LOGIN_MAX_WAIT_MS);
-    // Deleted first, so that the map's order is that of the last attempt.
-    this.#records.delete(key);
     this.#records.set(key, { failures, openAtMs: this.#clock.monotonicMs() + waitMs });
-    if (this.#records.size > MAX_LOGIN_TRACKED) {
-      const [oldest] = this.#records.keys();
-      if (oldest !== undefined) this.#records.delete(oldest);
-    }
   }
 
   succeeded(user: string, address: string): void {

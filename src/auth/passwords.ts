@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import type * as Argon2 from "@node-rs/argon2";
 import { FsError } from "../domain/errno.ts";
+import { WorkLimit } from "../platform/flow/work-limit.ts";
 import {
   MAX_CONCURRENT_HASHES,
   MAX_PASSWORD_BYTES,
@@ -32,8 +33,10 @@ export function checkPassword(password: string): void {
 export class Passwords {
   readonly #argon2 = require("@node-rs/argon2") as typeof Argon2;
   readonly #cost: PasswordCost;
-  #running = 0;
-  readonly #queue: (() => void)[] = [];
+  readonly #limit = new WorkLimit(MAX_CONCURRENT_HASHES, {
+    maxWaiting: MAX_QUEUED_HASHES,
+    refusal: () => new FsError("EAGAIN", "too many logins at once; try again in a moment"),
+  });
   #decoy: Promise<string> | undefined;
 
   constructor(cost: PasswordCost = DEFAULT_PASSWORD_COST) {
@@ -64,22 +67,7 @@ export class Passwords {
     return this.#decoy;
   }
 
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= MAX_CONCURRENT_HASHES) {
-      if (this.#queue.length >= MAX_QUEUED_HASHES) {
-        throw new FsError("EAGAIN", "too many logins at once; try again in a moment");
-      }
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    } else {
-      this.#running += 1;
-    }
-    try {
-      return await work();
-    } finally {
-      // The place goes straight to the next in the queue.
-      const next = this.#queue.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
+  #limited<T>(work: () => Promise<T>): Promise<T> {
+    return this.#limit.run(1, undefined, work);
   }
 }

@@ -8,7 +8,7 @@ import {
 } from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { DamageReport } from "../protocol/meta/meta-service.ts";
-import { BoundedMap } from "./bounded-map.ts";
+import { BoundedMap } from "../platform/flow/bounded-map.ts";
 
 export class DamageQueue {
   readonly #clock: Clock;

@@ -4,7 +4,7 @@
 import type { NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { MAX_STRAYS_REMEMBERED, MAX_BLOCK_STANDINGS } from "./limits.ts";
-import { BoundedMap } from "./bounded-map.ts";
+import { BoundedMap } from "../platform/flow/bounded-map.ts";
 
 /** By slot, the node that holds the shard; undefined where none is known to. */
 export type Standing = readonly (NodeId | undefined)[];

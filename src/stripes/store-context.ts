@@ -9,7 +9,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { DamageQueue } from "./damage-queue.ts";
 import type { NodeLinks } from "./nodes/node-links.ts";
 import { ShardWhereabouts } from "./shard-whereabouts.ts";
-import { WorkLimit } from "./work-limit.ts";
+import { WorkLimit } from "../platform/flow/work-limit.ts";
 import type { WriteCircumstances } from "./write-rule.ts";
 
 export interface StoreContextOptions {

@@ -19,7 +19,7 @@ import { StoreContext } from "./store-context.ts";
 import { deleteStripes } from "./stripe-delete.ts";
 import { StripeSync } from "./stripe-sync.ts";
 import { StripeWrite } from "./stripe-write.ts";
-import { WorkLimit } from "./work-limit.ts";
+import { WorkLimit } from "../platform/flow/work-limit.ts";
 
 /** A block counts for at least so many bytes among those in flight. */
 const LEAST_PUT_BYTES = MAX_PUT_BYTES_IN_FLIGHT / MAX_PUTS_IN_FLIGHT;

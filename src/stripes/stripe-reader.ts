@@ -7,7 +7,7 @@ import { MAX_CELLS_IN_FLIGHT } from "./limits.ts";
 import { GroupPlaces } from "./group-places.ts";
 import { RowRead, type CellRun, type WantedShard } from "./row-read.ts";
 import type { StoreContext } from "./store-context.ts";
-import { WorkLimit } from "./work-limit.ts";
+import { WorkLimit } from "../platform/flow/work-limit.ts";
 
 /** The part of one data shard that a reader wants, in bytes of the shard. */
 interface ShardPart {

@@ -11,7 +11,7 @@ import type { NodeLink } from "./nodes/node-link.ts";
 import { searchShards } from "./shard-search.ts";
 import type { Standing } from "./shard-whereabouts.ts";
 import type { StoreContext } from "./store-context.ts";
-import { WorkLimit } from "./work-limit.ts";
+import { WorkLimit } from "../platform/flow/work-limit.ts";
 import { standsWellEnough } from "./write-rule.ts";
 
 /**

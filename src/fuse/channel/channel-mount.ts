@@ -6,6 +6,7 @@ import type { Ino, Name } from "../../domain/ids.ts";
 import { ATTR_CACHE_MS } from "../../vfs/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { CallerGroups } from "../mounting/caller-groups.ts";
 import { loadChannelAddon, type Channel, type ChannelAddon } from "../addon/addon.ts";
@@ -106,22 +107,6 @@ class ChannelMount implements FuseMount {
   }
 }
 
-interface Deferred {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-function defer(): Deferred {
-  let resolve: () => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<void>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}
-
 interface Served {
   readonly channel: Channel;
   /** The kernel has had its first answer. */
@@ -131,8 +116,8 @@ interface Served {
 
 /** Answers what comes from `fd` until it ends. */
 function serve(addon: ChannelAddon, fd: number, options: FuseMountOptions): Served {
-  const initialized = defer();
-  const closed = defer();
+  const initialized = deferred();
+  const closed = deferred();
   const channel = addon.start(
     fd,
     options.spinMicroseconds ?? 0,

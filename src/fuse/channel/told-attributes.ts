@@ -3,6 +3,7 @@
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { GenerationMap } from "../../platform/flow/generation-map.ts";
 
 /**
  * A number that any change of the content changes; two alike by chance cost one moment's staleness.
@@ -26,40 +27,33 @@ interface Told {
  * Entries live for one to two validity times, so that those the kernel still has are among them.
  */
 export class ToldAttributes {
-  readonly #clock: Clock;
-  readonly #validMs: number;
-  #young = new Map<Ino, Told>();
-  #old = new Map<Ino, Told>();
-  #sentBack = new Set<Ino>();
-  #rotateAtMs = 0;
+  readonly #told: GenerationMap<Ino, Told>;
+  readonly #sentBack = new Set<Ino>();
 
   constructor(clock: Clock, validMs: number) {
-    this.#clock = clock;
-    this.#validMs = validMs;
+    this.#told = new GenerationMap(clock, validMs, MAX_TOLD, () => this.#sentBack.clear());
   }
 
   note(attr: Attr): void {
-    this.#rotate();
-    this.#young.set(attr.ino, { version: versionOf(attr), sizeBytes: attr.sizeBytes });
+    this.#told.set(attr.ino, { version: versionOf(attr), sizeBytes: attr.sizeBytes });
   }
 
   /** The kernel knows of what is written through it. */
   noteWrite(ino: Ino, end: number): void {
-    const told = this.#young.get(ino) ?? this.#old.get(ino);
+    const told = this.#told.get(ino);
     if (told !== undefined && told.sizeBytes < end) told.sizeBytes = end;
   }
 
   /** The kernel may believe something else of the inode than `attr`. */
   differs(attr: Attr): boolean {
-    this.#rotate();
-    const told = this.#young.get(attr.ino) ?? this.#old.get(attr.ino);
+    this.#told.turn();
+    const told = this.#told.get(attr.ino);
     return told !== undefined && told.version !== versionOf(attr);
   }
 
   /** The kernel believes nothing of the inode any more. */
   forget(ino: Ino): void {
-    this.#young.delete(ino);
-    this.#old.delete(ino);
+    this.#told.delete(ino);
   }
 
   /**
@@ -68,22 +62,12 @@ export class ToldAttributes {
    * not be sent back for ever.
    */
   mustLookAgain({ ino, nlink, sizeBytes }: Attr, appends: boolean): boolean {
-    this.#rotate();
-    const told = this.#young.get(ino) ?? this.#old.get(ino);
+    this.#told.turn();
+    const told = this.#told.get(ino);
     const wrongEnd = appends && told !== undefined && told.sizeBytes !== sizeBytes;
     const sentBack = this.#sentBack.delete(ino);
     if (sentBack || !(wrongEnd || nlink === 0)) return false;
     this.#sentBack.add(ino);
     return true;
-  }
-
-  #rotate(): void {
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs < this.#rotateAtMs && this.#young.size < MAX_TOLD) return;
-    const idle = nowMs >= this.#rotateAtMs + this.#validMs;
-    this.#old = idle ? new Map<Ino, Told>() : this.#young;
-    this.#young = new Map();
-    this.#sentBack = new Set();
-    this.#rotateAtMs = nowMs + this.#validMs;
   }
 }

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Caller } from "../../domain/attributes.ts";
 import { MAX_CALLER_GROUPS_AGE_MS, MAX_CALLER_GROUPS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { BoundedMap } from "../../platform/flow/bounded-map.ts";
 
 interface Found {
   readonly uid: number;
@@ -35,7 +36,7 @@ export async function readGroups(pid: number): Promise<readonly number[]> {
 export class CallerGroups {
   readonly #clock: Clock;
   readonly #read: (pid: number) => Promise<readonly number[]>;
-  readonly #found = new Map<number, Found>();
+  readonly #found = new BoundedMap<number, Found>(MAX_CALLER_GROUPS);
 
   constructor(clock: Clock, read: (pid: number) => Promise<readonly number[]> = readGroups) {
     this.#clock = clock;
@@ -60,10 +61,6 @@ export class CallerGroups {
     if (groups.length === 0) return caller;
     const untilMs = this.#clock.monotonicMs() + MAX_CALLER_GROUPS_AGE_MS;
     this.#found.set(pid, { uid, gid, groups, untilMs });
-    if (this.#found.size > MAX_CALLER_GROUPS) {
-      const [oldest] = this.#found.keys();
-      if (oldest !== undefined) this.#found.delete(oldest);
-    }
     return { ...caller, groups };
   }
 }

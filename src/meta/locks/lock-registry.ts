@@ -37,7 +37,7 @@ import {
   type LockTable,
 } from "./lock-records.ts";
 import { LockWaits, type Waiter, type WantedLock } from "./lock-waits.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../../platform/flow/turns.ts";
 
 export interface LockRegistryOptions {
   readonly engine: Engine;
@@ -86,12 +86,12 @@ export class LockRegistry {
       if (outcome.conflicts.length === 0) return toReply(outcome);
       if (wait === 0) throw heldByOthers();
     }
-    return await this.#turns.take(() => this.#setInTurn(session, request));
+    return await this.#turns.run(() => this.#setInTurn(session, request));
   }
 
   /** True: there is nothing to cancel any more, the lock was granted. */
   cancel(session: SessionId, request: LockRequest): Promise<boolean> {
-    return this.#turns.take(async () => {
+    return this.#turns.run(async () => {
       const waiter = this.#waits.find(session, request.wait);
       if (waiter !== undefined) {
         this.#waits.remove(waiter);
@@ -113,7 +113,7 @@ export class LockRegistry {
   /** The session is marked as ending, so it gets no new locks: frees all it has. */
   async releaseSession(session: SessionId): Promise<void> {
     this.dropWaits(session);
-    while (!(await this.#turns.take(() => this.#releaseSome(session))));
+    while (!(await this.#turns.run(() => this.#releaseSome(session))));
   }
 
   async #setInTurn(session: SessionId, request: LockRequest): Promise<LockReply> {
@@ -161,7 +161,7 @@ export class LockRegistry {
    */
   #handOnLater(ino: Ino): void {
     this.#turns
-      .take(async () => {
+      .run(async () => {
         const waiters = this.#waits.of(ino);
         this.#tell(await this.#transact((tx) => handOn(tx, ino, loadLocks(tx, ino), waiters)));
       })

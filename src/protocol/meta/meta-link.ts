@@ -11,6 +11,7 @@ import {
 } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import { dial, type Connection } from "./dial.ts";
 import type { FrameChannel, Message } from "../rpc/frame-channel.ts";
 import { GOODBYE, LOCK_READY, MAPS, type SessionKey } from "./hello.ts";
@@ -42,7 +43,7 @@ export class MetaLink {
   readonly #stop = new AbortController();
   #key: SessionKey | undefined;
   #channel: FrameChannel | undefined;
-  #disconnected = createGate();
+  #disconnected = deferred();
   #farewell: (() => void) | undefined;
   #epoch = -1;
   #failure: FsError | undefined;
@@ -91,10 +92,11 @@ export class MetaLink {
     this.#failure ??= new FsError("ENOTCONN", "the session is closed");
     const channel = this.#channel;
     if (channel !== undefined) {
-      const answered = new Promise<void>((resolve) => (this.#farewell = resolve));
+      const answered = deferred();
+      this.#farewell = answered.resolve;
       channel.send([0, GOODBYE]);
       const giveUp = this.#options.clock.after(RPC_CONNECT_TIMEOUT_MS, () => this.#farewell?.());
-      await Promise.race([answered, this.#disconnected.opened]);
+      await Promise.race([answered.promise, this.#disconnected.promise]);
       giveUp();
     }
     this.#stop.abort();
@@ -116,7 +118,7 @@ export class MetaLink {
     const { signal } = this.#stop;
     const stopped = aborted(signal);
     for (;;) {
-      await Promise.race([this.#disconnected.opened, stopped]);
+      await Promise.race([this.#disconnected.promise, stopped]);
       if (this.#isClosing()) return;
       try {
         await this.#reconnect(signal);
@@ -169,7 +171,7 @@ export class MetaLink {
   #adopt({ channel, welcome }: Connection, wasConnected: boolean): void {
     this.#channel = channel;
     this.#key = welcome.key;
-    this.#disconnected = createGate();
+    this.#disconnected = deferred();
     if (channel.isClosed) {
       this.#onClosed(1006, "closed right after the greeting");
       return;
@@ -209,7 +211,7 @@ export class MetaLink {
   #onClosed(code: number, reason: string): void {
     this.#channel = undefined;
     this.#calls.disconnect();
-    this.#disconnected.open();
+    this.#disconnected.resolve();
     if (this.#stop.signal.aborted) return;
     this.#options.log.info({ code, reason }, "connection to the metadata server lost");
   }
@@ -231,17 +233,6 @@ export class MetaLink {
     this.#cancelBeat();
     this.#calls.failAll(this.#failure);
   }
-}
-
-interface Gate {
-  readonly opened: Promise<void>;
-  open(): void;
-}
-
-function createGate(): Gate {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  return { opened, open };
 }
 
 /** Errors that trying again won't cure. */

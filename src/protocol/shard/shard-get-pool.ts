@@ -1,6 +1,7 @@
 // The GET connections to one node: as many as are needed up to a bound, kept while they are in use
 // often enough, and a queue in front of them.
 import { FsError } from "../../domain/errno.ts";
+import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { GET_IDLE_TIMEOUT_MS } from "./limits.ts";
 import { abortError, type ExchangeReply } from "./shard-exchange.ts";
 import { GetConnection } from "./shard-get-connection.ts";
@@ -14,12 +15,10 @@ export class GetPool {
   readonly #host: string;
   readonly #port: number;
   readonly #authority: string;
-  readonly #bound: number;
   /** The one used last at the end, so that what is too many grows old. */
   readonly #idle: Idle[] = [];
   readonly #open = new Set<GetConnection>();
-  readonly #waiting: (() => void)[] = [];
-  #busy = 0;
+  readonly #requests: WorkLimit;
   #closed = false;
 
   /** @param origin an http: URL */
@@ -27,7 +26,7 @@ export class GetPool {
     this.#host = origin.hostname.replace(/^\[|\]$/g, "");
     this.#port = Number(origin.port === "" ? 80 : origin.port);
     this.#authority = origin.host;
-    this.#bound = bound;
+    this.#requests = new WorkLimit(bound);
   }
 
   /**
@@ -42,21 +41,35 @@ export class GetPool {
     signal?: AbortSignal,
   ): Promise<ExchangeReply> {
     const text = requestText(path, { host: this.#authority, ...headers });
-    await this.#enter(signal);
+    if (signal?.aborted === true) throw abortError(signal);
     try {
-      const kept = this.#takeIdle();
-      if (kept !== undefined) {
-        try {
-          return await this.#exchange(kept, text, target, signal);
-        } catch (error) {
-          const stale = error instanceof FsError && error.code === "ECONNREFUSED";
-          if (!stale || signal?.aborted === true || this.#closed) throw error;
-        }
-      }
-      return await this.#exchange(this.#connect(), text, target, signal);
-    } finally {
-      this.#leave();
+      return await this.#requests.run(1, signal, () => this.#send(text, target, signal));
+    } catch (error) {
+      if (signal !== undefined && error === signal.reason) throw abortError(signal);
+      throw error;
     }
+  }
+
+  async #send(
+    text: string,
+    target: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<ExchangeReply> {
+    this.#checkOpen();
+    const kept = this.#takeIdle();
+    if (kept !== undefined) {
+      try {
+        return await this.#exchange(kept, text, target, signal);
+      } catch (error) {
+        const stale = error instanceof FsError && error.code === "ECONNREFUSED";
+        if (!stale || signal?.aborted === true || this.#closed) throw error;
+      }
+    }
+    return await this.#exchange(this.#connect(), text, target, signal);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new FsError("ECONNREFUSED", "the client of this node was closed");
   }
 
   close(): void {
@@ -101,34 +114,6 @@ export class GetPool {
       if (sinceMs < oldestMs) connection.destroy(new FsError("ECONNREFUSED", "idle for too long"));
     }
     return this.#idle.pop()?.connection;
-  }
-
-  /** Waits for a turn. */
-  async #enter(signal: AbortSignal | undefined): Promise<void> {
-    if (signal?.aborted === true) throw abortError(signal);
-    if (this.#closed) throw new FsError("ECONNREFUSED", "the client of this node was closed");
-    if (this.#busy < this.#bound) {
-      this.#busy++;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      const enter = (): void => {
-        signal?.removeEventListener("abort", giveUp);
-        resolve();
-      };
-      const giveUp = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-        if (signal !== undefined) reject(abortError(signal));
-      };
-      this.#waiting.push(enter);
-      signal?.addEventListener("abort", giveUp, { once: true });
-    });
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#busy--;
-    else next();
   }
 }
 

@@ -7,6 +7,7 @@ import { HEARTBEAT_INTERVAL_MS, MAX_DAMAGE_REPORTS } from "../../domain/limits.t
 import { REGISTER_BACKOFF_MAX_MS, REGISTER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import {
   API_BASE,
   problemSchema,
@@ -183,21 +184,6 @@ function parsed(text: string): unknown {
   } catch {
     return {};
   }
-}
-
-function deferred(): {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (error: Error) => void;
-} {
-  let resolve = (): void => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<void>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }
 
 function unexpected(what: string, status: number): FsError {

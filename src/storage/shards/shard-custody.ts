@@ -3,7 +3,7 @@
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
-import { KeyedTurns } from "../disk/gate.ts";
+import { KeyedTurns } from "../../platform/flow/turns.ts";
 import type { ShardFiles } from "./shard-files.ts";
 import type { ShardFlusher } from "./shard-flusher.ts";
 import type { ShardIndex, ShardRecord } from "./shard-index.ts";
@@ -17,7 +17,7 @@ export class ShardCustody {
   readonly #flusher: ShardFlusher;
   readonly #onDamage: (id: ShardId, kind: Damage) => void;
   /** Changes to one shard happen one after the other. */
-  readonly #turns = new KeyedTurns();
+  readonly #turns = new KeyedTurns<string>();
 
   constructor(
     parts: { index: ShardIndex; files: ShardFiles; flusher: ShardFlusher },

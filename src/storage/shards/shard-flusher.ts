@@ -5,7 +5,7 @@
 // is.
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { MAX_FILE_SYNCS, MAX_UNSYNCED_FILES } from "./limits.ts";
-import { Gate } from "../disk/gate.ts";
+import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import type { ShardFiles } from "./shard-files.ts";
 
 interface Unsynced {
@@ -17,7 +17,7 @@ export class ShardFlusher {
   readonly #files: ShardFiles;
   /** In the order they were written. */
   readonly #unsynced = new Map<string, Unsynced>();
-  readonly #gate = new Gate(MAX_FILE_SYNCS);
+  readonly #limit = new WorkLimit(MAX_FILE_SYNCS);
 
   constructor(files: ShardFiles) {
     this.#files = files;
@@ -64,8 +64,8 @@ export class ShardFlusher {
   }
 
   #sync(entry: Unsynced): Promise<void> {
-    entry.syncing ??= this.#gate
-      .run(() => this.#files.syncFile(entry.id))
+    entry.syncing ??= this.#limit
+      .run(1, undefined, () => this.#files.syncFile(entry.id))
       .then(
         () => {
           const name = formatShardId(entry.id);

@@ -23,7 +23,7 @@ import { checkPayload, checkShardSize } from "../../protocol/shard/shard-wire.ts
 import { DiskLane } from "../disk/disk-lane.ts";
 import { type DiskFigures, diskFigures } from "../../platform/disk-figures.ts";
 import { DiskSpace } from "../disk/disk-space.ts";
-import { Gate } from "../disk/gate.ts";
+import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { ShardCustody, type Damage } from "./shard-custody.ts";
 import { ShardFiles } from "./shard-files.ts";
 import { ShardFlusher } from "./shard-flusher.ts";
@@ -57,7 +57,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
   readonly #space: DiskSpace;
   readonly #lane: DiskLane;
   readonly #custody: ShardCustody;
-  readonly #rebuilds = new Gate(MAX_REBUILDS);
+  readonly #rebuilds = new WorkLimit(MAX_REBUILDS);
   /** Wall clock: files older than this without an index entry are leftovers of an earlier start. */
   readonly #startedMs: number;
 
@@ -244,7 +244,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
   }
 
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
-    return this.#rebuilds.run(async () => {
+    return this.#rebuilds.run(1, undefined, async () => {
       const { id } = request;
       const { rebuild: tools } = this.#options;
       const standing = this.#index.get(id);

@@ -5,6 +5,7 @@ import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
 import { MAX_XATTR_LESS_INODES } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { GenerationMap } from "../../platform/flow/generation-map.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -18,27 +19,24 @@ interface Parts {
  */
 export class XattrLessInodes {
   readonly #parts: Parts;
-  /** When it was asked, by inode. Two generations, so that forgetting costs nothing. */
-  #young = new Map<Ino, number>();
-  #old = new Map<Ino, number>();
-  #rotatedMs = 0;
+  /** When it was asked, by inode. */
+  readonly #askedMs: GenerationMap<Ino, number>;
   /** Number of the latest own change of an xattr. */
   #changed = 0;
 
   constructor(parts: Parts) {
+    const { clock, attrCacheMs } = parts;
     this.#parts = parts;
+    this.#askedMs = new GenerationMap(clock, attrCacheMs, MAX_XATTR_LESS_INODES);
   }
 
   note(attr: Attr, asked: { readonly nameChange: number; readonly ms: number }): void {
-    if (attr.hasXattrs === true) this.#forget(attr.ino);
-    else if (asked.nameChange >= this.#changed) {
-      this.#rotate();
-      this.#young.set(attr.ino, asked.ms);
-    }
+    if (attr.hasXattrs === true) this.#askedMs.delete(attr.ino);
+    else if (asked.nameChange >= this.#changed) this.#askedMs.set(attr.ino, asked.ms);
   }
 
   has(ino: Ino): boolean {
-    const askedMs = this.#young.get(ino) ?? this.#old.get(ino);
+    const askedMs = this.#askedMs.get(ino);
     if (askedMs === undefined) return false;
     return this.#parts.clock.monotonicMs() - askedMs < this.#parts.attrCacheMs;
   }
@@ -46,21 +44,6 @@ export class XattrLessInodes {
   /** This client has changed an xattr: replies that are on their way may be older. */
   changed(): void {
     this.#changed = this.#parts.nameChanges.now;
-    this.#young.clear();
-    this.#old.clear();
-  }
-
-  #forget(ino: Ino): void {
-    this.#young.delete(ino);
-    this.#old.delete(ino);
-  }
-
-  #rotate(): void {
-    const nowMs = this.#parts.clock.monotonicMs();
-    const full = this.#young.size >= MAX_XATTR_LESS_INODES;
-    if (!full && nowMs - this.#rotatedMs < this.#parts.attrCacheMs) return;
-    this.#old = this.#young;
-    this.#young = new Map();
-    this.#rotatedMs = nowMs;
+    this.#askedMs.clear();
   }
 }

@@ -4,6 +4,7 @@ import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
 import { MAX_REMEMBERED_INODES } from "../coherence/limits.ts";
 import type { OpenReply } from "../../protocol/meta/meta-service.ts";
+import { BoundedMap } from "../../platform/flow/bounded-map.ts";
 import { FileData, sameContent } from "./file-data.ts";
 import type { AskedAt, MountContext } from "./mount-context.ts";
 import type { ReleaseQueue } from "./release-queue.ts";
@@ -12,8 +13,8 @@ export class OpenFiles {
   readonly #context: MountContext;
   readonly #releases: ReleaseQueue;
   readonly #byIno = new Map<Ino, FileData>();
-  /** Attributes at the last close, oldest close first. */
-  readonly #closed = new Map<Ino, Attr>();
+  /** Attributes at the last close. */
+  readonly #closed = new BoundedMap<Ino, Attr>(MAX_REMEMBERED_INODES);
 
   constructor(context: MountContext, releases: ReleaseQueue) {
     this.#context = context;
@@ -79,10 +80,6 @@ export class OpenFiles {
   }
 
   #remember(file: FileData): void {
-    this.#closed.delete(file.ino);
     this.#closed.set(file.ino, file.committedAttr);
-    if (this.#closed.size <= MAX_REMEMBERED_INODES) return;
-    const [oldest] = this.#closed.keys();
-    if (oldest !== undefined) this.#closed.delete(oldest);
   }
 }

@@ -1,23 +1,33 @@
-// Bounds work under way: those that don't fit wait their turn, first come first served.
+// Bounds work under way: what doesn't fit waits its turn, first come first served.
 
 interface Waiter {
-  weight: number;
-  admit: () => void;
+  readonly share: number;
+  readonly admit: () => void;
+}
+
+/** How many may wait, and what those beyond are told. */
+export interface WaitBound {
+  readonly maxWaiting: number;
+  readonly refusal: () => Error;
 }
 
 export class WorkLimit {
   readonly #waiting: Waiter[] = [];
   #free: number;
   readonly #capacity: number;
+  readonly #bound: WaitBound | undefined;
 
-  constructor(capacity: number) {
+  /** Without a bound as many may wait as come: whoever gives the work bounds it. */
+  constructor(capacity: number, bound?: WaitBound) {
     this.#capacity = capacity;
     this.#free = capacity;
+    this.#bound = bound;
   }
 
   /**
-   * Runs `work` when its weight fits; a weight above the capacity counts as the whole of it.
-   * @throws the signal's reason when it is aborted while waiting
+   * Runs `work` when its weight fits, at once where it can; a weight above the capacity counts as
+   * the whole of it.
+   * @throws the bound's refusal when too many wait; the signal's reason when it ends the wait
    */
   async run<T>(
     weight: number,
@@ -35,10 +45,14 @@ export class WorkLimit {
     }
   }
 
-  #wait(weight: number, signal: AbortSignal | undefined): Promise<void> {
+  #wait(share: number, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#bound !== undefined && this.#waiting.length >= this.#bound.maxWaiting) {
+      throw this.#bound.refusal();
+    }
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        weight,
+        share,
         admit: () => {
           signal?.removeEventListener("abort", onAbort);
           resolve();
@@ -46,7 +60,7 @@ export class WorkLimit {
       };
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(signal?.reason as Error);
+        reject(signal?.reason as Error); // an abort's reason is an Error throughout
         this.#admitNext();
       };
       signal?.addEventListener("abort", onAbort, { once: true });
@@ -56,9 +70,9 @@ export class WorkLimit {
 
   #admitNext(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (next.weight > this.#free) return;
+      if (next.share > this.#free) return;
       this.#waiting.shift();
-      this.#free -= next.weight;
+      this.#free -= next.share;
       next.admit();
     }
   }

@@ -1,5 +1,4 @@
-// A map that forgets its oldest entries beyond a limit, so that what a client remembers stays
-// bounded.
+// A map that forgets its oldest entries beyond a limit, so that what is remembered stays bounded.
 
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
