@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { MAX_CLIENT_NAME_CHARS } from "../domain/limits.ts";
 import { mountFuse, type FuseDriver } from "../fuse/driver.ts";
 import { clearStaleMount } from "../fuse/mounting/stale-mount.ts";
+import { systemClock } from "../platform/clock.ts";
 import { mapIds } from "../vfs/views/id-mapping-vfs.ts";
 import { openSubdir } from "../vfs/views/subdir-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -51,7 +52,7 @@ export async function startMount(options: StartMountOptions): Promise<RunningMou
   try {
     const vfs = await viewOf(session.vfs, options);
     const mount = await mountFuse(
-      { ...kernelOptions(options), mountpoint, vfs, log },
+      { ...kernelOptions(options), mountpoint, vfs, log, clock: systemClock },
       options.driver,
     );
     return {

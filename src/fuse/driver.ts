@@ -1,7 +1,8 @@
 // Which of the two FUSE drivers serves a mount.
 import { isFsError } from "../domain/errno.ts";
-import { mountChannel, type FuseMount, type FuseMountOptions } from "./channel/channel-mount.ts";
-import { mountFuseNative } from "./fuse-native/native-mount.ts";
+import { mountChannel } from "./channel/channel-mount.ts";
+import { mountFuseNative } from "./fuse-native/fuse-native-mount.ts";
+import type { FuseMount, FuseMountOptions } from "./mounting/fuse-mount.ts";
 
 export const FUSE_DRIVERS = ["channel", "fuse-native"] as const;
 export type FuseDriver = (typeof FUSE_DRIVERS)[number];

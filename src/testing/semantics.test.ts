@@ -65,6 +65,8 @@ test("titles are found in calls, tables and templates, and not elsewhere", (t) =
   const titles = readTitles(path);
   t.true(titles.includes("ACLs hold for users and groups, with masks and defaults"));
   t.false(titles.includes("user.alw"));
-  const [native = ""] = findTestFiles(SOURCES, "fuse-native/native-mount");
-  t.true(readTitles(native).includes("…: a tree copied in is the same tree: data, modes, links"));
+  const [fuseNative = ""] = findTestFiles(SOURCES, "fuse-native/fuse-native-mount");
+  t.true(
+    readTitles(fuseNative).includes("…: a tree copied in is the same tree: data, modes, links"),
+  );
 });

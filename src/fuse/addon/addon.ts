@@ -1,4 +1,4 @@
-// The addon built from native/: its shape, and loading it.
+// Our FUSE addon, the C in this folder: its shape, and loading it.
 import { createRequire } from "node:module";
 import { FsError } from "../../domain/errno.ts";
 

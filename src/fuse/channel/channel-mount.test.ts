@@ -221,12 +221,6 @@ mountTest("a read-only mount refuses to write", async (t) => {
   t.regex(await sh("touch f 2>&1 || true"), /Read-only file system/);
 });
 
-mountTest("a missing name may be remembered, and is found once it is made", async (t) => {
-  const { sh } = await startServer(t, { mount: { negativeTimeoutMs: 60_000 } });
-  await sh("test ! -e f; test ! -e f; echo here >f; grep -q here f; rm f; test ! -e f");
-  t.pass();
-});
-
 mountTest("a hundred writes that wait keep nobody else from being served", async (t) => {
   const server = await startServer(t, { hanging: ["write"] });
   const writers =

@@ -1,14 +1,12 @@
-// The FUSE edge as the program sees it: mount a Vfs through the /dev/fuse channel, and the handle
-// to it.
+// Mounts a Vfs through the /dev/fuse channel, and serves it from this process's event loop.
 import { realpath } from "node:fs/promises";
 import { ERRNO, FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import { ATTR_CACHE_MS } from "../../vfs/limits.ts";
 import type { Log } from "../../observability/log.ts";
-import { systemClock, type Clock } from "../../platform/clock.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
-import type { Vfs } from "../../vfs/vfs.ts";
 import { CallerGroups } from "../mounting/caller-groups.ts";
+import type { FuseMount, FuseMountOptions } from "../mounting/fuse-mount.ts";
 import { loadChannelAddon, type Channel, type ChannelAddon } from "../addon/addon.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { isDying } from "./interrupts.ts";
@@ -17,59 +15,6 @@ import { connectDevice } from "./connect.ts";
 import { withCallerGroups } from "../mounting/grouped-vfs.ts";
 import { setReadAhead } from "../mounting/kernel-read-ahead.ts";
 import { clearStaleMount, unmountPath } from "../mounting/stale-mount.ts";
-
-/**
- * Two requests ahead. Cold sequential reads with 2 ms to answer in: 71 MB/s with the kernel's 128
- * KiB, 507 with 1 MiB, 889 with 2, 918 with 4; answered at once, 4 MiB is slower than 2 by cache
- * misses.
- */
-const DEFAULT_READ_AHEAD_BYTES = 2 * 1024 * 1024;
-
-export interface FuseMountOptions {
-  mountpoint: string;
-  vfs: Vfs;
-  log: Log;
-  readOnly?: boolean;
-  /** Let other users than the mounting one in; as a user this needs user_allow_other. */
-  allowOther?: boolean;
-  /**
-   * The kernel checks permissions before it asks, which it does with POSIX ACLs anyway; default
-   * true.
-   */
-  defaultPermissions?: boolean;
-  /** Programs on it aren't run. */
-  noExec?: boolean;
-  /** Shown by mount(8); access times aren't kept by reading anyway. */
-  noAtime?: boolean;
-  /** The kernel collects small writes and owns size and mtime meanwhile; default false. */
-  writeback?: boolean;
-  /** First column of mount(8), default "dfs". */
-  fsName?: string;
-  /** How long the kernel may keep attributes and names; default ATTR_CACHE_MS. */
-  attrTimeoutMs?: number;
-  entryTimeoutMs?: number;
-  /** How long the kernel may remember that a name isn't there; default 0. */
-  negativeTimeoutMs?: number;
-  /** Read-ahead window of the mount, default 2 MiB; above 128 KiB only root can set it. */
-  maxReadAheadBytes?: number;
-  /** While busy, look for the next request so long before sleeping; default 0: sleep at once. */
-  spinMicroseconds?: number;
-  clock?: Clock;
-}
-
-export interface FuseMount {
-  readonly mountpoint: string;
-  /** Resolves when unmounted, by us, by umount, or aborted, and no operation is under way. */
-  readonly closed: Promise<void>;
-  /**
-   * Waits until the connection has ended, but lazily only until the mount is out of the tree.
-   * @throws FsError EBUSY when it is in use and not lazy
-   */
-  unmount(options?: { lazy?: boolean }): Promise<void>;
-  /** Kernel cache invalidation, from the addon's own thread. */
-  invalidateInode(ino: Ino): void;
-  invalidateEntry(parent: Ino, name: Name): void;
-}
 
 class ChannelMount implements FuseMount {
   readonly mountpoint: string;
@@ -129,7 +74,7 @@ function serve(addon: ChannelAddon, fd: number, options: FuseMountOptions): Serv
       void dispatcher.idle().then(closed.resolve);
     },
   );
-  const clock = options.clock ?? systemClock;
+  const { clock } = options;
   const dispatcher = new Dispatcher(channel, {
     vfs: withCallerGroups(options.vfs, new CallerGroups(clock)),
     log: options.log,
@@ -138,12 +83,10 @@ function serve(addon: ChannelAddon, fd: number, options: FuseMountOptions): Serv
     timeouts: {
       attrMs: options.attrTimeoutMs ?? ATTR_CACHE_MS,
       entryMs: options.entryTimeoutMs ?? ATTR_CACHE_MS,
-      negativeMs: options.negativeTimeoutMs ?? 0,
     },
     init: {
       writeback: options.writeback ?? false,
       locks: options.vfs.setlk !== undefined,
-      maxReadAheadBytes: options.maxReadAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
     },
     isDying,
     onInit(negotiated) {
@@ -168,16 +111,11 @@ export async function mountChannel(options: FuseMountOptions): Promise<FuseMount
     fsName: options.fsName ?? "dfs",
     readOnly: options.readOnly ?? false,
     allowOther: options.allowOther ?? false,
-    defaultPermissions: options.defaultPermissions ?? true,
     noExec: options.noExec ?? false,
     noAtime: options.noAtime ?? false,
   });
   const { channel, initialized, closed } = serve(addon, fd, options);
   await initialized;
-  await setReadAhead(
-    mountpoint,
-    options.maxReadAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
-    options.log,
-  );
+  await setReadAhead(mountpoint, options.log);
   return new ChannelMount(mountpoint, channel, options.log, closed);
 }

@@ -28,7 +28,6 @@ export interface ConnectOptions {
   readonly fsName: string;
   readonly readOnly: boolean;
   readonly allowOther: boolean;
-  readonly defaultPermissions: boolean;
   readonly noExec: boolean;
   readonly noAtime: boolean;
 }
@@ -52,7 +51,8 @@ async function openDevice(): Promise<number> {
 
 function kernelOptions(options: ConnectOptions): string[] {
   return [
-    ...(options.defaultPermissions ? ["default_permissions"] : []),
+    // The kernel checks permissions before it asks, which it does with POSIX ACLs anyway.
+    "default_permissions",
     ...(options.allowOther ? ["allow_other"] : []),
     `max_read=${MAX_REQUEST_DATA_BYTES}`,
   ];

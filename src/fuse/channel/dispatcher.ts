@@ -94,7 +94,6 @@ export class Dispatcher {
       told,
       vfs: options.vfs,
       directories: new Map(),
-      negativeEntries: options.timeouts.negativeMs > 0,
       writeback: options.init.writeback,
       copyData: false,
     };
@@ -182,7 +181,7 @@ export class Dispatcher {
   init(frame: Frame): void {
     const { init, onInit } = this.#options;
     const negotiated = negotiate(frame, init);
-    const length = encodeInit(this.#reply, init, negotiated);
+    const length = encodeInit(this.#reply, negotiated);
     const error = this.#send(frame.uniqueLow, frame.uniqueHigh, length);
     if (error !== undefined) {
       throw new FsError("EIO", `the kernel refused the answer to INIT: errno ${error}`);

@@ -34,7 +34,7 @@ test("INIT agrees on the smaller minor, on 1 MiB and on the features both sides 
   t.deepEqual(
     reply?.body,
     pack(
-      ...[u32(7), u32(45), u32(1 << 20), u32(WRITE_THROUGH)],
+      ...[u32(7), u32(45), u32(2 << 20), u32(WRITE_THROUGH)],
       ...[u16(64), u16(48), u32(1 << 20), u32(1), u16(256), Buffer.alloc(34)],
     ),
   );

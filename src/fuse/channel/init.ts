@@ -1,5 +1,6 @@
 // The first exchange of a connection: which protocol and which features.
 import { FsError } from "../../domain/errno.ts";
+import { READ_AHEAD_BYTES } from "../mounting/limits.ts";
 import type { Frame } from "./frame.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 import {
@@ -23,7 +24,6 @@ export interface InitSettings {
   readonly writeback: boolean;
   /** Locks are asked of us; else the kernel keeps them, for this machine only. */
   readonly locks: boolean;
-  readonly maxReadAheadBytes: number;
 }
 
 export interface Negotiated {
@@ -71,14 +71,10 @@ export function negotiate(frame: Frame, settings: InitSettings): Negotiated {
 }
 
 /** struct fuse_init_out. */
-export function encodeInit(
-  reply: ReplyWriter,
-  settings: InitSettings,
-  negotiated: Negotiated,
-): number {
+export function encodeInit(reply: ReplyWriter, negotiated: Negotiated): number {
   let at = reply.putU32(0, FUSE_MAJOR);
   at = reply.putU32(at, negotiated.minor);
-  at = reply.putU32(at, settings.maxReadAheadBytes);
+  at = reply.putU32(at, READ_AHEAD_BYTES);
   at = reply.putU32(at, negotiated.flags);
   at = reply.putU16(at, MAX_BACKGROUND);
   at = reply.putU16(at, CONGESTION_THRESHOLD);

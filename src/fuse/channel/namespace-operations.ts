@@ -1,6 +1,6 @@
 // Operations on names and attributes.
 import type { Attr, AttrChanges, StatFs } from "../../domain/attributes.ts";
-import { FsError, isFsError } from "../../domain/errno.ts";
+import { FsError } from "../../domain/errno.ts";
 import type { MaybePromise } from "../../vfs/vfs.ts";
 import type { Frame } from "./frame.ts";
 import { encodeNothing, type Operation, type OperationContext } from "./operation.ts";
@@ -16,28 +16,12 @@ function forgetEntry({ vfs }: OperationContext, attr: Attr): void {
   vfs.forget(attr.ino, 1);
 }
 
-function undefinedIfMissing(error: unknown): Attr | undefined {
-  if (isFsError(error, "ENOENT")) return undefined;
-  throw error;
-}
-
-export const lookup: Operation<Attr | undefined> = {
+export const lookup: Operation<Attr> = {
   name: "LOOKUP",
   minBodyBytes: 2,
-  run({ vfs, negativeEntries }, frame): MaybePromise<Attr | undefined> {
-    if (!negativeEntries) return vfs.lookup(frame.caller, frame.ino, frame.name(0));
-    try {
-      const found = vfs.lookup(frame.caller, frame.ino, frame.name(0));
-      return found instanceof Promise ? found.catch(undefinedIfMissing) : found;
-    } catch (error) {
-      return undefinedIfMissing(error);
-    }
-  },
-  encode: (reply, attr) =>
-    attr === undefined ? reply.putNegativeEntry(0) : encodeEntry(reply, attr),
-  discard(context, attr) {
-    if (attr !== undefined) forgetEntry(context, attr);
-  },
+  run: ({ vfs }, frame) => vfs.lookup(frame.caller, frame.ino, frame.name(0)),
+  encode: encodeEntry,
+  discard: forgetEntry,
 };
 
 export const getattr: Operation<Attr> = {

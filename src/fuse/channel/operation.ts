@@ -13,8 +13,6 @@ export interface OperationContext {
   readonly vfs: Vfs;
   readonly directories: Map<FileHandle, DirectoryStream>;
   readonly told: ToldAttributes;
-  /** A name that isn't there is an answer the kernel may keep, not an error. */
-  readonly negativeEntries: boolean;
   /** The kernel holds written pages back: it knows where data is, we don't. */
   readonly writeback: boolean;
   /** Slots are short: data must be copied out of the frame. */

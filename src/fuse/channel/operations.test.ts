@@ -112,17 +112,6 @@ test("a name without its NUL is EIO even where the slot has older bytes behind i
   t.is(channel.exchange(OP.LOOKUP, Buffer.from("long"))?.error, -5);
 });
 
-test("a missing name is ENOENT, or an entry the kernel may keep where that is asked for", (t) => {
-  const missing = (): never => {
-    throw new FsError("ENOENT", "no such name");
-  };
-  const { vfs } = recordingVfs({ lookup: missing });
-  t.is(new FrameChannel(vfs).exchange(OP.LOOKUP, pack(text("no")))?.error, -2);
-  const got = new FrameChannel(vfs, { negativeMs: 3000 }).exchange(OP.LOOKUP, pack(text("no")));
-  t.is(got?.error, 0);
-  t.deepEqual(got?.body, pack(u64(0), u64(0), u64(3), u64(0), Buffer.alloc(96)));
-});
-
 test("an ioctl is ENOTTY, which the kernel doesn't remember as it would ENOSYS", (t) => {
   const recording = recordingVfs({});
   const channel = new FrameChannel(recording.vfs);

@@ -25,7 +25,6 @@ interface Validity {
 export interface ReplyTimeouts {
   readonly attrMs: number;
   readonly entryMs: number;
-  readonly negativeMs: number;
 }
 
 function toValidity(timeoutMs: number): Validity {
@@ -51,7 +50,6 @@ export class ReplyWriter {
   readonly #told: ToldAttributes;
   readonly #attrValid: Validity;
   readonly #entryValid: Validity;
-  readonly #negativeValid: Validity;
   readonly capacityBytes: number;
 
   constructor(
@@ -66,7 +64,6 @@ export class ReplyWriter {
     this.#bytes = Buffer.from(pool, offset, lengthBytes);
     this.#attrValid = toValidity(timeouts.attrMs);
     this.#entryValid = toValidity(timeouts.entryMs);
-    this.#negativeValid = toValidity(timeouts.negativeMs);
     this.capacityBytes = lengthBytes - OUT_HEADER_BYTES;
   }
 
@@ -126,14 +123,6 @@ export class ReplyWriter {
     this.putU32(position + 32, this.#entryValid.nsec);
     this.putU32(position + 36, this.#attrValid.nsec);
     this.#putAttr(position + 40, attr);
-    return position + ENTRY_OUT_BYTES;
-  }
-
-  /** "There is no such name", for the kernel to remember. */
-  putNegativeEntry(position: number): number {
-    this.putZeroes(position, ENTRY_OUT_BYTES);
-    this.putI64(position + 16, this.#negativeValid.sec);
-    this.putU32(position + 32, this.#negativeValid.nsec);
     return position + ENTRY_OUT_BYTES;
   }
 

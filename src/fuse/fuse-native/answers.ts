@@ -1,6 +1,6 @@
 // Answers every fuse-native operation exactly once: by its outcome, or by the deadline's errno.
 import { ERRNO, FsError } from "../../domain/errno.ts";
-import { NATIVE_OPERATION_DEADLINE_MS } from "./limits.ts";
+import { FUSE_NATIVE_ANSWER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { MaybePromise } from "../../vfs/vfs.ts";
@@ -21,7 +21,7 @@ export class Answers {
   #running = 0;
   #whenIdle: (() => void) | undefined;
 
-  constructor(clock: Clock, log: Log, deadlineMs: number = NATIVE_OPERATION_DEADLINE_MS) {
+  constructor(clock: Clock, log: Log, deadlineMs: number = FUSE_NATIVE_ANSWER_TIMEOUT_MS) {
     this.#clock = clock;
     this.#log = log;
     this.#deadlineMs = deadlineMs;

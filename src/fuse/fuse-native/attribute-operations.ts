@@ -3,13 +3,13 @@ import type { Attr, AttrChanges } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
 import { TOUCH_WINDOW_MS } from "./limits.ts";
-import { answerWith, type NativeContext } from "./context.ts";
-import type { Answer, NativeOperations } from "./package.ts";
+import { answerWith, type FuseNativeContext } from "./context.ts";
+import type { Answer, FuseNativeOperations } from "./package.ts";
 import type { Walk } from "./path-table.ts";
-import { shownAtimeMs, toNativeStat, toNativeStatFs } from "./stat.ts";
+import { shownAtimeMs, toFuseNativeStat, toFuseNativeStatFs } from "./stat.ts";
 
 type AttributeOperations = Pick<
-  NativeOperations,
+  FuseNativeOperations,
   "getattr" | "truncate" | "ftruncate" | "chown" | "chmod" | "utimens" | "statfs"
 >;
 
@@ -17,7 +17,7 @@ type AttributeOperations = Pick<
 const UNCHANGED_ID = 2 ** 32 - 1;
 const PERMISSION_BITS = 0o7777;
 
-export function attributeOperations(context: NativeContext): AttributeOperations {
+export function attributeOperations(context: FuseNativeContext): AttributeOperations {
   const { vfs, caller, table, handles } = context;
   const change = (name: string, path: string, changes: AttrChanges, answer: Answer): void => {
     answerWith(context, name, answer, () =>
@@ -29,7 +29,7 @@ export function attributeOperations(context: NativeContext): AttributeOperations
   return {
     getattr(path, answer) {
       answerWith(context, "getattr", answer, () =>
-        table.resolving(async (walk) => toNativeStat(await attrOf(context, path, walk))),
+        table.resolving(async (walk) => toFuseNativeStat(await attrOf(context, path, walk))),
       );
     },
     truncate: (path, sizeBytes, answer) => change("truncate", path, { sizeBytes }, answer),
@@ -53,14 +53,14 @@ export function attributeOperations(context: NativeContext): AttributeOperations
       );
     },
     statfs(_path, answer) {
-      answerWith(context, "statfs", answer, async () => toNativeStatFs(await vfs.statfs()));
+      answerWith(context, "statfs", answer, async () => toFuseNativeStatFs(await vfs.statfs()));
     },
   };
 }
 
 /** Always asked for: this is how the kernel looks names up. */
 async function attrOf(
-  { vfs, caller, table }: NativeContext,
+  { vfs, caller, table }: FuseNativeContext,
   path: string,
   walk: Walk,
 ): Promise<Attr> {
@@ -75,7 +75,7 @@ async function attrOf(
  * sends.
  * @throws FsError EOPNOTSUPP
  */
-async function touch({ vfs, caller, clock }: NativeContext, attr: Attr, atimeMs: number) {
+async function touch({ vfs, caller, clock }: FuseNativeContext, attr: Attr, atimeMs: number) {
   const ageMs = clock.nowMs() - atimeMs;
   const isOwn = atimeMs === shownAtimeMs(attr);
   if (ageMs < 0 || ageMs > TOUCH_WINDOW_MS || isOwn) {

@@ -7,7 +7,7 @@ import type { Answers } from "./answers.ts";
 import type { Answer } from "./package.ts";
 import type { PathTable } from "./path-table.ts";
 
-export interface NativeContext {
+export interface FuseNativeContext {
   readonly vfs: Vfs;
   /** fuse-native doesn't tell who calls: everything is done as the mounting user. */
   readonly caller: Caller;
@@ -20,7 +20,7 @@ export interface NativeContext {
 
 /** Runs an operation whose answer is 0 and a value, or a negative errno. */
 export function answerWith<T>(
-  { answers }: NativeContext,
+  { answers }: FuseNativeContext,
   name: string,
   answer: Answer<T>,
   work: () => Promise<T>,

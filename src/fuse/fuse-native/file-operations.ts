@@ -1,15 +1,15 @@
 // fuse-native's operations on open files, and on the durability of directories.
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { O_CREAT, O_EXCL, O_RDWR, type OpenResult } from "../../vfs/vfs.ts";
-import { answerWith, type NativeContext } from "./context.ts";
-import type { Answer, NativeOperations } from "./package.ts";
+import { answerWith, type FuseNativeContext } from "./context.ts";
+import type { Answer, FuseNativeOperations } from "./package.ts";
 
 type FileOperations = Pick<
-  NativeOperations,
+  FuseNativeOperations,
   "open" | "create" | "read" | "write" | "flush" | "release" | "fsync" | "fsyncdir"
 >;
 
-export function fileOperations(context: NativeContext): FileOperations {
+export function fileOperations(context: FuseNativeContext): FileOperations {
   const { vfs, caller, table, answers, handles } = context;
   const hand = (opened: OpenResult): number => {
     handles.set(opened.fh, opened.attr.ino);
@@ -81,7 +81,7 @@ export function fileOperations(context: NativeContext): FileOperations {
  * decide itself.
  * @throws FsError ESTALE
  */
-function createFile(context: NativeContext, path: string, mode: number): Promise<OpenResult> {
+function createFile(context: FuseNativeContext, path: string, mode: number): Promise<OpenResult> {
   const { vfs, caller, table } = context;
   return table.resolving(async (walk) => {
     const place = await walk.place(path);

@@ -8,7 +8,7 @@ export const MAX_REMEMBERED_NAMES = 65_536;
 /**
  * A fuse-native operation is answered by then: the metadata server's patience and a little more.
  */
-export const NATIVE_OPERATION_DEADLINE_MS = RPC_ANSWER_TIMEOUT_MS + 15_000;
+export const FUSE_NATIVE_ANSWER_TIMEOUT_MS = RPC_ANSWER_TIMEOUT_MS + 15_000;
 /**
  * fuse-native takes a directory in one piece; a larger one is refused rather than run out of
  * memory.
@@ -19,4 +19,4 @@ export const MAX_WHOLE_LISTING_ENTRIES = 1_000_000;
  */
 export const TOUCH_WINDOW_MS = 250;
 /** How often a fuse-native mount looks whether it has ended: it isn't told. */
-export const NATIVE_END_POLL_MS = 100;
+export const FUSE_NATIVE_END_POLL_MS = 100;

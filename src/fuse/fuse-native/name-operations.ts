@@ -6,18 +6,18 @@ import { MAX_SYMLINK_BYTES } from "../../domain/limits.ts";
 import { MAX_WHOLE_LISTING_ENTRIES } from "./limits.ts";
 import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { MaybePromise } from "../../vfs/vfs.ts";
-import { answerWith, type NativeContext } from "./context.ts";
-import type { Answer, NativeOperations } from "./package.ts";
+import { answerWith, type FuseNativeContext } from "./context.ts";
+import type { Answer, FuseNativeOperations } from "./package.ts";
 import type { Place } from "./path-table.ts";
 import { toEntryStat } from "./stat.ts";
 
 type NameOperations = Pick<
-  NativeOperations,
+  FuseNativeOperations,
   "mknod" | "mkdir" | "symlink" | "link" | "unlink" | "rmdir" | "rename"
 >;
-type ReadingOperations = Pick<NativeOperations, "readlink" | "readdir">;
+type ReadingOperations = Pick<FuseNativeOperations, "readlink" | "readdir">;
 
-export function nameOperations(context: NativeContext): NameOperations {
+export function nameOperations(context: FuseNativeContext): NameOperations {
   const { vfs, caller, table } = context;
 
   const make = (
@@ -79,7 +79,7 @@ export function nameOperations(context: NativeContext): NameOperations {
   };
 }
 
-export function readingOperations(context: NativeContext): ReadingOperations {
+export function readingOperations(context: FuseNativeContext): ReadingOperations {
   const { table } = context;
   return {
     readlink(path, answer) {
@@ -106,7 +106,7 @@ export function readingOperations(context: NativeContext): ReadingOperations {
 }
 
 /** @throws FsError ENAMETOOLONG: as UTF-8, in which it crosses, it would be cut short */
-async function readLink({ vfs, caller }: NativeContext, ino: Ino): Promise<string> {
+async function readLink({ vfs, caller }: FuseNativeContext, ino: Ino): Promise<string> {
   const target = await vfs.readlink(caller, ino);
   if (Buffer.byteLength(target) > MAX_SYMLINK_BYTES) {
     throw new FsError("ENAMETOOLONG", "fuse-native can't hand over so long a symlink");
@@ -115,7 +115,7 @@ async function readLink({ vfs, caller }: NativeContext, ino: Ino): Promise<strin
 }
 
 /** @throws FsError EOVERFLOW when there are too many: they all have to be in memory at once */
-async function listWhole({ vfs, caller }: NativeContext, ino: Ino): Promise<DirEntry[]> {
+async function listWhole({ vfs, caller }: FuseNativeContext, ino: Ino): Promise<DirEntry[]> {
   const fh = await vfs.opendir(caller, ino);
   try {
     const entries: DirEntry[] = [];

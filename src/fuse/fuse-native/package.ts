@@ -6,7 +6,7 @@ import { FsError } from "../../domain/errno.ts";
 export type Answer<T = void> = (result: number, value?: T) => void;
 
 /** struct stat as it crosses: times in ms since 1970, everything but sizes and times in 32 bits. */
-export interface NativeStat {
+export interface FuseNativeStat {
   mode: number;
   uid: number;
   gid: number;
@@ -22,7 +22,7 @@ export interface NativeStat {
 }
 
 /** struct statvfs, in 32 bits each. */
-export interface NativeStatFs {
+export interface FuseNativeStatFs {
   bsize: number;
   frsize: number;
   blocks: number;
@@ -35,16 +35,16 @@ export interface NativeStatFs {
 }
 
 /** What getxattr may answer with: the package calls copy first and reads length afterwards. */
-export interface NativeXattr {
+export interface FuseNativeXattr {
   readonly length: number;
   copy(target: Uint8Array): void;
 }
 
-/** Paths begin with "/", which is the root itself; one character a byte (see mount.ts). */
-export interface NativeOperations {
+/** Paths begin with "/", which is the root itself; one character a byte (see fuse-native-mount.ts). */
+export interface FuseNativeOperations {
   init(answer: Answer): void;
-  statfs(path: string, answer: Answer<NativeStatFs>): void;
-  getattr(path: string, answer: Answer<NativeStat>): void;
+  statfs(path: string, answer: Answer<FuseNativeStatFs>): void;
+  getattr(path: string, answer: Answer<FuseNativeStat>): void;
   readdir(path: string, answer: (result: number, names?: string[], stats?: object[]) => void): void;
   truncate(path: string, sizeBytes: number, answer: Answer): void;
   ftruncate(path: string, fh: number, sizeBytes: number, answer: Answer): void;
@@ -89,12 +89,12 @@ export interface NativeOperations {
     flags: number,
     answer: Answer,
   ): void;
-  getxattr(path: string, name: string, position: number, answer: Answer<NativeXattr>): void;
+  getxattr(path: string, name: string, position: number, answer: Answer<FuseNativeXattr>): void;
   listxattr(path: string, answer: Answer<string[]>): void;
   removexattr(path: string, name: string, answer: Answer): void;
 }
 
-export interface NativeOptions {
+export interface FuseNativeOptions {
   /** false: the package doesn't answer for us after 15 s, which would free buffers still in use. */
   timeout: false;
   fsname: string;
@@ -105,21 +105,21 @@ export interface NativeOptions {
   attrTimeout: string;
 }
 
-export interface NativeFuse {
+export interface FuseNative {
   mount(done: (error: Error | null) => void): void;
 }
 
-export type NativeFuseClass = new (
+export type FuseNativeClass = new (
   mountpoint: string,
-  operations: NativeOperations,
-  options: NativeOptions,
-) => NativeFuse;
+  operations: FuseNativeOperations,
+  options: FuseNativeOptions,
+) => FuseNative;
 
 /** @throws FsError ENOSYS when it isn't installed, or libfuse 2 isn't */
-export function loadFuseNative(): NativeFuseClass {
+export function loadFuseNative(): FuseNativeClass {
   const require = createRequire(import.meta.url);
   try {
-    return require("fuse-native") as NativeFuseClass;
+    return require("fuse-native") as FuseNativeClass;
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND";
     const advice = missing

@@ -3,7 +3,7 @@ import { S_IFMT, type Attr, type StatFs } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_NAME_BYTES } from "../../domain/limits.ts";
 import type { DirEntry } from "../../protocol/meta/meta-service.ts";
-import type { NativeStat, NativeStatFs } from "./package.ts";
+import type { FuseNativeStat, FuseNativeStatFs } from "./package.ts";
 
 const UINT32_MAX = 2 ** 32 - 1;
 /** st_blksize: programs write in pieces of this size, the largest that libfuse 2 sends. */
@@ -27,7 +27,7 @@ export function shownAtimeMs({ atimeSec, atimeNsec }: Attr): number {
 /**
  * @throws FsError EOVERFLOW: cut to 32 bits it could be another file's, and look like a hard link
  */
-export function toNativeStat(attr: Attr): NativeStat {
+export function toFuseNativeStat(attr: Attr): FuseNativeStat {
   if (attr.ino > UINT32_MAX) {
     throw new FsError("EOVERFLOW", `inode ${attr.ino} doesn't fit fuse-native's 32 bits`);
   }
@@ -53,7 +53,7 @@ export function toEntryStat(entry: DirEntry): { mode: number; ino: number } {
 }
 
 /** Blocks as large as it takes for their count to fit. */
-export function toNativeStatFs(stat: StatFs): NativeStatFs {
+export function toFuseNativeStatFs(stat: StatFs): FuseNativeStatFs {
   let blockBytes = BLOCK_BYTES;
   while (stat.totalBytes / blockBytes > UINT32_MAX) blockBytes *= 2;
   const free = Math.floor(stat.freeBytes / blockBytes);

@@ -1,10 +1,10 @@
 // fuse-native's operations on extended attributes. Their names, unlike paths, cross as UTF-8.
 import { ERRNO, FsError } from "../../domain/errno.ts";
-import { answerWith, type NativeContext } from "./context.ts";
-import type { NativeOperations, NativeXattr } from "./package.ts";
+import { answerWith, type FuseNativeContext } from "./context.ts";
+import type { FuseNativeOperations, FuseNativeXattr } from "./package.ts";
 
 type XattrOperations = Pick<
-  NativeOperations,
+  FuseNativeOperations,
   "setxattr" | "getxattr" | "listxattr" | "removexattr"
 >;
 
@@ -13,7 +13,7 @@ const FILE_CAPABILITIES = "security.capability";
 /** What bytes that aren't UTF-8 have become when they arrive. */
 const REPLACEMENT = "\ufffd";
 
-export function xattrOperations(context: NativeContext): XattrOperations {
+export function xattrOperations(context: FuseNativeContext): XattrOperations {
   const { vfs, caller, table } = context;
   return {
     setxattr(path, name, value, _position, flags, answer) {
@@ -66,7 +66,7 @@ export function xattrOperations(context: NativeContext): XattrOperations {
  * A value in the shape of a Buffer. The package copies it into the caller's buffer, whose size it
  * doesn't tell, and then answers with its length: ERANGE has to be that length when it doesn't fit.
  */
-class XattrAnswer implements NativeXattr {
+class XattrAnswer implements FuseNativeXattr {
   length: number;
   readonly #bytes: Uint8Array;
 

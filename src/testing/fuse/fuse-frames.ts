@@ -153,7 +153,6 @@ export function recordingVfs(answers: Readonly<Record<string, unknown>>): {
 }
 
 export interface FrameChannelOptions {
-  readonly negativeMs?: number;
   readonly writeback?: boolean;
   readonly log?: Log;
   /** Thread ids that are being killed. */
@@ -174,11 +173,10 @@ export class FrameChannel {
       log: options.log ?? silentLog,
       clock: this.clock,
       layout: FRAME_LAYOUT,
-      timeouts: { attrMs: 1500, entryMs: 2000, negativeMs: options.negativeMs ?? 0 },
+      timeouts: { attrMs: 1500, entryMs: 2000 },
       init: {
         writeback: options.writeback ?? false,
         locks: vfs.setlk !== undefined,
-        maxReadAheadBytes: 1 << 20,
       },
       isDying: (pid) => Promise.resolve(options.dying?.has(pid) === true),
       onInit: () => this.initialized++,

@@ -3,7 +3,8 @@
 // serves it. It takes commands as IPC messages and answers each with one.
 import { createLog } from "../../observability/log.ts";
 import { mountFuse, type FuseDriver } from "../../fuse/driver.ts";
-import type { FuseMount, FuseMountOptions } from "../../fuse/channel/channel-mount.ts";
+import type { FuseMount, FuseMountOptions } from "../../fuse/mounting/fuse-mount.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
@@ -98,7 +99,7 @@ async function main(): Promise<void> {
   let mount: FuseMount;
   try {
     mount = await mountFuse(
-      { ...options.mount, mountpoint, vfs, log: createLog("fuse-server") },
+      { ...options.mount, mountpoint, vfs, clock: systemClock, log: createLog("fuse-server") },
       options.driver ?? "channel",
     );
   } catch (error) {

@@ -4,17 +4,17 @@ import { readdir, readlink, realpath } from "node:fs/promises";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import { ATTR_CACHE_MS } from "../../vfs/limits.ts";
-import { NATIVE_END_POLL_MS } from "./limits.ts";
-import { systemClock, type Clock } from "../../platform/clock.ts";
-import type { FuseMount, FuseMountOptions } from "../channel/channel-mount.ts";
+import { FUSE_NATIVE_END_POLL_MS } from "./limits.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { FuseMount, FuseMountOptions } from "../mounting/fuse-mount.ts";
 import { setReadAhead } from "../mounting/kernel-read-ahead.ts";
 import { clearStaleMount, isMounted, unmountPath } from "../mounting/stale-mount.ts";
 import { Answers } from "./answers.ts";
 import { attributeOperations } from "./attribute-operations.ts";
-import type { NativeContext } from "./context.ts";
+import type { FuseNativeContext } from "./context.ts";
 import { fileOperations } from "./file-operations.ts";
 import { nameOperations, readingOperations } from "./name-operations.ts";
-import { loadFuseNative, type NativeOperations, type NativeOptions } from "./package.ts";
+import { loadFuseNative, type FuseNativeOperations, type FuseNativeOptions } from "./package.ts";
 import { PathTable } from "./path-table.ts";
 import { xattrOperations } from "./xattr-operations.ts";
 
@@ -24,9 +24,8 @@ const DEVICE = "/dev/fuse";
  */
 const MAX_ARGUMENT_BYTES = 1023;
 const MAX_OPTIONS_BYTES = 600;
-const DEFAULT_READ_AHEAD_BYTES = 2 * 1024 * 1024;
 
-class NativeMount implements FuseMount {
+class FuseNativeMount implements FuseMount {
   readonly mountpoint: string;
   readonly closed: Promise<void>;
   readonly #table: PathTable;
@@ -68,7 +67,7 @@ function requireSupported(options: FuseMountOptions): void {
  * of libfuse, makes every byte of a path one character, so that the package's UTF-8 decoding loses
  * nothing.
  */
-function nativeOptions(options: FuseMountOptions): NativeOptions {
+function fuseNativeOptions(options: FuseMountOptions): FuseNativeOptions {
   const seconds = (ms: number): string => String(ms / 1000);
   const extra = [
     (options.fsName ?? "dfs").replace(/[\\,]/g, (character) => `\\${character}`),
@@ -79,7 +78,6 @@ function nativeOptions(options: FuseMountOptions): NativeOptions {
     "use_ino",
     "from_code=UTF-8",
     "to_code=ISO-8859-1",
-    `negative_timeout=${(options.negativeTimeoutMs ?? 0) / 1000}`,
   ].join(",");
   if (Buffer.byteLength(extra) > MAX_OPTIONS_BYTES) {
     throw new FsError("ENAMETOOLONG", "the name of the file system is too long for fuse-native");
@@ -89,7 +87,7 @@ function nativeOptions(options: FuseMountOptions): NativeOptions {
     fsname: extra,
     subtype: "dfs",
     modules: "iconv",
-    defaultPermissions: options.defaultPermissions ?? true,
+    defaultPermissions: true,
     entryTimeout: seconds(options.entryTimeoutMs ?? ATTR_CACHE_MS),
     // To the kernel each hard link is another inode: with cached sizes one would hide what the
     // other grew.
@@ -97,7 +95,7 @@ function nativeOptions(options: FuseMountOptions): NativeOptions {
   };
 }
 
-function operationsOf(context: NativeContext): NativeOperations {
+function operationsOf(context: FuseNativeContext): FuseNativeOperations {
   return {
     init: (answer) => answer(0),
     ...attributeOperations(context),
@@ -123,12 +121,12 @@ async function connections(): Promise<Set<string>> {
  */
 async function connectionEnded(fd: string, clock: Clock): Promise<void> {
   while ((await readlink(`/proc/self/fd/${fd}`).catch(() => "")) === DEVICE) {
-    await clock.sleep(NATIVE_END_POLL_MS);
+    await clock.sleep(FUSE_NATIVE_END_POLL_MS);
   }
 }
 
-function contextOf(options: FuseMountOptions, clock: Clock): NativeContext {
-  const { vfs, log } = options;
+function contextOf(options: FuseMountOptions): FuseNativeContext {
+  const { vfs, log, clock } = options;
   const caller = {
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
@@ -142,8 +140,8 @@ function contextOf(options: FuseMountOptions, clock: Clock): NativeContext {
 /** @throws FsError EIO; libfuse has written why to stderr */
 async function connect(
   mountpoint: string,
-  context: NativeContext,
-  options: NativeOptions,
+  context: FuseNativeContext,
+  options: FuseNativeOptions,
 ): Promise<void> {
   const Fuse = loadFuseNative();
   const fuse = new Fuse(mountpoint, operationsOf(context), options);
@@ -176,24 +174,20 @@ export async function mountFuseNative(options: FuseMountOptions): Promise<FuseMo
   if (Buffer.byteLength(mountpoint) > MAX_ARGUMENT_BYTES) {
     throw new FsError("ENAMETOOLONG", "the mountpoint's path is too long for fuse-native");
   }
-  const clock = options.clock ?? systemClock;
-  const context = contextOf(options, clock);
+  const { clock } = options;
+  const context = contextOf(options);
   const before = await connections();
-  await connect(mountpoint, context, nativeOptions(options));
+  await connect(mountpoint, context, fuseNativeOptions(options));
   const fd = [...(await connections())].find((candidate) => !before.has(candidate));
   const closed = (async (): Promise<void> => {
     if (fd !== undefined) await connectionEnded(fd, clock);
     await context.answers.idle();
     context.table.clear();
   })();
-  await setReadAhead(
-    mountpoint,
-    options.maxReadAheadBytes ?? DEFAULT_READ_AHEAD_BYTES,
-    options.log,
-  );
+  await setReadAhead(mountpoint, options.log);
   options.log.warn(
     { mountpoint },
     "mounted with fuse-native: modification times can't be set, locks hold on this machine only",
   );
-  return new NativeMount(mountpoint, closed, context.table);
+  return new FuseNativeMount(mountpoint, closed, context.table);
 }
