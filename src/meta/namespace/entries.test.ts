@@ -93,20 +93,6 @@ testRules([
     (ns, tx, w) => ns.create(tx, SESSION, ann, w.dir, n("file"), { mode: 0o644 }, false),
   ],
   [
-    "create of an existing file to read it",
-    "ok",
-    (ns, tx, w) =>
-      ns.create(
-        tx,
-        SESSION,
-        ann,
-        w.dir,
-        n("file"),
-        { mode: 0o644, access: { read: true, write: false } },
-        false,
-      ),
-  ],
-  [
     "create without write permission",
     "EACCES",
     (ns, tx, w) => ns.create(tx, SESSION, ann, w.dir, n("new"), { mode: 0o644 }, true),

@@ -98,9 +98,8 @@ export function createFile(
   }
   if (existing !== undefined) {
     const inode = loadInode(tx, existing.ino);
-    const { read, write } = request.access ?? { read: true, write: true };
     requireRegular(inode);
-    requireAccess(entry.caller, inode, (read ? MAY_READ : 0) | (write ? MAY_WRITE : 0));
+    requireAccess(entry.caller, inode, MAY_READ | MAY_WRITE);
     return { inode, created: false };
   }
   requireAccess(entry.caller, directory, MAY_WRITE);

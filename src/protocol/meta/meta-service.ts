@@ -17,10 +17,6 @@ export interface CreateRequest {
    */
   mode: number;
   rdev?: number;
-  /**
-   * What create wants of a file that exists already; checked then. Reading and writing if absent.
-   */
-  access?: Pick<OpenAccess, "read" | "write">;
 }
 
 export interface OpenReply {
@@ -191,7 +187,10 @@ export interface MetaService {
   getattr(ino: Ino): Promise<Attr>;
   /** `handleOpen`: the caller holds a writable handle, which is right enough to truncate. */
   setattr(caller: Caller, ino: Ino, changes: AttrChanges, handleOpen: boolean): Promise<Attr>;
-  /** Opens an existing regular file unless `exclusive` (then EEXIST). The session holds it open. */
+  /**
+   * Opens an existing regular file unless `exclusive` (then EEXIST); the caller must be allowed to
+   * read and write it. The session holds it open.
+   */
   create(
     caller: Caller,
     parent: Ino,
