@@ -10,7 +10,8 @@ import { withFileSystem } from "../session/file-system.ts";
 import { addJsonOption, addMetaOption } from "../terminal/options.ts";
 import { printJson } from "../terminal/output.ts";
 import { Progress } from "../terminal/progress.ts";
-import { formatRemotePath, parseRemotePath, type RemotePath } from "../session/remote-path.ts";
+import { type FilePath, formatPath } from "../../files/file-path.ts";
+import { parseRemotePath } from "../session/remote-path.ts";
 import { interruptSignal } from "../process/signals.ts";
 
 interface GetOptions {
@@ -38,7 +39,7 @@ async function get(remote: string, local: string, options: GetOptions): Promise<
     const attr = await fs.walker.resolve(path);
     if (isDirectory(attr.mode) && (options.recursive !== true || local === "-")) {
       const advice = local === "-" ? "Name a file." : "Copy it with -r.";
-      throw new CliError(EXIT.usage, `${formatRemotePath(path)} is a directory`, advice);
+      throw new CliError(EXIT.usage, `${formatPath(path)} is a directory`, advice);
     }
     const copy = new CopyOut(fs, new Progress(), signal);
     if (local === "-") await copy.toStream(attr, process.stdout);
@@ -49,7 +50,7 @@ async function get(remote: string, local: string, options: GetOptions): Promise<
 }
 
 /** Into `local` when it is a directory, under the remote name. */
-async function targetPath(local: string, remote: RemotePath): Promise<Buffer> {
+async function targetPath(local: string, remote: FilePath): Promise<Buffer> {
   const full = resolve(local);
   const isLocalDirectory = await stat(full).then(
     (info) => info.isDirectory(),

@@ -1,18 +1,14 @@
 // dfs info FILE: stripes, shards, nodes, and whether each shard is where it should be.
 import type { Command } from "commander";
-import type { MapNode } from "../../domain/cluster-map.ts";
-import type { NodeId } from "../../domain/ids.ts";
-import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
+import { ShardQueries } from "../../app/shard-queries.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
-import { describeFile, type FileLayout, type HeadMany } from "../session/file-layout.ts";
+import { describeFile, type FileLayout } from "../../files/file-layout.ts";
 import { withFileSystem } from "../session/file-system.ts";
 import { addJsonOption, addMetaOption } from "../terminal/options.ts";
 import { formatTable, printJson, printLine } from "../terminal/output.ts";
-import { formatRemotePath, parseRemotePath } from "../session/remote-path.ts";
+import { formatPath } from "../../files/file-path.ts";
+import { parseRemotePath } from "../session/remote-path.ts";
 import { formatBytes } from "../terminal/sizes.ts";
-
-/** A node that hasn't answered by then is shown as one that doesn't. */
-const HEAD_TIMEOUT_MS = 1000;
 
 interface InfoOptions {
   meta?: string;
@@ -34,30 +30,15 @@ async function info(file: string, options: InfoOptions): Promise<void> {
   const remote = parseRemotePath(file);
   const result = await withFileSystem(options.meta, async (fs): Promise<FileInfo> => {
     const attr = await fs.walker.resolve(remote);
-    await using nodes = new NodeConnections();
+    await using nodes = new ShardQueries();
     const layout = await describeFile(fs.session.meta, attr, nodes.headMany);
     const { ino, sizeBytes } = attr;
-    return { path: formatRemotePath(remote), ino, sizeBytes, ...layout };
+    return { path: formatPath(remote), ino, sizeBytes, ...layout };
   });
   if (options.json === true) printJson(result);
   else printInfo(result);
   const isWhole = result.stripes.every(({ shards }) => shards.every((s) => s.state === "present"));
   if (!isWhole) process.exitCode = EXIT.degraded;
-}
-
-/** One connection pool a node for the time of the command. */
-class NodeConnections implements AsyncDisposable {
-  readonly #services = new Map<NodeId, HttpShardService>();
-
-  readonly headMany: HeadMany = (node: MapNode, ids) => {
-    const service = this.#services.get(node.id) ?? new HttpShardService(node.url);
-    this.#services.set(node.id, service);
-    return service.headMany(ids, AbortSignal.timeout(HEAD_TIMEOUT_MS));
-  };
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#services.values()].map((service) => service.close()));
-  }
 }
 
 function printInfo(info: FileInfo): void {

@@ -14,10 +14,12 @@ import {
   S_IFSOCK,
 } from "../../domain/attributes.ts";
 import { displayName } from "../../domain/name.ts";
-import { type FileSystem, listDirectory, withFileSystem } from "../session/file-system.ts";
+import { type FileSystem, withFileSystem } from "../session/file-system.ts";
 import { addJsonOption, addMetaOption } from "../terminal/options.ts";
 import { formatTable, printable, printJson, printLine } from "../terminal/output.ts";
-import { formatRemotePath, parseRemotePath } from "../session/remote-path.ts";
+import { formatPath } from "../../files/file-path.ts";
+import { listDirectory } from "../../files/list-directory.ts";
+import { parseRemotePath } from "../session/remote-path.ts";
 
 interface LsOptions {
   meta?: string;
@@ -59,11 +61,10 @@ async function ls(path: string, options: LsOptions): Promise<void> {
   const remote = parseRemotePath(path);
   const rows = await withFileSystem(options.meta, async (fs) => {
     const attr = await fs.walker.resolve(remote);
-    if (!isDirectory(attr.mode)) return [await describe(fs, formatRemotePath(remote), attr)];
+    if (!isDirectory(attr.mode)) return [await describe(fs, formatPath(remote), attr)];
     const found: Row[] = [];
-    for await (const entry of listDirectory(fs, attr)) {
-      const child = entry.attr ?? (await fs.vfs.getattr(fs.caller, entry.ino));
-      found.push(await describe(fs, displayName(entry.name), child));
+    for await (const child of listDirectory(fs, attr.ino)) {
+      found.push(await describe(fs, displayName(child.name), child.attr));
     }
     return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   });

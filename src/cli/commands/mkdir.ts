@@ -1,11 +1,10 @@
 // dfs mkdir [-p] PATH…
 import { type Command, InvalidArgumentError } from "commander";
-import { isDirectory } from "../../domain/attributes.ts";
-import { FsError } from "../../domain/errno.ts";
-import { type FileSystem, withFileSystem } from "../session/file-system.ts";
+import { makeDirectories, makeDirectory } from "../../files/make-directories.ts";
+import { withFileSystem } from "../session/file-system.ts";
 import { addMetaOption } from "../terminal/options.ts";
 import { readUmask } from "../process/umask.ts";
-import { formatRemotePath, parseRemotePath, type RemotePath } from "../session/remote-path.ts";
+import { parseRemotePath } from "../session/remote-path.ts";
 
 interface MkdirOptions {
   meta?: string;
@@ -30,28 +29,11 @@ function octalArgument(text: string): number {
 async function mkdir(paths: string[], options: MkdirOptions): Promise<void> {
   const remotes = paths.map(parseRemotePath);
   await withFileSystem(options.meta, async (fs) => {
+    const usualMode = 0o777 & ~(await readUmask());
+    const { mode = usualMode, parents = false } = options;
     for (const remote of remotes) {
-      const first = options.parents === true ? 1 : remote.length;
-      for (let depth = first; depth <= remote.length; depth += 1) {
-        await makeOne(fs, remote.slice(0, depth), options, depth === remote.length);
-      }
+      if (parents) await makeDirectories(fs, remote, mode, usualMode);
+      else await makeDirectory(fs, remote, mode);
     }
   });
-}
-
-async function makeOne(
-  fs: FileSystem,
-  remote: RemotePath,
-  options: MkdirOptions,
-  isLast: boolean,
-): Promise<void> {
-  const { parent, name } = await fs.walker.resolveParent(remote);
-  const mode = (isLast ? options.mode : undefined) ?? 0o777 & ~(await readUmask());
-  try {
-    await fs.vfs.mkdir(fs.caller, parent.ino, name, mode);
-  } catch (error) {
-    if (!(error instanceof FsError && error.code === "EEXIST")) throw error;
-    if (options.parents === true && isDirectory((await fs.walker.resolve(remote)).mode)) return;
-    throw new FsError("EEXIST", `${formatRemotePath(remote)} exists already`, { cause: error });
-  }
 }

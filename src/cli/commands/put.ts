@@ -12,7 +12,8 @@ import { printJson } from "../terminal/output.ts";
 import { Progress } from "../terminal/progress.ts";
 import { interruptSignal } from "../process/signals.ts";
 import { readUmask } from "../process/umask.ts";
-import { parseRemotePath, type RemotePath } from "../session/remote-path.ts";
+import type { FilePath } from "../../files/file-path.ts";
+import { parseRemotePath } from "../session/remote-path.ts";
 
 interface PutOptions {
   meta?: string;
@@ -39,7 +40,8 @@ async function put(local: string, remote: string, options: PutOptions): Promise<
     const copy = new CopyIn(fs, new Progress(), signal);
     if (source === undefined) {
       const mode = 0o666 & ~(await readUmask());
-      await copy.stream(addAbortSignal(signal, process.stdin), parent.ino, name, { mode });
+      const stdin = addAbortSignal(signal, process.stdin) as AsyncIterable<Uint8Array>; // No encoding.
+      await copy.stream(stdin, { parent: parent.ino, name, mode });
     } else if (source.isDirectory) {
       await copy.tree(source.path, parent.ino, name);
     } else {
@@ -63,10 +65,10 @@ async function inspect(
 
 async function targetPath(
   fs: FileSystem,
-  given: RemotePath,
+  given: FilePath,
   mustBeDirectory: boolean,
   local: string,
-): Promise<RemotePath> {
+): Promise<FilePath> {
   const existing = await fs.walker.find(given);
   const intoDirectory = existing !== undefined && isDirectory(existing.mode);
   if (!intoDirectory && !mustBeDirectory) return given;

@@ -3,7 +3,7 @@
 import { open, readFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import type { FileLayout } from "../session/file-layout.ts";
+import type { FileLayout } from "../../files/file-layout.ts";
 import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,

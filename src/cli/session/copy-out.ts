@@ -6,24 +6,21 @@ import { basename, dirname, join } from "node:path";
 import { type Attr, isDirectory, isRegular, isSymlink } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { displayName } from "../../domain/name.ts";
+import type { FileAccess } from "../../files/file-access.ts";
+import { listDirectory } from "../../files/list-directory.ts";
+import { readFile } from "../../files/read-file.ts";
 import { type CopyTotals, joinLocal } from "./copy-in.ts";
-import { type FileSystem, listDirectory } from "./file-system.ts";
 import type { Progress } from "../terminal/progress.ts";
 
-/** Two blocks a request: the read-ahead below does the rest. */
-const READ_BYTES = 8 * 1024 * 1024;
-
-type WritePiece = (piece: Uint8Array) => Promise<void>;
-
 export class CopyOut {
-  readonly #fs: FileSystem;
+  readonly #access: FileAccess;
   readonly #progress: Progress;
   readonly #signal: AbortSignal;
   readonly totals: CopyTotals = { files: 0, bytes: 0 };
 
   /** After `signal` the file that was begun is removed, and the methods reject with its reason. */
-  constructor(fs: FileSystem, progress: Progress, signal: AbortSignal) {
-    this.#fs = fs;
+  constructor(access: FileAccess, progress: Progress, signal: AbortSignal) {
+    this.#access = access;
     this.#progress = progress;
     this.#signal = signal;
   }
@@ -37,9 +34,7 @@ export class CopyOut {
     try {
       try {
         this.#progress.begin(displayName(basename(path)), attr.sizeBytes);
-        await this.#read(attr, async (piece) => {
-          await file.writeFile(piece);
-        });
+        for await (const piece of this.#pieces(attr)) await file.writeFile(piece);
       } finally {
         await file.close();
       }
@@ -56,25 +51,23 @@ export class CopyOut {
   }
 
   async toStream(attr: Attr, target: NodeJS.WritableStream): Promise<void> {
-    await this.#read(attr, async (piece) => {
-      // The pieces are views of buffers that the next read may reuse, and the stream keeps them.
+    for await (const piece of this.#pieces(attr)) {
+      // A piece is a view of a buffer that the next read may reuse, and the stream keeps it.
       if (!target.write(Buffer.from(piece))) await once(target, "drain");
-    });
+    }
     this.totals.files += 1;
   }
 
   async tree(attr: Attr, local: Buffer): Promise<void> {
-    const { vfs, caller } = this.#fs;
     if (isRegular(attr.mode)) {
       await this.file(attr, local);
     } else if (isSymlink(attr.mode)) {
-      const target = await vfs.readlink(caller, attr.ino);
+      const target = await this.#access.vfs.readlink(this.#access.caller, attr.ino);
       await symlink(Buffer.from(target, "latin1"), local);
     } else if (isDirectory(attr.mode)) {
       await mkdir(local, { recursive: true });
-      for await (const entry of listDirectory(this.#fs, attr)) {
-        const child = entry.attr ?? (await vfs.getattr(caller, entry.ino));
-        await this.tree(child, joinLocal(local, entry.name));
+      for await (const child of listDirectory(this.#access, attr.ino, this.#signal)) {
+        await this.tree(child.attr, joinLocal(local, child.name));
       }
       await chmod(local, attr.mode & 0o7777);
     } else {
@@ -82,23 +75,11 @@ export class CopyOut {
     }
   }
 
-  async #read(attr: Attr, write: WritePiece): Promise<void> {
-    const { vfs, caller } = this.#fs;
-    const { fh } = await vfs.open(caller, attr.ino, 0);
-    try {
-      let offset = 0;
-      for (;;) {
-        this.#signal.throwIfAborted();
-        const pieces = await vfs.read(fh, offset, READ_BYTES);
-        const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-        if (bytes === 0) break;
-        for (const piece of pieces) await write(piece);
-        offset += bytes;
-        this.#progress.advance(bytes);
-      }
-      this.totals.bytes += offset;
-    } finally {
-      await vfs.release(fh);
+  async *#pieces(attr: Attr): AsyncGenerator<Uint8Array, void> {
+    for await (const piece of readFile(this.#access, attr.ino, this.#signal)) {
+      yield piece;
+      this.totals.bytes += piece.length;
+      this.#progress.advance(piece.length);
     }
   }
 }

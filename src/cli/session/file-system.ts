@@ -1,16 +1,13 @@
 // What put, get, ls and the others share: a client session for one command, and its end.
 import type { ClientSession } from "../../app/client-session.ts";
-import type { Attr, Caller } from "../../domain/attributes.ts";
-import type { DirEntry } from "../../protocol/meta/meta-service.ts";
+import type { Caller } from "../../domain/attributes.ts";
+import type { FileAccess } from "../../files/file-access.ts";
+import { PathWalker } from "../../files/path-walker.ts";
 import { createLog, silentLog } from "../../observability/log.ts";
-import type { Vfs } from "../../vfs/vfs.ts";
 import { requireLogin } from "./credentials.ts";
-import { callerOfProcess, PathWalker } from "./remote-path.ts";
 
-export interface FileSystem {
+export interface FileSystem extends FileAccess {
   readonly session: ClientSession;
-  readonly vfs: Vfs;
-  readonly caller: Caller;
   readonly walker: PathWalker;
 }
 
@@ -27,11 +24,10 @@ export async function withFileSystem<T>(
   const { openClientSession } = await import("../../app/client-session.ts");
   const log = process.env["DFS_LOG"] === undefined ? silentLog : createLog("dfs");
   const session = await openClientSession({ url, token, clientName: "dfs command", log });
-  const caller = callerOfProcess();
+  const access: FileAccess = { vfs: session.vfs, caller: callerOfProcess() };
   let result: T;
   try {
-    const walker = new PathWalker(session.vfs, caller);
-    result = await work({ session, vfs: session.vfs, caller, walker });
+    result = await work({ ...access, session, walker: new PathWalker(access) });
   } catch (error) {
     // The first failure is the one to tell.
     await session.close().catch(() => undefined);
@@ -41,21 +37,11 @@ export async function withFileSystem<T>(
   return result;
 }
 
-/** Entries of a directory without "." and "..", in the order of the directory. */
-export async function* listDirectory(fs: FileSystem, directory: Attr): AsyncGenerator<DirEntry> {
-  const fh = await fs.vfs.opendir(fs.caller, directory.ino);
-  try {
-    let cursor = 0;
-    for (;;) {
-      const page = await fs.vfs.readdir(fh, cursor, true);
-      const last = page.at(-1);
-      if (last === undefined) return;
-      for (const entry of page) {
-        if (entry.name !== "." && entry.name !== "..") yield entry;
-      }
-      cursor = last.cookie;
-    }
-  } finally {
-    fs.vfs.releasedir(fh);
-  }
+/** The process's own identity, on whose behalf commands act. */
+function callerOfProcess(): Caller {
+  return {
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    groups: process.getgroups?.() ?? [],
+  };
 }

@@ -1,12 +1,13 @@
 import test from "ava";
 import { CliError } from "../terminal/exit-codes.ts";
-import { formatRemotePath, parseRemotePath } from "./remote-path.ts";
+import { formatPath } from "../../files/file-path.ts";
+import { parseRemotePath } from "./remote-path.ts";
 
 test("paths are absolute, with or without dfs:, and come back as they were meant", (t) => {
   t.deepEqual(parseRemotePath("/"), []);
-  t.is(formatRemotePath(parseRemotePath("dfs:/a//b/./c/")), "/a/b/c");
-  t.is(formatRemotePath(parseRemotePath("/größe/🗂")), "/größe/🗂");
-  t.is(formatRemotePath([]), "/");
+  t.is(formatPath(parseRemotePath("dfs:/a//b/./c/")), "/a/b/c");
+  t.is(formatPath(parseRemotePath("/größe/🗂")), "/größe/🗂");
+  t.is(formatPath([]), "/");
 });
 
 test("names are bytes inside", (t) => {

@@ -1,14 +1,14 @@
 // Where a file's bytes stand: its extents, their stripes, each shard's node, and whether it is
 // there.
-import { isRegular, type Attr } from "../../domain/attributes.ts";
-import { type MapHistory, type MapNode, poolOf } from "../../domain/cluster-map.ts";
-import { FsError } from "../../domain/errno.ts";
-import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
-import { type BlockRef, blockLengthBytes, chunkIndex, type Extent } from "../../domain/layout.ts";
-import { BLOCK_BYTES, CHUNK_BYTES } from "../../domain/format.ts";
-import { placementGroupOf, readCandidates } from "../../placement/placement.ts";
-import type { MetaService } from "../../protocol/meta/meta-service.ts";
-import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
+import { isRegular, type Attr } from "../domain/attributes.ts";
+import { type MapHistory, type MapNode, poolOf } from "../domain/cluster-map.ts";
+import { FsError } from "../domain/errno.ts";
+import { formatShardId, type NodeId, type ShardId } from "../domain/ids.ts";
+import { type BlockRef, blockLengthBytes, chunkIndex, type Extent } from "../domain/layout.ts";
+import { BLOCK_BYTES, CHUNK_BYTES } from "../domain/format.ts";
+import { placementGroupOf, readCandidates } from "../placement/placement.ts";
+import type { MetaService } from "../protocol/meta/meta-service.ts";
+import type { ShardInfo } from "../protocol/shard/shard-service.ts";
 
 export interface ShardPlace {
   slot: number;
@@ -54,9 +54,11 @@ export type HeadMany = (
 const CHUNKS_PER_REQUEST = 64;
 const SHARDS_PER_REQUEST = 256;
 
+export type LayoutSource = Pick<MetaService, "extents" | "maps">;
+
 /** @throws FsError EINVAL when it isn't a regular file */
 export async function describeFile(
-  meta: MetaService,
+  meta: LayoutSource,
   attr: Attr,
   headMany: HeadMany,
 ): Promise<FileLayout> {
@@ -79,7 +81,7 @@ export async function describeFile(
 }
 
 async function extentsOf(
-  meta: MetaService,
+  meta: LayoutSource,
   attr: Attr,
 ): Promise<{ chunk: number; extent: Extent }[]> {
   const found: { chunk: number; extent: Extent }[] = [];

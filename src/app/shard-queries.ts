@@ -1,0 +1,23 @@
+// Asks storage nodes which shards they have, for the commands that show where a file's bytes stand.
+import type { MapNode } from "../domain/cluster-map.ts";
+import type { NodeId } from "../domain/ids.ts";
+import type { HeadMany } from "../files/file-layout.ts";
+import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+
+/** A node that hasn't answered by then counts as one that doesn't. */
+const HEAD_TIMEOUT_MS = 1000;
+
+/** One connection pool a node, until it is disposed of. */
+export class ShardQueries implements AsyncDisposable {
+  readonly #services = new Map<NodeId, HttpShardService>();
+
+  readonly headMany: HeadMany = (node: MapNode, ids) => {
+    const service = this.#services.get(node.id) ?? new HttpShardService(node.url);
+    this.#services.set(node.id, service);
+    return service.headMany(ids, AbortSignal.timeout(HEAD_TIMEOUT_MS));
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#services.values()].map((service) => service.close()));
+  }
+}
