@@ -20,6 +20,7 @@ import {
 } from "../testing/shard/shard-service-conformance.ts";
 import { startNodeProcess } from "../testing/shard/storage-node-process.ts";
 import { startStorageNode, type RunningNode, type StorageNodeOptions } from "./storage-node.ts";
+import { present } from "../testing/present.ts";
 
 async function tempDir(t: ExecutionContext): Promise<string> {
   const directory = await makeTempDir();
@@ -147,8 +148,7 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
     const work = async (): Promise<void> => {
       for (;;) {
         const id = shardId(slice, { pg: slice % 16 });
-        const payload = payloads[slice++ % payloads.length];
-        if (payload === undefined) return;
+        const payload = present(payloads[slice++ % payloads.length]);
         try {
           await service.put(id, payload);
         } catch {
@@ -213,12 +213,12 @@ async function startStripe(
   const stripe = await new StripeCodec({ k: 4, m: 2 }).encode(payloadOf(blockBytes).bytes);
   const shards = stripe.shards.map((bytes, slot) => ({
     bytes: bytes.slice(),
-    cellCrcs: stripe.cellCrcs[slot] ?? new Uint32Array(0),
+    cellCrcs: present(stripe.cellCrcs[slot]),
   }));
   stripe.release();
   const nodes = await Promise.all(shards.map(() => startNode(t, meta)));
   for (const [slot, payload] of shards.entries()) {
-    await nodes[slot]?.service.put(shardId(1, { slot }), payload);
+    await present(nodes[slot]).service.put(shardId(1, { slot }), payload);
   }
   return { nodes, shards, sources: nodes.map(({ url }, slot) => ({ slot, url })) };
 }
@@ -230,8 +230,8 @@ async function rebuiltIs(
   shards: readonly ShardPayload[],
 ): Promise<void> {
   const rebuilt = await readShard(service, shardId(1, { slot }));
-  t.is(Buffer.compare(rebuilt.bytes, shards[slot]?.bytes ?? new Uint8Array(0)), 0, `slot ${slot}`);
-  t.deepEqual(rebuilt.cellCrcs, shards[slot]?.cellCrcs);
+  t.is(Buffer.compare(rebuilt.bytes, present(shards[slot]).bytes), 0, `slot ${slot}`);
+  t.deepEqual(rebuilt.cellCrcs, present(shards[slot]).cellCrcs);
   t.is(await service.verify(shardId(1, { slot })), "intact");
 }
 
@@ -239,36 +239,37 @@ const POLICY = { k: 4, m: 2 };
 
 test("a node copies a shard from a peer that has it", async (t) => {
   const { nodes, shards, sources } = await startStripe(t, 1_000_000);
-  const [target] = nodes;
+  const target = present(nodes[0]);
   const id = shardId(1, { slot: 3 });
-  const info = await target?.service.rebuild({
+  const info = await target.service.rebuild({
     id,
     policy: POLICY,
-    sources: [sources[3]].flatMap((s) => s ?? []),
+    sources: [present(sources[3])],
   });
-  t.is(info?.sizeBytes, shards[3]?.bytes.length);
-  if (target !== undefined) await rebuiltIs(t, target.service, 3, shards);
+  t.is(info.sizeBytes, present(shards[3]).bytes.length);
+  await rebuiltIs(t, target.service, 3, shards);
 });
 
 test("a node decodes any shard from k others, dead, spoilt and lost sources aside", async (t) => {
   for (const blockBytes of [4 * 1024 * 1024, 700_001]) {
     const { nodes, shards, sources } = await startStripe(t, blockBytes);
     for (const slot of [1, 5]) {
-      const node = nodes[slot];
+      const node = present(nodes[slot]);
       const others = sources.filter((source) => source.slot !== slot);
-      await node?.service.deleteMany([shardId(1, { slot })]);
-      await node?.service.rebuild({ id: shardId(1, { slot }), policy: POLICY, sources: others });
-      if (node !== undefined) await rebuiltIs(t, node.service, slot, shards);
+      await node.service.deleteMany([shardId(1, { slot })]);
+      await node.service.rebuild({ id: shardId(1, { slot }), policy: POLICY, sources: others });
+      await rebuiltIs(t, node.service, slot, shards);
     }
-    const [node, spoilt] = nodes;
-    await node?.service.deleteMany([shardId(1, { slot: 0 })]);
-    await flipByte(shardFile(spoilt?.dataDir ?? "", shardId(1, { slot: 1 })), 3);
+    const node = present(nodes[0]);
+    const spoilt = present(nodes[1]);
+    await node.service.deleteMany([shardId(1, { slot: 0 })]);
+    await flipByte(shardFile(spoilt.dataDir, shardId(1, { slot: 1 })), 3);
     const request = { id: shardId(1, { slot: 0 }), policy: POLICY, sources: sources.slice(1) };
-    await node?.service.rebuild(request);
-    if (node !== undefined) await rebuiltIs(t, node.service, 0, shards);
-    await node?.service.deleteMany([shardId(1, { slot: 0 })]);
-    await nodes[2]?.close();
-    if (node !== undefined) await rejectsWith(t, "EIO", node.service.rebuild(request));
-    if (node !== undefined) await rejectsWith(t, "ENOENT", node.service.head(request.id));
+    await node.service.rebuild(request);
+    await rebuiltIs(t, node.service, 0, shards);
+    await node.service.deleteMany([shardId(1, { slot: 0 })]);
+    await present(nodes[2]).close();
+    await rejectsWith(t, "EIO", node.service.rebuild(request));
+    await rejectsWith(t, "ENOENT", node.service.head(request.id));
   }
 });

@@ -2,6 +2,7 @@ import test from "ava";
 import { silentLog } from "../observability/log.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { JobLoop, type Job } from "./job.ts";
+import { present } from "../testing/present.ts";
 
 type Outcome = "done" | "more" | "later";
 
@@ -44,7 +45,7 @@ test("a failing job is tried again after a pause that doubles; its status says s
   loop.start();
   await settle();
   t.is(loop.status().state, "failed");
-  t.regex(loop.status().lastError ?? "", /node away/);
+  t.regex(present(loop.status().lastError), /node away/);
   await clock.advance(1000);
   t.is(job.passes, 2);
   await clock.advance(1000);
@@ -76,14 +77,14 @@ test("a wake during the rest starts a pass, and one during a pass is not lost", 
   loop.start();
   await settle();
   loop.wake();
-  release.shift()?.();
+  present(release.shift())();
   await settle();
   t.is(passes, 2);
-  release.shift()?.();
+  present(release.shift())();
   await settle();
   loop.wake();
   await settle();
   t.is(passes, 3);
-  release.shift()?.();
+  present(release.shift())();
   await loop.close();
 });

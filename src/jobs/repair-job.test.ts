@@ -8,6 +8,7 @@ import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
 import { MemoryShardService } from "../testing/shard/shard-memory.ts";
 import { RepairJob, type GroupKey, type RepairCluster } from "./repair-job.ts";
 import type { SliceLedger, SliceState } from "./slice-ledger.ts";
+import { present } from "../testing/present.ts";
 
 const pool: Pool = { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount: 4 };
 const NAMES = ["a", "b", "c", "d", "e", "f"];
@@ -55,7 +56,7 @@ class Fixture implements RepairCluster, SliceLedger {
       url: `http://${name}`,
       weight: 100,
       zone: "",
-      state: this.#states.get(name) ?? "up",
+      state: present(this.#states.get(name)),
     }));
     return { epoch: epoch as Epoch, nodes, pools: [pool] };
   }
@@ -103,8 +104,8 @@ class Fixture implements RepairCluster, SliceLedger {
     const targets = writeTargets(this.#map, pool, pg);
     for (const [slot, bytes] of stripe.shards.entries()) {
       const id = { pool: pool.id, pg, slice: slice as SliceId, index: 0, slot };
-      const cellCrcs = stripe.cellCrcs[slot] ?? new Uint32Array();
-      await this.nodes.get(targets[slot]?.id ?? "")?.put(id, { bytes, cellCrcs });
+      const cellCrcs = present(stripe.cellCrcs[slot]);
+      await present(this.nodes.get(present(targets[slot]).id)).put(id, { bytes, cellCrcs });
     }
     stripe.release();
     this.sliceStates.set(slice, state);
@@ -149,10 +150,10 @@ test("what was written while two nodes were down goes home when they are back", 
 test("a node that lost its disk is filled again from the others", async (t) => {
   const cluster = new Fixture();
   for (let slice = 1; slice <= 8; slice++) await cluster.write(slice);
-  const emptied = cluster.nodes.get("c");
+  const emptied = present(cluster.nodes.get("c"));
   for (let pg = 0; pg < pool.pgCount; pg++) {
-    const page = await emptied?.list(pool.id, pg);
-    await emptied?.deleteMany(page?.shards.map((info) => info.id) ?? []);
+    const page = await emptied.list(pool.id, pg);
+    await emptied.deleteMany(page.shards.map((info) => info.id));
   }
   t.is(await cluster.pass(), "done");
   for (let slice = 1; slice <= 8; slice++) {
@@ -203,8 +204,8 @@ test("with too many shards lost nothing is deleted and the group stays unclean",
   await cluster.write(1);
   const pg = placementGroupOf(pool, 1 as SliceId, 0);
   for (const name of ["a", "b", "c"]) {
-    const page = await cluster.nodes.get(name)?.list(pool.id, pg);
-    await cluster.nodes.get(name)?.deleteMany(page?.shards.map((info) => info.id) ?? []);
+    const page = await present(cluster.nodes.get(name)).list(pool.id, pg);
+    await present(cluster.nodes.get(name)).deleteMany(page.shards.map((info) => info.id));
   }
   t.is(await cluster.pass(), "later");
   t.is(cluster.job.progress().unreadableBlocks, 1);

@@ -2,6 +2,7 @@ import test from "ava";
 import type { MapNode, Pool } from "../domain/cluster-map.ts";
 import { DEFAULT_POOL, type NodeId, type SliceId } from "../domain/ids.ts";
 import { planBlock } from "./repair-plan.ts";
+import { present } from "../testing/present.ts";
 
 const pool: Pool = { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount: 8 };
 const nodes: MapNode[] = (["a", "b", "c", "d", "e", "f", "g"] as NodeId[]).map((id) => ({
@@ -32,8 +33,8 @@ test("a block whose shards are all at home needs nothing", (t) => {
 test("a misplaced shard is copied home from where it is and its copy is surplus", (t) => {
   const { rebuilds, surplus } = plan(["a", "b", "c", "d", "e", "g"]);
   t.is(rebuilds.length, 1);
-  t.is(rebuilds[0]?.target.url, "http://f");
-  t.deepEqual(rebuilds[0]?.request.sources, [{ slot: 5, url: "http://g" }]);
+  t.is(present(rebuilds[0]).target.url, "http://f");
+  t.deepEqual(present(rebuilds[0]).request.sources, [{ slot: 5, url: "http://g" }]);
   t.deepEqual(
     surplus.map((shard) => [shard.node, shard.id.slot]),
     [["g", 5]],

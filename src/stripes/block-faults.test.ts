@@ -10,6 +10,7 @@ import {
   ShardCluster,
   type ClusterNode,
 } from "../testing/shard/shard-cluster.ts";
+import { present } from "../testing/present.ts";
 import type { StripeBlockStore } from "./stripe-block-store.ts";
 
 const LENGTHS = [1, 100, 5000, 70_000, 300_001];
@@ -83,7 +84,7 @@ test("with any faults a read brings the right bytes or an FsError, harming nothi
       await using store = cluster.store();
       const written: Written[] = [];
       for (const { faults, length, from, to } of steps) {
-        cluster.nodes.forEach((node, at) => inflict(node, faults[at] ?? "none"));
+        cluster.nodes.forEach((node, at) => inflict(node, present(faults[at])));
         const { ref, data, error } = await write(cluster, store, length);
         if (error === undefined) written.push({ ref, data });
         else if (!isFsError(error)) throw new Error("no FsError", { cause: error });
@@ -118,8 +119,7 @@ test("with faults on any two of six nodes every write and read succeeds, in 2 s"
           [first, kind],
           [second, otherKind],
         ] as const) {
-          const node = cluster.nodes[at];
-          if (node !== undefined) inflict(node, what);
+          inflict(present(cluster.nodes[at]), what);
         }
         const target = new Uint8Array(block.ref.lengthBytes);
         const reading = await cluster.settle(store.readBlock(block.ref, 0, target));

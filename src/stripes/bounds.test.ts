@@ -7,6 +7,7 @@ import { FakeClock } from "../testing/fake-clock.ts";
 import { DamageQueue } from "./damage-queue.ts";
 import { NodeAvoidance } from "./nodes/node-avoidance.ts";
 import { NodeLatency } from "./nodes/node-latency.ts";
+import { present } from "../testing/present.ts";
 
 const NODE = "00000000000a" as NodeId;
 
@@ -34,7 +35,7 @@ test("a finding is reported once a minute, in batches", async (t) => {
   t.is(batches.length, 2);
   for (let index = 0; index < MAX_DAMAGE_BATCH; index++)
     queue.report("missing", shard(index + 9), NODE);
-  t.is(batches[2]?.length, MAX_DAMAGE_BATCH);
+  t.is(present(batches[2]).length, MAX_DAMAGE_BATCH);
 });
 
 test("a node's reads are slow past twice their p95, between the floor and the cap", (t) => {

@@ -18,6 +18,7 @@ import { ShardStore } from "../storage/shards/shard-store.ts";
 import { CountedCoding } from "../testing/shard/counted-coding.ts";
 import { blockBytes, sameBytes } from "../testing/shard/shard-cluster.ts";
 import { StripeBlockStore } from "./stripe-block-store.ts";
+import { present } from "../testing/present.ts";
 
 class RealNode {
   readonly directory: string;
@@ -58,7 +59,9 @@ class RealNode {
       socket.on("error", () => undefined);
       socket.resume();
     });
-    await new Promise<void>((resolve) => this.#mute?.listen(this.port, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) =>
+      present(this.#mute).listen(this.port, "127.0.0.1", resolve),
+    );
   }
 
   async stop(): Promise<void> {
@@ -138,17 +141,17 @@ test("blocks of all sizes go to real nodes and come back, with two of them dead 
   await store.syncBlocks(blocks.map(({ ref }) => ref));
   for (const { ref, data } of blocks) t.true(await isReadRight(store, ref, data));
   t.is(cluster.coding.rebuilt, 0);
-  await nodes[1]?.die();
-  await nodes[4]?.die();
+  await present(nodes[1]).die();
+  await present(nodes[4]).die();
   for (const { ref, data } of blocks) t.true(await isReadRight(store, ref, data));
   const later = block(100, BLOCK_BYTES);
   await store.putBlock(later.ref, later.data);
   await store.syncBlocks([later.ref]);
   t.true(await isReadRight(store, later.ref, later.data));
-  await nodes[0]?.die();
-  const error = await t.throwsAsync(isReadRight(store, blocks[0]?.ref ?? later.ref, later.data));
+  await present(nodes[0]).die();
+  const error = await t.throwsAsync(isReadRight(store, present(blocks[0]).ref, later.data));
   t.true(isFsError(error, "EIO"));
-  for (const at of [0, 1, 4]) await nodes[at]?.restart();
+  for (const at of [0, 1, 4]) await present(nodes[at]).restart();
   await store.deleteBlocks([...blocks.map(({ ref }) => ref), later.ref]);
 });
 
@@ -157,8 +160,8 @@ test("a real node that hangs stalls reading and writing once, for less than 2 s"
   const { store, nodes } = cluster;
   const first = block(1, BLOCK_BYTES);
   await store.putBlock(first.ref, first.data);
-  await nodes[0]?.goMute();
-  await nodes[3]?.goMute();
+  await present(nodes[0]).goMute();
+  await present(nodes[3]).goMute();
   const startedMs = performance.now();
   t.true(await isReadRight(store, first.ref, first.data));
   const second = block(2, BLOCK_BYTES);

@@ -1,10 +1,10 @@
 import test from "ava";
 import { isFsError } from "../domain/errno.ts";
-import { parseShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { CELL_BYTES } from "../domain/format.ts";
 import { blockBytes, sameBytes, ShardCluster } from "../testing/shard/shard-cluster.ts";
 import type { StripeBlockStore } from "./stripe-block-store.ts";
+import { present } from "../testing/present.ts";
 
 async function write(store: StripeBlockStore, cluster: ShardCluster, lengthBytes: number) {
   const ref = cluster.newBlock(lengthBytes);
@@ -60,8 +60,8 @@ test("whichever two of six nodes are dead, blocks and ranges are read right", as
   const { ref, data } = await write(writer, cluster, 9 * CELL_BYTES + 11);
   for (let first = 0; first < 6; first++) {
     for (let second = first + 1; second < 6; second++) {
-      cluster.nodes[first]?.kill();
-      cluster.nodes[second]?.kill();
+      present(cluster.nodes[first]).kill();
+      present(cluster.nodes[second]).kill();
       await using store = cluster.store();
       t.true(sameBytes(await read(store, ref), data));
       const range = new Uint8Array(3 * CELL_BYTES);
@@ -133,13 +133,13 @@ test("bytes that don't match their checksum are never returned, and are reported
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const { ref, data } = await write(store, cluster, 300_000);
-  const [spoilt] = cluster.homesOf(ref);
-  spoilt?.corrupt();
+  const spoilt = present(cluster.homesOf(ref)[0]);
+  spoilt.corrupt();
   t.true(sameBytes(await read(store, ref), data));
   await cluster.clock.advance(2000);
   t.deepEqual(
     cluster.reports.map(({ kind, node, shard }) => [kind, node, shard.slot]),
-    [["corrupt", spoilt?.id, 0]],
+    [["corrupt", spoilt.id, 0]],
   );
 });
 
@@ -147,22 +147,16 @@ test("a shard missing at home is decoded and reported missing, once", async (t) 
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const { ref, data } = await write(store, cluster, 300_000);
-  const home = cluster.homesOf(ref)[2];
-  await home?.memory.deleteMany([
-    { pool: ref.pool, pg: pgOf(home.memory.ids[0]), slice: ref.slice, index: 0, slot: 2 },
-  ]);
+  const home = present(cluster.homesOf(ref)[2]);
+  await home.memory.deleteMany(home.shardsOf(ref));
   t.true(sameBytes(await read(store, ref), data));
   t.true(sameBytes(await read(store, ref), data));
   await cluster.clock.advance(2000);
   t.deepEqual(
     cluster.reports.map(({ kind, node, shard }) => [kind, node, shard.slot]),
-    [["missing", home?.id, 2]],
+    [["missing", home.id, 2]],
   );
 });
-
-function pgOf(shardText: string | undefined): number {
-  return Number.parseInt(shardText?.split("-")[1] ?? "", 16);
-}
 
 test("blocks written under an older map are read where that map put them", async (t) => {
   const cluster = new ShardCluster();
@@ -207,7 +201,7 @@ test("a slow answer that comes after a hedge doesn't touch the reader's buffer",
   const { ref, data } = await write(store, cluster, 400_000);
   let answer = (): void => undefined;
   const late = new Promise<void>((resolve) => (answer = resolve));
-  cluster.homesOf(ref)[1]?.delay("get", late);
+  present(cluster.homesOf(ref)[1]).delay("get", late);
   const target = new Uint8Array(ref.lengthBytes);
   const { error, tookMs } = await cluster.settle(store.readBlock(ref, 0, target));
   t.is(error, undefined);
@@ -268,8 +262,8 @@ test("a node that answers but never with a shard is asked for them more seldom",
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const { ref, data } = await write(store, cluster, 100_000);
-  const bad = cluster.homesOf(ref)[0];
-  bad?.hang("get");
+  const bad = present(cluster.homesOf(ref)[0]);
+  bad.hang("get");
   const target = new Uint8Array(ref.lengthBytes);
   for (let second = 0; second < 40; second++) {
     const { error } = await cluster.settle(store.readBlock(ref, 0, target));
@@ -277,7 +271,7 @@ test("a node that answers but never with a shard is asked for them more seldom",
     t.true(sameBytes(target, data));
     await cluster.clock.advance(1000);
   }
-  t.true((bad?.callsOf("get") ?? 0) <= 6, `${bad?.callsOf("get") ?? 0} requests`);
+  t.true(bad.callsOf("get") <= 6, `${bad.callsOf("get")} requests`);
 });
 
 test("when every node is slow a read waits for them", async (t) => {
@@ -297,20 +291,17 @@ test("when every node is slow a read waits for them", async (t) => {
 test("a shard that was found astray and has gone home is found at home", async (t) => {
   const cluster = new ShardCluster({ nodes: 7 });
   await using store = cluster.store();
-  const refused = cluster.nodes[0];
-  refused?.fail("put", "EIO");
+  const refused = present(cluster.nodes[0]);
+  refused.fail("put", "EIO");
   const blocks = [];
   for (let count = 0; count < 20; count++) blocks.push(await write(store, cluster, 3000));
-  refused?.heal();
+  refused.heal();
   await using repair = cluster.store();
   for (const { ref, data } of blocks) {
     await repair.putBlock(ref, data);
     const homes = cluster.homesOf(ref);
     for (const node of cluster.nodes) {
-      const strays = node.memory.ids
-        .map((text) => parseShardId(text))
-        .filter((id) => id !== undefined)
-        .filter((id) => id.slice === ref.slice && homes[id.slot] !== node);
+      const strays = node.shardsOf(ref).filter((id) => homes[id.slot] !== node);
       await node.memory.deleteMany(strays);
     }
   }

@@ -4,6 +4,7 @@ import { formatShardId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { blockBytes, sameBytes, ShardCluster } from "../testing/shard/shard-cluster.ts";
 import type { StripeBlockStore } from "./stripe-block-store.ts";
+import { present } from "../testing/present.ts";
 
 async function writeBlocks(store: StripeBlockStore, cluster: ShardCluster, count: number) {
   const refs: BlockRef[] = [];
@@ -44,7 +45,7 @@ test("no blocks, no requests", async (t) => {
 test("shards put elsewhere are synced where they are", async (t) => {
   const cluster = new ShardCluster({ nodes: 8 });
   await using store = cluster.store();
-  cluster.nodes[0]?.kill();
+  present(cluster.nodes[0]).kill();
   const refs = await writeBlocks(store, cluster, 5);
   await store.syncBlocks(refs);
   t.is(durableShards(cluster), 30);
@@ -54,18 +55,14 @@ test("blocks of which nothing is remembered are synced where they are found", as
   const cluster = new ShardCluster({ nodes: 7 });
   await using writer = cluster.store();
   const refs = await writeBlocks(writer, cluster, 3);
-  const [first] = refs;
-  if (first === undefined) return;
-  for (const node of cluster.homesOf(first).slice(0, 2)) node.fail("put", "ENOSPC");
+  for (const node of cluster.homesOf(present(refs[0])).slice(0, 2)) node.fail("put", "ENOSPC");
   refs.push(...(await writeBlocks(writer, cluster, 3)));
   for (const node of cluster.nodes) node.heal();
   await using other = cluster.store();
   await other.syncBlocks(refs);
   for (const ref of refs) {
     const durable = cluster.nodes.flatMap((node) =>
-      [...node.memory.synced].filter(
-        (id) => Number.parseInt(id.split("-")[2] ?? "", 16) === ref.slice,
-      ),
+      node.shardsOf(ref).filter((id) => node.memory.synced.has(formatShardId(id))),
     );
     t.true(durable.length >= 5);
   }
@@ -75,7 +72,7 @@ test("one dead node doesn't fail fsync", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 4);
-  cluster.nodes[5]?.kill();
+  present(cluster.nodes[5]).kill();
   await store.syncBlocks(refs);
   t.is(durableShards(cluster), 20);
 });
@@ -84,14 +81,14 @@ test("when two nodes die between write and fsync the others get their shards", a
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 4);
-  cluster.nodes[1]?.kill();
-  cluster.nodes[2]?.kill();
+  present(cluster.nodes[1]).kill();
+  present(cluster.nodes[2]).kill();
   const { error } = await cluster.settle(store.syncBlocks(refs));
   t.is(error, undefined);
   t.is(durableShards(cluster), 24);
   // Each was encoded for the write and again to be healed.
   t.is(cluster.coding.encoded, 8);
-  cluster.nodes[3]?.kill();
+  present(cluster.nodes[3]).kill();
   for (const ref of refs) {
     const target = new Uint8Array(ref.lengthBytes);
     await store.readBlock(ref, 0, target);
@@ -103,27 +100,16 @@ test("a node that lost an unsynced shard is found out, its other shards are sync
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 3);
-  const lost = refs[0];
-  if (lost === undefined) return;
-  const node = cluster.homesOf(lost)[0];
-  const id = node?.memory.ids.find(
-    (text) => Number.parseInt(text.split("-")[2] ?? "", 16) === lost.slice,
-  );
-  await node?.memory.deleteMany([
-    {
-      pool: lost.pool,
-      pg: Number.parseInt(id?.split("-")[1] ?? "", 16),
-      slice: lost.slice,
-      index: 0,
-      slot: 0,
-    },
-  ]);
+  const lost = present(refs[0]);
+  const node = present(cluster.homesOf(lost)[0]);
+  const id = present(node.shardsOf(lost)[0]);
+  await node.memory.deleteMany([id]);
   await store.syncBlocks(refs);
   t.is(durableShards(cluster), 17);
   await cluster.clock.advance(1000);
   t.deepEqual(
     cluster.reports.map(({ kind, shard, node: at }) => [kind, formatShardId(shard), at]),
-    [["missing", id, node?.id]],
+    [["missing", formatShardId(id), node.id]],
   );
 });
 
@@ -131,14 +117,14 @@ test("a hung node stalls fsync for less than 2 s", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 3);
-  cluster.nodes[0]?.hang();
+  present(cluster.nodes[0]).hang();
   const one = await cluster.settle(store.syncBlocks(refs));
   t.is(one.error, undefined);
   t.true(one.tookMs < 2000, `${one.tookMs} ms`);
   const writing = writeBlocks(store, cluster, 3);
   await cluster.settle(writing);
   const more = await writing;
-  cluster.nodes[1]?.hang();
+  present(cluster.nodes[1]).hang();
   const two = await cluster.settle(store.syncBlocks(more));
   t.is(two.error, undefined);
   t.true(two.tookMs < 2000, `${two.tookMs} ms`);
@@ -148,7 +134,7 @@ test("a node whose disk alone is slow has its grace and no more", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 3);
-  cluster.nodes[0]?.hang("sync");
+  present(cluster.nodes[0]).hang("sync");
   const { error, tookMs } = await cluster.settle(store.syncBlocks(refs));
   t.is(error, undefined);
   t.true(tookMs >= 500 && tookMs < 2000, `${tookMs} ms`);
@@ -166,7 +152,7 @@ test("fsync is EIO when too few nodes can make the shards durable", async (t) =>
 test("deleting a block takes its shards off every node, strayed ones too", async (t) => {
   const cluster = new ShardCluster({ nodes: 8 });
   await using store = cluster.store();
-  cluster.nodes[0]?.fail("put", "EIO");
+  present(cluster.nodes[0]).fail("put", "EIO");
   const refs = await writeBlocks(store, cluster, 5);
   await store.deleteBlocks(refs.slice(1));
   t.is(
@@ -184,13 +170,13 @@ test("deleting goes on past nodes that fail, and says so", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 2);
-  cluster.nodes[3]?.kill();
+  present(cluster.nodes[3]).kill();
   const error = await t.throwsAsync(store.deleteBlocks(refs));
   t.true(isFsError(error, "EIO"));
   t.is(
     cluster.nodes.reduce((sum, node) => sum + node.memory.ids.length, 0),
     2,
   );
-  cluster.setState(cluster.nodes[3]?.id ?? cluster.nodes[0]?.id ?? ("" as never), "down");
+  cluster.setState(present(cluster.nodes[3]).id, "down");
   await t.notThrowsAsync(store.deleteBlocks(refs));
 });

@@ -3,6 +3,7 @@ import { isFsError } from "../domain/errno.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { blockBytes, sameBytes, ShardCluster } from "../testing/shard/shard-cluster.ts";
 import type { StripeBlockStore } from "./stripe-block-store.ts";
+import { present } from "../testing/present.ts";
 
 async function canBeRead(store: StripeBlockStore, ref: BlockRef, data: Uint8Array) {
   const target = new Uint8Array(ref.lengthBytes);
@@ -19,8 +20,8 @@ test("a node that dies during a write is replaced and the deviation reported", a
   await using store = cluster.store();
   const ref = cluster.newBlock(50_000);
   const data = blockBytes(50_000);
-  const home = cluster.homesOf(ref)[3];
-  home?.kill();
+  const home = present(cluster.homesOf(ref)[3]);
+  home.kill();
   const { error, tookMs } = await cluster.settle(store.putBlock(ref, data));
   t.is(error, undefined);
   t.true(tookMs < 100, `${tookMs} ms`);
@@ -40,8 +41,8 @@ test("whichever two of six nodes are dead, writes stand on the other four", asyn
       await using store = cluster.store();
       const ref = cluster.newBlock(3000);
       const data = blockBytes(3000);
-      cluster.nodes[first]?.kill();
-      cluster.nodes[second]?.kill();
+      present(cluster.nodes[first]).kill();
+      present(cluster.nodes[second]).kill();
       await store.putBlock(ref, data);
       const held = shardsHeld(cluster);
       t.deepEqual(held.sort(), [0, 0, 1, 1, 2, 2]);
@@ -53,12 +54,12 @@ test("whichever two of six nodes are dead, writes stand on the other four", asyn
 test("nodes known to be dead are passed over without putting too many shards on one", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  cluster.nodes[0]?.kill();
-  cluster.nodes[1]?.kill();
+  present(cluster.nodes[0]).kill();
+  present(cluster.nodes[1]).kill();
   for (let count = 0; count < 200; count++) {
     await store.putBlock(cluster.newBlock(100), blockBytes(100));
   }
-  t.true((cluster.nodes[0]?.callsOf("put") ?? 0) <= 1);
+  t.true(present(cluster.nodes[0]).callsOf("put") <= 1);
   const total = shardsHeld(cluster).reduce((sum, held) => sum + held, 0);
   t.is(total, 1200);
 });
@@ -66,22 +67,23 @@ test("nodes known to be dead are passed over without putting too many shards on 
 test("a node that serves badly is taken back before a stripe is packed on too few", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  const [full, ...others] = cluster.nodes;
-  full?.fail("put", "ENOSPC", { times: 1 });
+  const full = present(cluster.nodes[0]);
+  const others = cluster.nodes.slice(1);
+  full.fail("put", "ENOSPC", { times: 1 });
   await store.putBlock(cluster.newBlock(100), blockBytes(100));
   for (const node of others.slice(0, 2)) node.kill();
   await store.putBlock(cluster.newBlock(100), blockBytes(100));
   for (const node of others.slice(2, 3)) node.fail("put", "EIO");
   const ref = cluster.newBlock(100);
   await store.putBlock(ref, blockBytes(100));
-  t.is(full?.memory.ids.filter((id) => id.split("-")[2] === ref.slice.toString(16)).length, 2);
+  t.is(full.shardsOf(ref).length, 2);
 });
 
 test("a hung node stalls writes once, for less than 2 s, however many are under way", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  cluster.nodes[0]?.hang();
-  cluster.nodes[1]?.hang();
+  present(cluster.nodes[0]).hang();
+  present(cluster.nodes[1]).hang();
   const writeMany = async (): Promise<void> => {
     const writes = Array.from({ length: 20 }, () =>
       store.putBlock(cluster.newBlock(1000), blockBytes(1000)),
@@ -101,8 +103,8 @@ test("a node that takes no puts but answers otherwise is replaced within 2 s", a
   await using store = cluster.store();
   const ref = cluster.newBlock(1000);
   const data = blockBytes(1000);
-  cluster.nodes[2]?.hang("put");
-  cluster.nodes[4]?.hang("put");
+  present(cluster.nodes[2]).hang("put");
+  present(cluster.nodes[4]).hang("put");
   const { error, tookMs } = await cluster.settle(store.putBlock(ref, data));
   t.is(error, undefined);
   t.true(tookMs < 2000, `${tookMs} ms`);
@@ -127,15 +129,15 @@ test("when every node is slow nobody is replaced and the write succeeds", async 
 test("a full node is passed over, and asked again a while later", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  const full = cluster.nodes[1];
-  full?.fail("put", "ENOSPC");
+  const full = present(cluster.nodes[1]);
+  full.fail("put", "ENOSPC");
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
-  t.is(full?.callsOf("put"), 1);
-  full?.heal();
+  t.is(full.callsOf("put"), 1);
+  full.heal();
   await cluster.clock.advance(1100);
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
-  t.is(full?.callsOf("put"), 2);
+  t.is(full.callsOf("put"), 2);
 });
 
 test("when all nodes are full the error is ENOSPC, at once and again", async (t) => {
@@ -167,7 +169,7 @@ test("with three nodes of which one dies writes go on", async (t) => {
   await using store = cluster.store();
   const ref = cluster.newBlock(1000);
   const data = blockBytes(1000);
-  cluster.nodes[1]?.kill();
+  present(cluster.nodes[1]).kill();
   await store.putBlock(ref, data);
   t.deepEqual(shardsHeld(cluster), [3, 0, 3]);
   t.true(await canBeRead(store, ref, data));
@@ -176,7 +178,7 @@ test("with three nodes of which one dies writes go on", async (t) => {
 test("a shard garbled on its way is sent again", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  cluster.nodes[0]?.fail("put", "EBADMSG", { times: 1 });
+  present(cluster.nodes[0]).fail("put", "EBADMSG", { times: 1 });
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
   t.deepEqual(shardsHeld(cluster), [1, 1, 1, 1, 1, 1]);
 });
@@ -184,7 +186,7 @@ test("a shard garbled on its way is sent again", async (t) => {
 test("a lost connection to a living node is no reason to replace it", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  cluster.nodes[0]?.fail("put", "ECONNREFUSED", { times: 1 });
+  present(cluster.nodes[0]).fail("put", "ECONNREFUSED", { times: 1 });
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
   t.deepEqual(shardsHeld(cluster), [1, 1, 1, 1, 1, 1]);
   await cluster.clock.advance(1000);
@@ -210,8 +212,7 @@ async function putsInFlight(lengthBytes: number, count: number, expected: number
   await using store = cluster.store();
   let answer = (): void => undefined;
   const late = new Promise<void>((resolve) => (answer = resolve));
-  const [slow] = cluster.nodes;
-  if (slow === undefined) throw new RangeError("a cluster without nodes");
+  const slow = present(cluster.nodes[0]);
   slow.delay("put", late);
   const data = blockBytes(lengthBytes);
   const writes = Array.from({ length: count }, () =>
@@ -233,7 +234,7 @@ test("64 small blocks are being written at a time, and of whole ones 32 MiB", as
 test("a cancelled write rejects with the reason", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  cluster.nodes[0]?.hang("put");
+  present(cluster.nodes[0]).hang("put");
   const controller = new AbortController();
   const writing = store.putBlock(cluster.newBlock(1000), blockBytes(1000), controller.signal);
   const reason = new Error("writer left");

@@ -6,11 +6,17 @@ import type { AddressInfo } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { rejectsWith } from "../../testing/shard/shard-service-conformance.ts";
 import { GetPool } from "./shard-get-pool.ts";
+import { present } from "../../testing/present.ts";
+
+interface Request {
+  path: string;
+  socket: Socket;
+}
 
 interface RawNode {
   pool: GetPool;
   sockets: Socket[];
-  requests: { path: string; socket: Socket }[];
+  requests: Request[];
   /** Resolves when `count` requests have come in all. */
   requested: (count: number) => Promise<void>;
 }
@@ -24,7 +30,7 @@ async function startRawNode(t: ExecutionContext, bound = 2): Promise<RawNode> {
     socket.on("error", () => undefined);
     socket.on("data", (bytes) => {
       for (const [, path] of bytes.toString("latin1").matchAll(/^GET (\S+) HTTP\/1\.1\r$/gm)) {
-        requests.push({ path: path ?? "", socket });
+        requests.push({ path: present(path), socket });
         server.emit("request");
       }
     });
@@ -44,8 +50,8 @@ async function startRawNode(t: ExecutionContext, bound = 2): Promise<RawNode> {
   return { pool, sockets, requests, requested };
 }
 
-function answer(socket: Socket | undefined, body: string): void {
-  socket?.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+function answer(request: Request | undefined, body: string): void {
+  present(request).socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
 }
 
 test("one connection serves many requests in turn", async (t) => {
@@ -54,7 +60,7 @@ test("one connection serves many requests in turn", async (t) => {
     const target = Buffer.alloc(8);
     const getting = pool.get(`/${turn}`, {}, target);
     await requested(turn);
-    answer(requests[turn - 1]?.socket, `answer-${turn}`);
+    answer(requests[turn - 1], `answer-${turn}`);
     t.is((await getting).bodyBytes, 8);
     t.is(target.toString(), `answer-${turn}`);
   }
@@ -70,15 +76,15 @@ test("requests beyond the bound wait; those given up leave the queue", async (t)
   );
   await requested(2);
   controller.abort();
-  await rejectsWith(t, "EINTR", gets[2] ?? Promise.resolve());
-  answer(requests[0]?.socket, "a");
+  await rejectsWith(t, "EINTR", present(gets[2]));
+  answer(requests[0], "a");
   await requested(3);
   t.deepEqual(
     requests.map(({ path }) => path),
     ["/0", "/1", "/3"],
   );
-  answer(requests[1]?.socket, "b");
-  answer(requests[2]?.socket, "c");
+  answer(requests[1], "b");
+  answer(requests[2], "c");
   await Promise.all([gets[0], gets[1], gets[3]]);
   t.is(targets.map(String).join("|"), "a|b|\0|c");
   t.is(sockets.length, 2);
@@ -88,22 +94,22 @@ test("a connection that died while idle is replaced without the caller's noticin
   const { pool, requests, requested, sockets } = await startRawNode(t);
   const first = pool.get("/1", {}, Buffer.alloc(1));
   await requested(1);
-  answer(requests[0]?.socket, "a");
+  answer(requests[0], "a");
   await first;
   const second = pool.get("/2", {}, Buffer.alloc(1));
   await requested(2);
-  sockets[0]?.destroy();
+  present(sockets[0]).destroy();
   await requested(3);
-  answer(requests[2]?.socket, "b");
+  answer(requests[2], "b");
   t.is((await second).bodyBytes, 1);
-  t.is(requests[2]?.path, "/2");
+  t.is(present(requests[2]).path, "/2");
 });
 
 test("a fresh connection that dies is the node's failure, not tried again", async (t) => {
   const { pool, requests, requested, sockets } = await startRawNode(t);
   const getting = pool.get("/1", {}, Buffer.alloc(1));
   await requested(1);
-  sockets[0]?.destroy();
+  present(sockets[0]).destroy();
   await rejectsWith(t, "ECONNREFUSED", getting);
   t.is(requests.length, 1);
 });
@@ -117,9 +123,9 @@ test("an answer to a request that was given up is never taken for the next one's
   await rejectsWith(t, "EINTR", first);
   const target = Buffer.alloc(5);
   const second = pool.get("/2", {}, target);
-  answer(requests[0]?.socket, "first");
+  answer(requests[0], "first");
   await requested(2);
-  answer(requests[1]?.socket, "other");
+  answer(requests[1], "other");
   await second;
   t.is(target.toString(), "other");
   t.is(sockets.length, 2);
@@ -129,7 +135,7 @@ test("more bytes than the answer announced end the connection", async (t) => {
   const { pool, requests, requested } = await startRawNode(t);
   const getting = pool.get("/1", {}, Buffer.alloc(1));
   await requested(1);
-  requests[0]?.socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab");
+  present(requests[0]).socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab");
   await rejectsWith(t, "EPROTO", getting);
 });
 
@@ -137,7 +143,7 @@ test("a head without end is EPROTO, not endless memory", async (t) => {
   const { pool, requests, requested } = await startRawNode(t);
   const getting = pool.get("/1", {}, Buffer.alloc(1));
   await requested(1);
-  requests[0]?.socket.write(`HTTP/1.1 200 OK\r\nx: ${"y".repeat(20_000)}`);
+  present(requests[0]).socket.write(`HTTP/1.1 200 OK\r\nx: ${"y".repeat(20_000)}`);
   await rejectsWith(t, "EPROTO", getting);
 });
 

@@ -8,6 +8,7 @@ import { shardKey } from "../../protocol/shard/shard-key.ts";
 import { makeTempDir } from "../../testing/shard/shard-node.ts";
 import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { ShardIndex } from "./shard-index.ts";
+import { present } from "../../testing/present.ts";
 
 async function tempDir(t: ExecutionContext): Promise<string> {
   const directory = await makeTempDir();
@@ -27,7 +28,7 @@ async function spoilEntry(directory: string, id: ShardId): Promise<void> {
   const options = { path: directory, encoding: "binary", keyEncoding: "binary" } as const;
   const root = open<Buffer, Buffer>({ ...options, maxDbs: 8 });
   const records = root.openDB<Buffer, Buffer>({ name: "shards", ...options });
-  const value = Buffer.from(records.get(shardKey(id)) ?? Buffer.alloc(0));
+  const value = Buffer.from(present(records.get(shardKey(id))));
   value.writeUInt8(value.readUInt8(9) ^ 1, 9);
   await records.put(shardKey(id), value);
   await root.close();
@@ -41,13 +42,13 @@ test("each start has a number of its own and knows what the ones before it kept"
   await first.close();
   const second = await ShardIndex.open(directory);
   t.is(second.incarnation, first.incarnation + 1);
-  t.is(second.get(shardId(1))?.incarnation, first.incarnation);
+  t.is(present(second.get(shardId(1))).incarnation, first.incarnation);
   t.deepEqual([second.shards, second.usedBytes], [2, 64 + 4096]);
   t.deepEqual(second.groups(), [
     [1 as PoolId, 3],
     [1 as PoolId, 7],
   ]);
-  const bytes = second.getPacked(shardId(2, { pg: 3 })) ?? Buffer.alloc(0);
+  const bytes = present(second.getPacked(shardId(2, { pg: 3 })));
   t.deepEqual(cellCrcs(bytes), payloadOf(4096, 2).cellCrcs);
   await second.close();
 });
@@ -72,6 +73,6 @@ test("an entry that the disk has spoilt counts as absent, and can be put anew", 
   t.is(index.shards, 2);
   await insert(index, shardId(2), 128);
   t.is(index.shards, 3);
-  t.is(index.get(shardId(2))?.sizeBytes, 128);
+  t.is(present(index.get(shardId(2))).sizeBytes, 128);
   await index.close();
 });

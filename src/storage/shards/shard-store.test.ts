@@ -14,6 +14,7 @@ import {
 import { fillIndex } from "../../testing/shard/full-index-process.ts";
 import { flipByte, makeTempDir, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
 import { ShardStore } from "./shard-store.ts";
+import { present } from "../../testing/present.ts";
 
 testShardService(test, "store", async () => {
   const { store: service, close } = await openTempStore();
@@ -122,8 +123,8 @@ test("the disk's reserve is left alone", async (t) => {
 
 test("what was arriving when the node died is removed at the next start", async (t) => {
   const opened = await openTempStore();
-  const reception = opened.store.receive(shardId(1), LARGE, payloadOf(LARGE).cellCrcs);
-  await reception?.write(payloadOf(LARGE).bytes.subarray(0, CELL_BYTES));
+  const reception = present(opened.store.receive(shardId(1), LARGE, payloadOf(LARGE).cellCrcs));
+  await reception.write(payloadOf(LARGE).bytes.subarray(0, CELL_BYTES));
   t.is((await readdir(join(opened.directory, "incoming"))).length, 1);
   await opened.reopen();
   t.is((await readdir(join(opened.directory, "incoming"))).length, 0);

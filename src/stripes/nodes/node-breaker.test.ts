@@ -1,8 +1,9 @@
 import test from "ava";
 import type { MapNode } from "../../domain/cluster-map.ts";
-import { blockBytes, ShardCluster } from "../../testing/shard/shard-cluster.ts";
+import { blockBytes, ShardCluster, type ClusterNode } from "../../testing/shard/shard-cluster.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { NodeBreaker, type BreakerState } from "./node-breaker.ts";
+import { present } from "../../testing/present.ts";
 
 function breakerOn(probe: () => Promise<unknown>) {
   const clock = new FakeClock();
@@ -67,21 +68,20 @@ test("an ended breaker probes no more", async (t) => {
 test("a node that comes back is used again after at most one probe interval", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  const node = cluster.nodes[0];
-  node?.kill();
+  const node = present(cluster.nodes[0]);
+  node.kill();
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
-  t.is(node?.memory.ids.length, 0);
-  node?.heal();
+  t.is(node.memory.ids.length, 0);
+  node.heal();
   await cluster.clock.advance(1000);
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
-  t.is(node?.memory.ids.length, 1);
+  t.is(node.memory.ids.length, 1);
 });
 
 test("when the map says that a node is up again it is probed at once", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
-  const node = cluster.nodes[0];
-  if (node === undefined) return;
+  const node = present(cluster.nodes[0]);
   node.kill();
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
   cluster.setState(node.id, "down");
@@ -99,17 +99,18 @@ test("the client of a node that moves or leaves is closed, and all are in the en
   const store = cluster.store();
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
   for (const node of cluster.nodes) await node.stats();
-  const [moving, leaving, staying] = cluster.nodes;
+  const moving = present(cluster.nodes[0]);
+  const leaving = present(cluster.nodes[1]);
+  const staying = present(cluster.nodes[2]);
   const moved = (node: MapNode): MapNode =>
-    node.id === moving?.id ? { ...node, url: "http://elsewhere.test" } : node;
+    node.id === moving.id ? { ...node, url: "http://elsewhere.test" } : node;
   const used = cluster.nodes.filter((node) => node.callsOf("put") > 0);
-  cluster.change(cluster.maps.current.nodes.filter(({ id }) => id !== leaving?.id).map(moved));
+  cluster.change(cluster.maps.current.nodes.filter(({ id }) => id !== leaving.id).map(moved));
   await store.putBlock(cluster.newBlock(1000), blockBytes(1000));
-  const closings = (node: typeof moving): number =>
-    node !== undefined && used.includes(node) ? 1 : 0;
-  t.is(moving?.closed, closings(moving));
-  t.is(leaving?.closed, closings(leaving));
-  t.is(staying?.closed, 0);
+  const closings = (node: ClusterNode): number => (used.includes(node) ? 1 : 0);
+  t.is(moving.closed, closings(moving));
+  t.is(leaving.closed, closings(leaving));
+  t.is(staying.closed, 0);
   await store.close();
   for (const node of cluster.nodes) t.true(node.closed > 0 || node.callsOf("put") === 0);
 });

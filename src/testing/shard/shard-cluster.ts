@@ -2,12 +2,20 @@
 // them.
 import { StripeBlockStore, type BlockStoreOptions } from "../../stripes/stripe-block-store.ts";
 import type { ClusterMap, MapHistory, MapNode, Pool } from "../../domain/cluster-map.ts";
-import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../../domain/ids.ts";
+import {
+  DEFAULT_POOL,
+  parseShardId,
+  type Epoch,
+  type NodeId,
+  type ShardId,
+  type SliceId,
+} from "../../domain/ids.ts";
 import type { BlockRef, CodingPolicy } from "../../domain/layout.ts";
 import { silentLog } from "../../observability/log.ts";
 import { homeNodes, placementGroupOf } from "../../placement/placement.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { present } from "../present.ts";
 import { CountedCoding } from "./counted-coding.ts";
 import { FaultyShardService, type ShardMethod } from "./shard-faults.ts";
 import { MemoryShardService, type MemoryShardOptions } from "./shard-memory.ts";
@@ -37,6 +45,13 @@ export class ClusterNode extends FaultyShardService {
 
   async close(): Promise<void> {
     this.closed++;
+  }
+
+  /** The block's shards that it has. */
+  shardsOf({ slice, index }: BlockRef): ShardId[] {
+    return this.memory.ids
+      .map((text) => present(parseShardId(text)))
+      .filter((id) => id.slice === slice && id.index === index);
   }
 
   callsOf(method: ShardMethod): number {
