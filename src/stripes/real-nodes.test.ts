@@ -26,6 +26,8 @@ class RealNode {
   #server: NodeServer;
   #mute: Server | undefined;
   readonly #muteSockets = new Set<Socket>();
+  /** Requests for a shard that came while it was mute. */
+  muteShardRequests = 0;
 
   private constructor(directory: string, store: ShardStore, server: NodeServer) {
     this.directory = directory;
@@ -57,7 +59,9 @@ class RealNode {
     this.#mute = createServer((socket) => {
       this.#muteSockets.add(socket);
       socket.on("error", () => undefined);
-      socket.resume();
+      socket.on("data", (bytes) => {
+        this.muteShardRequests += bytes.toString("latin1").split(/ \/shards\/\S+ HTTP/).length - 1;
+      });
     });
     await new Promise<void>((resolve) =>
       present(this.#mute).listen(this.port, "127.0.0.1", resolve),
@@ -155,22 +159,24 @@ test("blocks of all sizes go to real nodes and come back, with two of them dead 
   await store.deleteBlocks([...blocks.map(({ ref }) => ref), later.ref]);
 });
 
-test("a real node that hangs stalls reading and writing once, for less than 2 s", async (t) => {
+test("real nodes that hang are read and written around, and then left out", async (t) => {
   await using cluster = await RealCluster.start(6);
   const { store, nodes } = cluster;
   const first = block(1, BLOCK_BYTES);
   await store.putBlock(first.ref, first.data);
   await present(nodes[0]).goMute();
   await present(nodes[3]).goMute();
-  const startedMs = performance.now();
   t.true(await isReadRight(store, first.ref, first.data));
-  const second = block(2, BLOCK_BYTES);
-  await store.putBlock(second.ref, second.data);
-  const stalledMs = performance.now() - startedMs;
-  t.true(stalledMs < 2000, `${stalledMs} ms`);
-  const restartedMs = performance.now();
-  const third = block(3, BLOCK_BYTES);
-  await store.putBlock(third.ref, third.data);
-  t.true(await isReadRight(store, third.ref, third.data));
-  t.true(performance.now() - restartedMs < 1000);
+  const again = block(2, BLOCK_BYTES);
+  await store.putBlock(again.ref, again.data);
+  // Probes go on, on connections of their own; soon shards are no longer asked of mute nodes.
+  const asked = (): number =>
+    [nodes[0], nodes[3]].reduce((sum, node) => sum + present(node).muteShardRequests, 0);
+  t.true(asked() > 0);
+  for (let slice = 3, before = -1; before !== asked(); slice++) {
+    before = asked();
+    const { ref, data } = block(slice, BLOCK_BYTES);
+    await store.putBlock(ref, data);
+    t.true(await isReadRight(store, ref, data));
+  }
 });
