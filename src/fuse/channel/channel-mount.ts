@@ -2,7 +2,7 @@
 import { realpath } from "node:fs/promises";
 import { ERRNO, FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
-import { ATTR_CACHE_MS } from "../../vfs/limits.ts";
+import { ATTR_CACHE_MS } from "../../vfs/coherence/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
 import { CallerGroups } from "../mounting/caller-groups.ts";

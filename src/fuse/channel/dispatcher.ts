@@ -14,7 +14,8 @@ import { encodeInvalidateInode } from "./notifications.ts";
 import type { Operation, OperationContext } from "./operation.ts";
 import { ReplyWriter, type ReplyTimeouts } from "./reply-writer.ts";
 import { handlerOf } from "./table.ts";
-import { ToldAttributes } from "./told-attributes.ts";
+import { ToldAttributes } from "../../vfs/coherence/told-attributes.ts";
+import { Validity } from "../../vfs/coherence/validity.ts";
 import { NOTIFY_INVAL_INODE, OUT_HEADER_BYTES } from "./wire.ts";
 
 export interface DispatcherOptions {
@@ -82,7 +83,7 @@ export class Dispatcher {
     this.#options = options;
     this.#batch = new Int32Array(port.pool, layout.batchOffset, layout.batchSize * 2);
     this.#frame = new Frame(port.pool);
-    const told = new ToldAttributes(options.clock, options.timeouts.attrMs);
+    const told = new ToldAttributes(new Validity(options.clock, options.timeouts.attrMs));
     this.#reply = new ReplyWriter(
       port.pool,
       layout.replyOffset,

@@ -6,7 +6,7 @@ import type { FileHandle, MaybePromise, Vfs } from "../../vfs/vfs.ts";
 import type { DirectoryStream } from "./directory-stream.ts";
 import type { Frame } from "./frame.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
-import type { ToldAttributes } from "./told-attributes.ts";
+import type { ToldAttributes } from "../../vfs/coherence/told-attributes.ts";
 
 /** What operations work on; one a mount. */
 export interface OperationContext {

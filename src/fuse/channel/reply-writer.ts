@@ -2,7 +2,7 @@
 import { isRegular, type Attr, type StatFs } from "../../domain/attributes.ts";
 import { MAX_NAME_BYTES } from "../../domain/limits.ts";
 import type { DirEntry } from "../../protocol/meta/meta-service.ts";
-import type { ToldAttributes } from "./told-attributes.ts";
+import type { ToldAttributes } from "../../vfs/coherence/told-attributes.ts";
 import {
   ATTR_OUT_BYTES,
   DIRENT_BYTES,

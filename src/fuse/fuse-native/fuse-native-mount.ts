@@ -3,7 +3,7 @@
 import { readdir, readlink, realpath } from "node:fs/promises";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
-import { ATTR_CACHE_MS } from "../../vfs/limits.ts";
+import { ATTR_CACHE_MS } from "../../vfs/coherence/limits.ts";
 import { FUSE_NATIVE_END_POLL_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { FuseMount, FuseMountOptions } from "../mounting/fuse-mount.ts";

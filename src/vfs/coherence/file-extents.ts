@@ -2,10 +2,11 @@
 // own commits, and trusted for a bounded time.
 import type { Ino } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
-import { MAX_EXTENTS_AGE_MS } from "../limits.ts";
 import type { ChunkExtents, MetaService } from "../../protocol/meta/meta-service.ts";
 import type { CachedExtents, ExtentCache } from "./extent-cache.ts";
 import { IntervalMap } from "./interval-map.ts";
+import { MAX_EXTENTS_AGE_MS } from "./limits.ts";
+import type { Validity } from "./validity.ts";
 
 /** What the file's attributes say about the age of what is cached. */
 export interface Freshness {
@@ -15,7 +16,8 @@ export interface Freshness {
   readonly freshUntilMs: number;
 }
 
-interface CommittedExtent {
+/** An own commit put `extent` into the chunk. */
+export interface CommittedExtent {
   chunk: number;
   extent: Extent;
 }
@@ -55,10 +57,10 @@ class CachedChunk implements CachedExtents {
 }
 
 export class FileExtents {
-  readonly #meta: MetaService;
+  readonly #meta: Pick<MetaService, "extents">;
   readonly #cache: ExtentCache;
   readonly #ino: Ino;
-  readonly #validForMs: number;
+  readonly #validity: Validity;
   readonly #chunks = new Map<number, CachedChunk>();
   readonly #fetches = new Map<number, Promise<IntervalMap>>();
   /** Own commits acknowledged while a fetch is under way: its reply may not have them yet. */
@@ -66,12 +68,16 @@ export class FileExtents {
   #generation = 0;
 
   constructor(
-    shared: { meta: MetaService; extentCache: ExtentCache; attrCacheMs: number },
+    shared: {
+      readonly meta: Pick<MetaService, "extents">;
+      readonly extentCache: ExtentCache;
+      readonly validity: Validity;
+    },
     ino: Ino,
   ) {
     this.#meta = shared.meta;
     this.#cache = shared.extentCache;
-    this.#validForMs = shared.attrCacheMs;
+    this.#validity = shared.validity;
     this.#ino = ino;
   }
 
@@ -150,7 +156,7 @@ export class FileExtents {
     const old = this.#chunks.get(chunk);
     if (old !== undefined) this.#cache.forget(old);
     const times = {
-      validUntilMs: askedMs + this.#validForMs,
+      validUntilMs: this.#validity.untilMs(askedMs),
       oldAtMs: askedMs + MAX_EXTENTS_AGE_MS,
     };
     const cached = new CachedChunk(map, times, version, () => {

@@ -2,13 +2,21 @@
 // the server knows nothing of them then.
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
+import type { AskedAt } from "./own-changes.ts";
+
+interface OpenDirectory {
+  attr: Attr;
+  /** When they were asked for. */
+  askedMs: number;
+  handles: number;
+}
 
 export class OpenDirectories {
-  readonly #open = new Map<Ino, { attr: Attr; handles: number }>();
+  readonly #open = new Map<Ino, OpenDirectory>();
 
-  opened(attr: Attr): void {
+  opened(attr: Attr, asked: AskedAt): void {
     const handles = this.#open.get(attr.ino)?.handles ?? 0;
-    this.#open.set(attr.ino, { attr, handles: handles + 1 });
+    this.#open.set(attr.ino, { attr, askedMs: asked.ms, handles: handles + 1 });
   }
 
   closed(ino: Ino): void {
@@ -18,10 +26,12 @@ export class OpenDirectories {
     if (known.handles === 0) this.#open.delete(ino);
   }
 
-  /** Attributes that a reply brought. */
-  seen(attr: Attr): void {
+  /** Attributes that a reply brought; a page of entries may be older than what is known. */
+  seen(attr: Attr, asked: AskedAt): void {
     const known = this.#open.get(attr.ino);
-    if (known !== undefined) known.attr = attr;
+    if (known === undefined || asked.ms < known.askedMs) return;
+    known.attr = attr;
+    known.askedMs = asked.ms;
   }
 
   /** As it was when it was removed; undefined when it isn't open. */

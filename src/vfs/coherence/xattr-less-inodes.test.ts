@@ -2,7 +2,7 @@ import test from "ava";
 import { ACL_ACCESS, ACL_TAG, encodeAcl } from "../../domain/acl.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
-import { ATTR_CACHE_MS } from "../limits.ts";
+import { ATTR_CACHE_MS } from "./limits.ts";
 import { toName } from "../../domain/name.ts";
 import { createFile, testMount } from "../../testing/vfs/vfs-mount.ts";
 

@@ -4,46 +4,40 @@
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
 import { MAX_XATTR_LESS_INODES } from "./limits.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { GenerationMap } from "../../platform/flow/generation-map.ts";
-
-interface Parts {
-  readonly clock: Clock;
-  readonly attrCacheMs: number;
-  /** The mount's own changes of names and xattrs. */
-  readonly nameChanges: { readonly now: number };
-}
+import type { GenerationMap } from "../../platform/flow/generation-map.ts";
+import type { AskedAt, OwnChanges } from "./own-changes.ts";
+import type { Validity } from "./validity.ts";
 
 /**
  * What is told is believed for as long as attributes are, and not beyond an own change of an xattr.
  */
 export class XattrLessInodes {
-  readonly #parts: Parts;
+  readonly #validity: Validity;
+  readonly #changes: OwnChanges;
   /** When it was asked, by inode. */
   readonly #askedMs: GenerationMap<Ino, number>;
   /** Number of the latest own change of an xattr. */
   #changed = 0;
 
-  constructor(parts: Parts) {
-    const { clock, attrCacheMs } = parts;
-    this.#parts = parts;
-    this.#askedMs = new GenerationMap(clock, attrCacheMs, MAX_XATTR_LESS_INODES);
+  constructor(validity: Validity, changes: OwnChanges) {
+    this.#validity = validity;
+    this.#changes = changes;
+    this.#askedMs = validity.generations(MAX_XATTR_LESS_INODES);
   }
 
-  note(attr: Attr, asked: { readonly nameChange: number; readonly ms: number }): void {
+  note(attr: Attr, asked: AskedAt): void {
     if (attr.hasXattrs === true) this.#askedMs.delete(attr.ino);
     else if (asked.nameChange >= this.#changed) this.#askedMs.set(attr.ino, asked.ms);
   }
 
   has(ino: Ino): boolean {
     const askedMs = this.#askedMs.get(ino);
-    if (askedMs === undefined) return false;
-    return this.#parts.clock.monotonicMs() - askedMs < this.#parts.attrCacheMs;
+    return askedMs !== undefined && this.#validity.holds(askedMs);
   }
 
   /** This client has changed an xattr: replies that are on their way may be older. */
   changed(): void {
-    this.#changed = this.#parts.nameChanges.now;
+    this.#changed = this.#changes.names;
     this.#askedMs.clear();
   }
 }

@@ -1,14 +1,17 @@
-// Builds what the files of one mount share.
-import { EXTENT_CACHE_BYTES } from "../coherence/limits.ts";
-import { MAX_POOLED_BYTES } from "../limits.ts";
-import { MAX_UNSYNCED_BLOCKS } from "../write/limits.ts";
-import { XattrLessInodes } from "../coherence/xattr-less-inodes.ts";
-import { BlockReader } from "../read/block-reader.ts";
+// Builds what the files of one mount share. Whoever uses some of it says what in an interface of
+// its own; only the VFS has it all.
+import type { BlockStore } from "../../stripes/block-store.ts";
+import type { Log } from "../../observability/log.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { MetaSession } from "../../protocol/meta/meta-service.ts";
 import { BufferPool } from "../buffer-pool.ts";
-import { CopiedRanges } from "./copied-ranges.ts";
+import { Beliefs } from "../coherence/beliefs.ts";
+import type { Geometry } from "../geometry.ts";
+import { MAX_POOLED_BYTES } from "../limits.ts";
+import { BlockReader } from "../read/block-reader.ts";
+import { CopiedRanges } from "../write/copied-ranges.ts";
 import { DirtyBudget } from "../write/dirty-budget.ts";
-import { ExtentCache } from "../coherence/extent-cache.ts";
-import { ChangeCounter, type MountContext } from "./mount-context.ts";
+import { MAX_UNSYNCED_BLOCKS } from "../write/limits.ts";
 import { PatientSync } from "../write/patient-sync.ts";
 import { PutPipeline } from "../write/put-pipeline.ts";
 import { SliceAllocator } from "../write/slice-allocator.ts";
@@ -17,45 +20,40 @@ import { Writeback } from "../write/writeback.ts";
 
 const ZEROS_BYTES = 256 * 1024;
 
-export interface MountContextOptions extends Pick<
-  MountContext,
-  "meta" | "blocks" | "clock" | "log" | "geometry" | "attrCacheMs"
-> {
-  cacheBytes: number;
-  maxDirtyBytes: number;
+export interface MountContextOptions {
+  readonly meta: MetaSession;
+  readonly blocks: BlockStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly geometry: Geometry;
+  readonly attrCacheMs: number;
+  readonly cacheBytes: number;
+  readonly maxDirtyBytes: number;
 }
 
-export function createMountContext(options: MountContextOptions): MountContext {
+export type MountContext = ReturnType<typeof createMountContext>;
+
+export function createMountContext(options: MountContextOptions) {
   const { meta, blocks, clock, log, geometry, attrCacheMs } = options;
   const pool = new BufferPool(clock, MAX_POOLED_BYTES);
   const sync = new PatientSync(blocks, clock);
-  const nameChanges = new ChangeCounter();
   const budget = new DirtyBudget(options.maxDirtyBytes);
+  const maxBlocks = MAX_UNSYNCED_BLOCKS;
   return {
     meta,
     blocks,
     clock,
     log,
     geometry,
-    attrCacheMs,
     pool,
     budget,
+    beliefs: new Beliefs({ meta, clock, attrCacheMs }),
     pipeline: new PutPipeline(blocks, clock),
     sliceIds: new SliceAllocator(() => meta.allocateSlices()),
-    unsynced: new UnsyncedBlocks({
-      blocks: sync,
-      meta,
-      clock,
-      log,
-      maxBlocks: MAX_UNSYNCED_BLOCKS,
-    }),
+    unsynced: new UnsyncedBlocks({ blocks: sync, meta, clock, log, maxBlocks }),
     copied: new CopiedRanges(meta, sync, log, geometry),
     writeback: new Writeback(clock, budget),
-    extentCache: new ExtentCache(EXTENT_CACHE_BYTES),
     reader: new BlockReader(blocks, pool, geometry, options.cacheBytes),
     zeros: Buffer.alloc(ZEROS_BYTES),
-    changes: new ChangeCounter(),
-    nameChanges,
-    xattrLess: new XattrLessInodes({ clock, attrCacheMs, nameChanges }),
   };
 }

@@ -5,22 +5,21 @@ import type { Attr, AttrChanges, Caller, StatFs } from "../../domain/attributes.
 import { FsError, isFsError } from "../../domain/errno.ts";
 import type { LockOwner } from "../../domain/file-lock.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
-import { ATTR_CACHE_MS } from "../limits.ts";
+import { ATTR_CACHE_MS } from "../coherence/limits.ts";
 import { BLOCK_CACHE_BYTES } from "../read/limits.ts";
 import { MAX_DIRTY_BYTES } from "../write/limits.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { DirEntry, LockConflict, MetaSession } from "../../protocol/meta/meta-service.ts";
-import { createMountContext } from "./create-mount-context.ts";
+import { createMountContext, type MountContext } from "./create-mount-context.ts";
 import { DirectoryReader } from "./directory-reader.ts";
 import { FileOperations } from "./open-file-operations.ts";
 import { DEFAULT_GEOMETRY, type Geometry } from "../geometry.ts";
 import { Handles } from "./handle-table.ts";
 import { LockOperations } from "./open-file-locks.ts";
-import { askedNow, type MountContext } from "./mount-context.ts";
 import { RangeOperations } from "./open-range-operations.ts";
-import { OpenDirectories } from "../coherence/open-directories.ts";
+import type { Beliefs } from "../coherence/beliefs.ts";
 import { OpenFiles } from "./open-files.ts";
 import { ReleaseQueue } from "./release-queue.ts";
 import {
@@ -62,7 +61,7 @@ export class DfsVfs implements Vfs {
   readonly #releases: ReleaseQueue;
   readonly #files: OpenFiles;
   readonly #handles = new Handles();
-  readonly #directories = new OpenDirectories();
+  readonly #beliefs: Beliefs;
   readonly #operations: FileOperations;
   readonly #ranges: RangeOperations;
   readonly #locks: LockOperations;
@@ -76,6 +75,7 @@ export class DfsVfs implements Vfs {
       geometry: options.geometry ?? DEFAULT_GEOMETRY,
     });
     this.#context = context;
+    this.#beliefs = context.beliefs;
     this.#meta = options.meta;
     this.#readOnly = options.readOnly ?? false;
     this.#releases = new ReleaseQueue(options.meta, options.clock, options.log);
@@ -117,12 +117,13 @@ export class DfsVfs implements Vfs {
     const handleOpen = fh !== undefined && this.#handles.file(fh).writable;
     const file = this.#files.get(ino);
     if (file !== undefined) return file.setattr(caller, changes, handleOpen);
+    const asked = this.#beliefs.askedNow();
     const attr = await this.#meta.setattr(caller, ino, changes, handleOpen);
     // Opened in the meantime: what it was told may be older than this change.
     const opened = this.#files.get(ino);
     opened?.uncertain();
     if (opened !== undefined) return opened.refresh();
-    this.#directories.seen(attr);
+    this.#beliefs.directories.seen(attr, asked);
     return attr;
   }
 
@@ -166,10 +167,10 @@ export class DfsVfs implements Vfs {
 
   async link(caller: Caller, ino: Ino, parent: Ino, name: Name): Promise<Attr> {
     this.#requireWritable();
-    const asked = askedNow(this.#context);
+    const asked = this.#beliefs.askedNow();
     const attr = await this.#meta.link(caller, ino, parent, name);
     // The count of links is right from here on: the kernel takes one off at an unlink by itself.
-    return this.#files.show(attr, { ...asked, nameChange: this.#context.nameChanges.next() });
+    return this.#files.show(attr, { ...asked, nameChange: this.#beliefs.namesChanged() });
   }
 
   create(
@@ -255,7 +256,7 @@ export class DfsVfs implements Vfs {
 
   async opendir(caller: Caller, ino: Ino): Promise<FileHandle> {
     const reader = new DirectoryReader(this.#context, this.#files, caller, ino);
-    this.#directories.opened(await reader.open());
+    await reader.open();
     return this.#handles.addDirectory(reader);
   }
 
@@ -264,8 +265,7 @@ export class DfsVfs implements Vfs {
   }
 
   releasedir(fh: FileHandle): void {
-    const reader = this.#handles.removeDirectory(fh);
-    if (reader !== undefined) this.#directories.closed(reader.ino);
+    this.#handles.removeDirectory(fh)?.close();
   }
 
   async fsyncdir(fh: FileHandle): Promise<void> {
@@ -275,7 +275,7 @@ export class DfsVfs implements Vfs {
 
   getxattr(caller: Caller, ino: Ino, name: string): Promise<Uint8Array> {
     // For those of users the server looks whether the caller may read the file.
-    if (!name.startsWith("user.") && this.#context.xattrLess.has(ino)) {
+    if (!name.startsWith("user.") && this.#beliefs.hasNoXattrs(ino)) {
       return Promise.reject(NO_XATTR);
     }
     return this.#meta.getxattr(caller, ino, name);
@@ -292,7 +292,7 @@ export class DfsVfs implements Vfs {
   }
 
   listxattr(caller: Caller, ino: Ino): Promise<string[]> {
-    if (this.#context.xattrLess.has(ino)) return Promise.resolve([]);
+    if (this.#beliefs.hasNoXattrs(ino)) return Promise.resolve([]);
     return this.#meta.listxattr(caller, ino);
   }
 
@@ -332,9 +332,8 @@ export class DfsVfs implements Vfs {
 
   /** Attributes of a reply as they are to be shown. */
   async #shown(ask: () => Promise<Attr>): Promise<Attr> {
-    const asked = askedNow(this.#context);
+    const asked = this.#beliefs.askedNow();
     const attr = await ask();
-    this.#directories.seen(attr);
     return this.#files.show(attr, asked);
   }
 
@@ -343,7 +342,7 @@ export class DfsVfs implements Vfs {
       return await this.#shown(() => this.#meta.getattr(ino));
     } catch (error) {
       const removed = isFsError(error, "ENOENT", "ESTALE")
-        ? this.#directories.removed(ino)
+        ? this.#beliefs.directories.removed(ino)
         : undefined;
       if (removed !== undefined) return removed;
       throw error;
@@ -355,8 +354,7 @@ export class DfsVfs implements Vfs {
     try {
       await change();
     } finally {
-      this.#context.nameChanges.next();
-      this.#context.xattrLess.changed();
+      this.#beliefs.xattrsChanged();
     }
   }
 
@@ -364,7 +362,7 @@ export class DfsVfs implements Vfs {
   async #renaming<T>(change: () => Promise<T>): Promise<T> {
     this.#requireWritable();
     const result = await change();
-    this.#context.nameChanges.next();
+    this.#beliefs.namesChanged();
     return result;
   }
 

@@ -1,18 +1,24 @@
 // One open directory: pages from the server, handed out as the caller asks for them, with "." and
 // ".." in front. Cookies are the server's moved up by two.
-import type { Attr, Caller } from "../../domain/attributes.ts";
+import type { Caller } from "../../domain/attributes.ts";
 import { S_IFDIR } from "../../domain/attributes.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import { MAX_READDIR_ENTRIES } from "../../protocol/meta/limits.ts";
-import type { DirEntry, DirPage } from "../../protocol/meta/meta-service.ts";
-import { askedNow, type AskedAt, type MountContext } from "./mount-context.ts";
+import type { DirEntry, DirPage, MetaService } from "../../protocol/meta/meta-service.ts";
+import type { Beliefs } from "../coherence/beliefs.ts";
+import type { AskedAt } from "../coherence/own-changes.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { MaybePromise } from "../vfs.ts";
 
 const DOT_COOKIE = 1;
 const DOT_DOT_COOKIE = 2;
 const COOKIE_SHIFT = 2;
+
+export interface DirectoryServices {
+  readonly meta: Pick<MetaService, "getattr" | "parentOf" | "readdir">;
+  readonly beliefs: Beliefs;
+}
 
 interface Page {
   asked: AskedAt;
@@ -26,32 +32,35 @@ interface Page {
 
 export class DirectoryReader {
   readonly ino: Ino;
-  readonly #context: MountContext;
+  readonly #services: DirectoryServices;
   readonly #files: OpenFiles;
   readonly #caller: Caller;
   #page: Page | undefined;
   #parent: Ino;
   #readBefore = false;
 
-  constructor(context: MountContext, files: OpenFiles, caller: Caller, ino: Ino) {
-    this.#context = context;
+  constructor(services: DirectoryServices, files: OpenFiles, caller: Caller, ino: Ino) {
+    this.#services = services;
     this.#files = files;
     this.#caller = caller;
     this.ino = ino;
     this.#parent = ino;
   }
 
-  /**
-   * Fetches the first page, so that a directory that can't be read fails to open. Returns its
-   * attributes.
-   */
-  async open(): Promise<Attr> {
+  /** Fetches the first page, so that a directory that can't be read fails to open. */
+  async open(): Promise<void> {
+    const { meta, beliefs } = this.#services;
+    const asked = beliefs.askedNow();
     const [attr] = await Promise.all([
-      this.#context.meta.getattr(this.ino),
+      meta.getattr(this.ino),
       this.#fetch(DOT_DOT_COOKIE, true),
       this.#findParent(),
     ]);
-    return attr;
+    beliefs.directories.opened(attr, asked);
+  }
+
+  close(): void {
+    this.#services.beliefs.directories.closed(this.ino);
   }
 
   /** Entries after `cursor`; none at the end. @throws FsError of readdir */
@@ -75,8 +84,7 @@ export class DirectoryReader {
   #entriesAfter(cookie: number, withAttrs: boolean): DirEntry[] | undefined {
     const page = this.#page;
     if (page === undefined || (withAttrs && !page.withAttrs)) return undefined;
-    const ageMs = this.#context.clock.monotonicMs() - page.asked.ms;
-    if (ageMs >= this.#context.attrCacheMs) return undefined;
+    if (!this.#services.beliefs.holds(page.asked)) return undefined;
     if (cookie === page.after) return page.entries;
     const index = page.entries.findIndex((entry) => entry.cookie === cookie);
     if (index < 0) return undefined;
@@ -85,7 +93,7 @@ export class DirectoryReader {
   }
 
   #deliver(cursor: number, entries: readonly DirEntry[]): readonly DirEntry[] {
-    const asked = this.#page?.asked ?? askedNow(this.#context);
+    const asked = this.#page?.asked ?? this.#services.beliefs.askedNow();
     const shown = entries.map((entry) =>
       entry.attr === undefined ? entry : { ...entry, attr: this.#files.show(entry.attr, asked) },
     );
@@ -98,8 +106,8 @@ export class DirectoryReader {
   }
 
   async #fetch(after: number, withAttrs: boolean): Promise<Page> {
-    const asked = askedNow(this.#context);
-    const reply: DirPage = await this.#context.meta.readdir(
+    const asked = this.#services.beliefs.askedNow();
+    const reply: DirPage = await this.#services.meta.readdir(
       this.#caller,
       this.ino,
       after - COOKIE_SHIFT,
@@ -116,7 +124,7 @@ export class DirectoryReader {
 
   async #findParent(): Promise<void> {
     try {
-      this.#parent = await this.#context.meta.parentOf(this.ino);
+      this.#parent = await this.#services.meta.parentOf(this.ino);
     } catch (error) {
       // A removed directory has no parent any more; it is shown as its own.
       if (!isFsError(error, "ENOENT", "ESTALE")) throw error;

@@ -6,5 +6,3 @@ export const RELEASE_DELAY_MS = 5;
 export const MAX_RELEASE_BATCH = 1024;
 /** Sessions' inodes opened again at a time after the server lost the session. */
 export const MAX_REOPENS_IN_FLIGHT = 16;
-/** Inodes with ranges copied from other files that a mount remembers until an fsync covers them. */
-export const MAX_COPIED_INODES = 1024;

@@ -3,12 +3,15 @@
 import { FsError, isFsError } from "../../domain/errno.ts";
 import type { LockReply, LockRequest, MetaSession } from "../../protocol/meta/meta-service.ts";
 
+/** Who grants locks. */
+export type LockServer = Pick<MetaSession, "setlk" | "cancelLock" | "on">;
+
 export class LockRequests {
-  readonly #meta: MetaSession;
+  readonly #meta: LockServer;
   readonly #wakers = new Map<number, () => void>();
   #lastWait = 0;
 
-  constructor(meta: MetaSession) {
+  constructor(meta: LockServer) {
     this.#meta = meta;
     meta.on("lockReady", (wait) => this.#wakers.get(wait)?.());
     const askAllAgain = (): void => {

@@ -4,11 +4,12 @@
 // after.
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { WHOLE_FILE, type LockOwner, type LockSpace } from "../../domain/file-lock.ts";
-import type { LockConflict, LockRequest } from "../../protocol/meta/meta-service.ts";
+import type { LockConflict, LockRequest, MetaSession } from "../../protocol/meta/meta-service.ts";
 import type { FileData } from "./file-data.ts";
 import type { Handles } from "./handle-table.ts";
-import { LockRequests } from "./lock-requests.ts";
-import { askedNow, type MountContext } from "./mount-context.ts";
+import { LockRequests, type LockServer } from "./lock-requests.ts";
+import type { Log } from "../../observability/log.ts";
+import type { AskedAt } from "../coherence/own-changes.ts";
 import type { FileHandle, FileLock, FileLockRequest, LockResult } from "../vfs.ts";
 
 /** Somebody who may have locks on an inode, and the handles that they were asked for through. */
@@ -18,24 +19,30 @@ interface Locker {
   readonly handles: Set<FileHandle>;
 }
 
+export interface LockServices {
+  readonly meta: Pick<MetaSession, "getlk"> & LockServer;
+  readonly beliefs: { askedNow(): AskedAt };
+  readonly log: Log;
+}
+
 export class LockOperations {
-  readonly #context: MountContext;
+  readonly #services: LockServices;
   readonly #handles: Handles;
   readonly #requests: LockRequests;
   readonly #lockers = new Map<FileData, Set<Locker>>();
   #sessions = 1;
 
-  constructor(context: MountContext, handles: Handles) {
-    this.#context = context;
+  constructor(services: LockServices, handles: Handles) {
+    this.#services = services;
     this.#handles = handles;
-    this.#requests = new LockRequests(context.meta);
+    this.#requests = new LockRequests(services.meta);
   }
 
   /** @throws FsError EBADF */
   getlk(fh: FileHandle, lock: FileLock): Promise<LockConflict | undefined> {
     const { ino } = this.#handles.file(fh).file;
     const { owner, type, start, end } = lock;
-    return this.#context.meta.getlk({ ino, space: "fcntl", owner, type, start, end });
+    return this.#services.meta.getlk({ ino, space: "fcntl", owner, type, start, end });
   }
 
   /** @throws FsError EBADF, EAGAIN, EDEADLK, ENOLCK, EINTR */
@@ -51,18 +58,18 @@ export class LockOperations {
     if (known !== undefined && lock.type !== "write") await file.writer.flush();
     // Before asking: the server may give a lock whose answer never comes.
     this.#note(file, fh, lock);
-    let asked = askedNow(this.#context);
+    let asked = this.#services.beliefs.askedNow();
     const request = { ...lock, ino: file.ino };
     const reply = await (signal === undefined
       ? this.#requests.ask(request)
       : this.#requests.wait(request, signal, () => {
-          asked = askedNow(this.#context);
+          asked = this.#services.beliefs.askedNow();
         }));
     if (reply.attr === undefined) return { stale: false };
     if (file.dead !== undefined) throw file.dead;
     // It may have been closed meanwhile, and with it given up what wasn't there yet.
     if (!this.#handles.has(fh)) await this.#unlock(file, lock.space, lock.owner);
-    return { stale: !file.lockGranted(reply.attr, asked) };
+    return { stale: !file.beliefs.lockGranted(reply.attr, asked) };
   }
 
   /** close(2) by a process: POSIX takes all its locks on the file. */
@@ -102,7 +109,7 @@ export class LockOperations {
     for (const file of this.#lockers.keys()) {
       const message = `locks on inode ${file.ino} were lost with the session`;
       file.dead ??= new FsError("EIO", message);
-      this.#context.log.error(
+      this.#services.log.error(
         { ino: file.ino },
         "locks lost with the session; its files are closed",
       );
@@ -117,7 +124,7 @@ export class LockOperations {
       await this.#requests.ask(request);
     } catch (error) {
       if (isFsError(error, "ETIMEDOUT")) void this.#unlockLater(request);
-      else this.#context.log.error({ err: error, ino: file.ino }, "a lock could not be released");
+      else this.#services.log.error({ err: error, ino: file.ino }, "a lock could not be released");
       throw error;
     }
   }
@@ -133,7 +140,7 @@ export class LockOperations {
         // Each attempt takes as long as a request's patience.
         if (isFsError(error, "ETIMEDOUT")) continue;
         const { ino } = request;
-        this.#context.log.error({ err: error, ino }, "a lock could not be released");
+        this.#services.log.error({ err: error, ino }, "a lock could not be released");
         return;
       }
     }

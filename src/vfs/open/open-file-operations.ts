@@ -4,12 +4,20 @@ import type { Caller } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import { MAX_REOPENS_IN_FLIGHT } from "./limits.ts";
-import type { CreateReply, OpenAccess, OpenReply } from "../../protocol/meta/meta-service.ts";
+import type {
+  CreateReply,
+  MetaService,
+  OpenAccess,
+  OpenReply,
+} from "../../protocol/meta/meta-service.ts";
 import { asFsError } from "../write/failures.ts";
 import type { FileData } from "./file-data.ts";
 import { ReadCursor } from "../read/file-reader.ts";
 import type { Handles, OpenHandle } from "./handle-table.ts";
-import { askedNow, type AskedAt, type MountContext } from "./mount-context.ts";
+import type { Log } from "../../observability/log.ts";
+import type { AskedAt } from "../coherence/own-changes.ts";
+import type { Geometry } from "../geometry.ts";
+import type { SliceAllocator } from "../write/slice-allocator.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { ReleaseQueue } from "./release-queue.ts";
 import {
@@ -25,17 +33,25 @@ import {
   type OpenResult,
 } from "../vfs.ts";
 
+export interface FileOperationServices {
+  readonly meta: Pick<MetaService, "create" | "createUnnamed" | "open">;
+  readonly beliefs: { askedNow(): AskedAt };
+  readonly sliceIds: SliceAllocator;
+  readonly geometry: Geometry;
+  readonly log: Log;
+}
+
 export class FileOperations {
-  readonly #context: MountContext;
+  readonly #services: FileOperationServices;
   readonly #files: OpenFiles;
   readonly #handles: Handles;
   readonly #releases: ReleaseQueue;
 
   constructor(
-    context: MountContext,
+    services: FileOperationServices,
     parts: { files: OpenFiles; handles: Handles; releases: ReleaseQueue },
   ) {
-    this.#context = context;
+    this.#services = services;
     this.#files = parts.files;
     this.#handles = parts.handles;
     this.#releases = parts.releases;
@@ -46,8 +62,8 @@ export class FileOperations {
     at: { parent: Ino; name: Name; mode: number },
     flags: number,
   ): Promise<OpenResult> {
-    const { meta } = this.#context;
-    const asked = askedNow(this.#context);
+    const { meta } = this.#services;
+    const asked = this.#services.beliefs.askedNow();
     const exclusive = (flags & O_EXCL) !== 0;
     const reply: CreateReply = await meta.create(
       caller,
@@ -71,15 +87,15 @@ export class FileOperations {
     mode: number,
     flags: number,
   ): Promise<OpenResult> {
-    const asked = askedNow(this.#context);
-    const reply = await this.#context.meta.createUnnamed(caller, parent, mode);
+    const asked = this.#services.beliefs.askedNow();
+    const reply = await this.#services.meta.createUnnamed(caller, parent, mode);
     return this.#adopt(caller, reply, flags, asked);
   }
 
   async open(caller: Caller, ino: Ino, flags: number): Promise<OpenResult> {
     const access = accessOf(flags);
-    const asked = askedNow(this.#context);
-    const open = (): Promise<OpenReply> => this.#context.meta.open(caller, ino, access);
+    const asked = this.#services.beliefs.askedNow();
+    const open = (): Promise<OpenReply> => this.#services.meta.open(caller, ino, access);
     const file = access.truncate ? this.#files.get(ino) : undefined;
     const reply = file === undefined ? await open() : await file.reopenTruncated(open);
     return this.#adopt(caller, reply, flags, asked);
@@ -136,7 +152,7 @@ export class FileOperations {
 
   /** The new session holds nothing open yet: opens every handle's inode again. */
   async reopenAll(): Promise<void> {
-    this.#context.sliceIds.reset();
+    this.#services.sliceIds.reset();
     const next = this.#handles.allFiles().values();
     const reopenNext = async (): Promise<void> => {
       for (const [fh, handle] of next) await this.#reopen(fh, handle);
@@ -149,21 +165,21 @@ export class FileOperations {
     if (file.dead !== undefined || !this.#handles.has(fh)) return;
     try {
       const access = { read: readable, write: writable, truncate: false, execute: executed };
-      await this.#context.meta.open(caller, file.ino, access);
+      await this.#services.meta.open(caller, file.ino, access);
       file.uncertain();
       // Closed in the meantime: its release may have come before this open.
       if (!this.#handles.has(fh)) this.#releases.add(file.ino);
     } catch (error) {
       const message = `inode ${file.ino} is gone: the metadata server lost the session`;
       file.dead = new FsError("EIO", message, { cause: error });
-      this.#context.log.error({ err: error, ino: file.ino }, "open file lost with its session");
+      this.#services.log.error({ err: error, ino: file.ino }, "open file lost with its session");
     }
   }
 
   #adopt(caller: Caller, reply: OpenReply, flags: number, asked: AskedAt): OpenResult {
     const { file, keepCache } = this.#files.adopt(reply, asked);
     const { read, write, execute } = accessOf(flags);
-    if (write) this.#context.sliceIds.prepare();
+    if (write) this.#services.sliceIds.prepare();
     const fh = this.#handles.addFile({
       file,
       caller,
@@ -171,7 +187,7 @@ export class FileOperations {
       writable: write,
       executed: execute,
       syncWrites: (flags & (O_SYNC | O_DSYNC)) !== 0,
-      cursor: new ReadCursor(this.#context.geometry.blockBytes),
+      cursor: new ReadCursor(this.#services.geometry.blockBytes),
       toldFailures: file.writer.failures.sample(),
     });
     return { fh, attr: file.view(), keepCache };

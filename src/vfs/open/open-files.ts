@@ -1,23 +1,23 @@
-// The open inodes of a mount, and what it remembers of closed ones to keep the kernel's page cache
-// valid.
+// The open files of a mount.
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
-import { MAX_REMEMBERED_INODES } from "../coherence/limits.ts";
 import type { OpenReply } from "../../protocol/meta/meta-service.ts";
-import { BoundedMap } from "../../platform/flow/bounded-map.ts";
-import { FileData, sameContent } from "./file-data.ts";
-import type { AskedAt, MountContext } from "./mount-context.ts";
+import type { Beliefs } from "../coherence/beliefs.ts";
+import type { AskedAt } from "../coherence/own-changes.ts";
+import { FileData, type FileServices } from "./file-data.ts";
 import type { ReleaseQueue } from "./release-queue.ts";
 
+export interface OpenFileServices extends FileServices {
+  readonly beliefs: Beliefs;
+}
+
 export class OpenFiles {
-  readonly #context: MountContext;
+  readonly #services: OpenFileServices;
   readonly #releases: ReleaseQueue;
   readonly #byIno = new Map<Ino, FileData>();
-  /** Attributes at the last close. */
-  readonly #closed = new BoundedMap<Ino, Attr>(MAX_REMEMBERED_INODES);
 
-  constructor(context: MountContext, releases: ReleaseQueue) {
-    this.#context = context;
+  constructor(services: OpenFileServices, releases: ReleaseQueue) {
+    this.#services = services;
     this.#releases = releases;
   }
 
@@ -31,19 +31,17 @@ export class OpenFiles {
 
   /** Counts one more handle of the inode that `reply` opened. */
   adopt(reply: OpenReply, asked: AskedAt): { file: FileData; keepCache: boolean } {
-    const { ino } = reply.attr;
-    this.#context.xattrLess.note(reply.attr, asked);
-    const open = this.#byIno.get(ino);
+    const { beliefs } = this.#services;
+    const open = this.#byIno.get(reply.attr.ino);
     if (open !== undefined && open.dead === undefined) {
       open.handles += 1;
-      return { file: open, keepCache: open.reopened(reply, asked) };
+      return { file: open, keepCache: beliefs.reopened(open.beliefs, reply, asked) };
     }
-    const file = new FileData(this.#context, reply, asked);
+    const { inode, unchanged } = beliefs.opened(reply, asked);
+    const file = new FileData(this.#services, inode, reply.pool);
     file.handles = 1;
-    this.#byIno.set(ino, file);
-    const last = this.#closed.get(ino);
-    this.#closed.delete(ino);
-    return { file, keepCache: last !== undefined && sameContent(last, reply.attr) };
+    this.#byIno.set(file.ino, file);
+    return { file, keepCache: unchanged };
   }
 
   /**
@@ -57,11 +55,8 @@ export class OpenFiles {
 
   /** Attributes as they are to be shown: those of open files have dirty data on top. */
   show(attr: Attr, asked: AskedAt): Attr {
-    this.#context.xattrLess.note(attr, asked);
-    const file = this.#byIno.get(attr.ino);
-    if (file === undefined) return attr;
-    file.observe(attr, asked);
-    return file.view();
+    this.#services.beliefs.seen(attr, asked);
+    return this.#byIno.get(attr.ino)?.view() ?? attr;
   }
 
   #letGo(file: FileData): void {
@@ -70,16 +65,10 @@ export class OpenFiles {
     if (file.handles > 0) return;
     const lost = file.writer.failures.untold;
     if (lost !== undefined) {
-      this.#context.log.error({ err: lost, ino: file.ino }, "data lost: no handle left to tell");
+      this.#services.log.error({ err: lost, ino: file.ino }, "data lost: no handle left to tell");
     }
     file.writer.dropFailed();
-    if (this.#byIno.get(file.ino) !== file) return;
-    this.#byIno.delete(file.ino);
-    file.extents.invalidate();
-    if (file.traceable && lost === undefined) this.#remember(file);
-  }
-
-  #remember(file: FileData): void {
-    this.#closed.set(file.ino, file.committedAttr);
+    this.#services.beliefs.closed(file.beliefs, lost === undefined);
+    if (this.#byIno.get(file.ino) === file) this.#byIno.delete(file.ino);
   }
 }

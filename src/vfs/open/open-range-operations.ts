@@ -3,10 +3,15 @@
 import type { Attr, Caller } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
-import type { DataRun, RangeReply } from "../../protocol/meta/meta-service.ts";
+import type { DataRun, MetaService, RangeReply } from "../../protocol/meta/meta-service.ts";
 import type { Handles, OpenHandle } from "./handle-table.ts";
-import type { MountContext } from "./mount-context.ts";
+import type { CopiedRanges } from "../write/copied-ranges.ts";
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, type FileHandle } from "../vfs.ts";
+
+export interface RangeServices {
+  readonly meta: Pick<MetaService, "changeRange" | "copyRange" | "nextData" | "statfs">;
+  readonly copied: CopiedRanges;
+}
 
 interface Place {
   fh: FileHandle;
@@ -19,11 +24,11 @@ interface Range {
 }
 
 export class RangeOperations {
-  readonly #context: MountContext;
+  readonly #services: RangeServices;
   readonly #handles: Handles;
 
-  constructor(context: MountContext, handles: Handles) {
-    this.#context = context;
+  constructor(services: RangeServices, handles: Handles) {
+    this.#services = services;
     this.#handles = handles;
   }
 
@@ -42,7 +47,7 @@ export class RangeOperations {
     if (!clear) await this.#requireSpace(handle, lengthBytes);
     await handle.file.changeContent(() =>
       inSteps(lengthBytes, (doneBytes) =>
-        this.#context.meta.changeRange({
+        this.#services.meta.changeRange({
           ino: handle.file.ino,
           offset: offset + doneBytes,
           lengthBytes: lengthBytes - doneBytes,
@@ -61,7 +66,7 @@ export class RangeOperations {
     if (offset >= MAX_FILE_BYTES) throw beyond(offset);
     // Before asking: what is committed in between shows in the answer.
     const dirty = file.slices.ranges().sort((a, b) => a.from - b.from);
-    const ask = (from: number): Promise<DataRun> => this.#context.meta.nextData(file.ino, from);
+    const ask = (from: number): Promise<DataRun> => this.#services.meta.nextData(file.ino, from);
     const committed = await ask(offset);
     const sizeBytes = dirty.reduce((end, range) => Math.max(end, range.to), committed.sizeBytes);
     if (offset >= sizeBytes) throw beyond(offset);
@@ -94,7 +99,7 @@ export class RangeOperations {
     try {
       await to.file.changeContent(() =>
         inSteps(wantedBytes, async (doneBytes) => {
-          const reply = await this.#context.meta.copyRange({
+          const reply = await this.#services.meta.copyRange({
             source: from.file.ino,
             sourceOffset: source.offset + doneBytes,
             target: to.file.ino,
@@ -109,7 +114,7 @@ export class RangeOperations {
     } catch (error) {
       if (copiedBytes === 0) throw error;
     }
-    this.#context.copied.add(to.file.ino, target.offset, target.offset + copiedBytes);
+    this.#services.copied.add(to.file.ino, target.offset, target.offset + copiedBytes);
     if (to.syncWrites) await to.file.writer.sync();
     return copiedBytes;
   }
@@ -122,9 +127,9 @@ export class RangeOperations {
 
   /** Nothing is reserved, but what can't fit even now is refused. */
   async #requireSpace({ file }: OpenHandle, lengthBytes: number): Promise<void> {
-    const neededBytes = lengthBytes - file.committedAttr.allocatedBytes;
+    const neededBytes = lengthBytes - file.beliefs.attr.allocatedBytes;
     if (neededBytes <= 0) return;
-    const { totalBytes, freeBytes } = await this.#context.meta.statfs();
+    const { totalBytes, freeBytes } = await this.#services.meta.statfs();
     if (totalBytes > 0 && neededBytes > freeBytes) {
       throw new FsError("ENOSPC", `${neededBytes} bytes don't fit in the ${freeBytes} left`);
     }

@@ -7,14 +7,22 @@ import type { DirtySlices } from "../write/dirty-slices.ts";
 import type { CacheEntry } from "./fetch-cache.ts";
 import type { FileExtents, Freshness } from "../coherence/file-extents.ts";
 import type { IntervalMap } from "../coherence/interval-map.ts";
-import type { MountContext } from "../open/mount-context.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import { ReadPlan } from "./read-plan.ts";
-import { blockAt, SegmentReader, worthWhole } from "./segment-reader.ts";
+import { blockAt } from "../geometry.ts";
+import { type ReadResources, SegmentReader, worthWhole } from "./segment-reader.ts";
 import type { MaybePromise } from "../vfs.ts";
 
 /** Blocks that one read may ask for ahead: many small ones lie where one big one would. */
 const MAX_PREFETCHES_PER_READ = 16;
+
+/** What the readers of a mount share. */
+export interface ReaderServices extends ReadResources {
+  readonly clock: Clock;
+  /** What holes are read from; never written to. */
+  readonly zeros: Uint8Array;
+}
 
 /** The file as its reader needs it. */
 export interface ReaderOwner {
@@ -55,11 +63,11 @@ interface ReadRequest {
 }
 
 export class FileReader {
-  readonly #context: MountContext;
+  readonly #services: ReaderServices;
   readonly #owner: ReaderOwner;
 
-  constructor(context: MountContext, owner: ReaderOwner) {
-    this.#context = context;
+  constructor(services: ReaderServices, owner: ReaderOwner) {
+    this.#services = services;
     this.#owner = owner;
   }
 
@@ -67,9 +75,9 @@ export class FileReader {
   read(cursor: ReadCursor, offset: number, sizeBytes: number): MaybePromise<readonly Uint8Array[]> {
     const sequential = cursor.ahead.note(offset, sizeBytes);
     const request = { cursor, offset, sizeBytes, sequential, fetched: undefined };
-    const nowMs = this.#context.clock.monotonicMs();
+    const nowMs = this.#services.clock.monotonicMs();
     if (nowMs >= this.#owner.freshness.freshUntilMs) return this.#readSlowly(request, true);
-    const plan = new ReadPlan(this.#context.zeros);
+    const plan = new ReadPlan(this.#services.zeros);
     const missing = this.#plan(request, plan, nowMs);
     if (missing !== undefined) return this.#readSlowly(request, false);
     this.#readAhead(cursor, nowMs);
@@ -81,8 +89,8 @@ export class FileReader {
   async #readSlowly(request: ReadRequest, refresh: boolean): Promise<readonly Uint8Array[]> {
     if (refresh) await this.#owner.refresh();
     for (;;) {
-      const nowMs = this.#context.clock.monotonicMs();
-      const plan = new ReadPlan(this.#context.zeros);
+      const nowMs = this.#services.clock.monotonicMs();
+      const plan = new ReadPlan(this.#services.zeros);
       const missing = this.#plan(request, plan, nowMs);
       if (missing === undefined) {
         this.#readAhead(request.cursor, nowMs);
@@ -113,7 +121,7 @@ export class FileReader {
   #plan(request: ReadRequest, plan: ReadPlan, nowMs: number): number | undefined {
     const { slices } = this.#owner;
     const end = Math.min(request.offset + request.sizeBytes, this.#owner.sizeBytes);
-    const sink = new SegmentReader(this.#context, plan, request.sequential);
+    const sink = new SegmentReader(this.#services, plan, request.sequential);
     let missing: number | undefined;
     for (let at = request.offset; at < end && missing === undefined;) {
       const chunk = Math.floor(at / CHUNK_BYTES);
@@ -170,9 +178,9 @@ export class FileReader {
     if (interval.start > offset - base) return base + interval.start;
     const { extent } = interval;
     if (extent.location === undefined) return base + interval.end;
-    const { ref, offsetBytes } = blockAt(extent, offset - base, this.#context.geometry);
+    const { ref, offsetBytes } = blockAt(extent, offset - base, this.#services.geometry);
     const end = Math.min(interval.end, offset - base + ref.lengthBytes - offsetBytes);
     if (!worthWhole(ref, extent.lengthBytes)) return base + end;
-    return this.#context.reader.prefetch(ref) ? base + end : undefined;
+    return this.#services.reader.prefetch(ref) ? base + end : undefined;
   }
 }

@@ -2,7 +2,7 @@
 import { FsError } from "../../domain/errno.ts";
 import type { BlockRef, Extent } from "../../domain/layout.ts";
 import type { BlockReader } from "./block-reader.ts";
-import type { Geometry } from "../geometry.ts";
+import { blockAt, type Geometry } from "../geometry.ts";
 import type { Interval, IntervalMap } from "../coherence/interval-map.ts";
 import type { ReadPlan } from "./read-plan.ts";
 import type { SegmentSink } from "../segments.ts";
@@ -79,25 +79,6 @@ function inlineBytes({ inline, offInSlice, posInChunk, slice }: Extent, from: nu
     throw new FsError("EIO", `slice ${slice} is shorter than its extent: corrupt metadata`);
   }
   return inline.subarray(start, end);
-}
-
-/**
- * The block that holds byte `position` of the chunk, which lies in `extent`, and where in it.
- * @throws FsError EIO when the stored slice is shorter than the extent claims
- */
-export function blockAt(
-  { location, slice, offInSlice, posInChunk }: Extent,
-  position: number,
-  { blockBytes }: Geometry,
-): { ref: BlockRef; offsetBytes: number } {
-  const inSlice = (location?.baseBytes ?? 0) + offInSlice + position - posInChunk;
-  if (location === undefined || inSlice >= location.storedBytes) {
-    throw new FsError("EIO", `slice ${slice} is shorter than its extent: corrupt metadata`);
-  }
-  const index = Math.floor(inSlice / blockBytes);
-  const lengthBytes = Math.min(blockBytes, location.storedBytes - index * blockBytes);
-  const ref = { pool: location.pool, slice: location.id, index, lengthBytes };
-  return { ref, offsetBytes: inSlice - index * blockBytes };
 }
 
 /** The extent is so large a part of the block that reading it in order is worth the whole block. */

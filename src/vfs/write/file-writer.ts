@@ -10,11 +10,25 @@ import { MAX_PENDING_SLICES, MAX_UNCOMMITTED_SLICES } from "./limits.ts";
 import { DirtySlices } from "./dirty-slices.ts";
 import { asFsError, FailureLatch } from "./failures.ts";
 import { InodeLock } from "./inode-lock.ts";
-import { askedNow, type AskedAt, type MountContext } from "../open/mount-context.ts";
 import type { PendingSlice } from "./pending-slice.ts";
-import { SliceSender } from "./slice-sender.ts";
+import { SliceSender, type SenderServices } from "./slice-sender.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { MetaService } from "../../protocol/meta/meta-service.ts";
+import type { AskedAt } from "../coherence/own-changes.ts";
+import type { CopiedRanges } from "./copied-ranges.ts";
+import type { UnsyncedBlocks } from "./unsynced-blocks.ts";
 import type { MaybePromise } from "../vfs.ts";
-import type { WritebackTarget } from "./writeback.ts";
+import type { Writeback, WritebackTarget } from "./writeback.ts";
+
+/** What the writers of a mount share. */
+export interface WriterServices extends SenderServices {
+  readonly meta: Pick<MetaService, "commit" | "abandon" | "syncMetadata">;
+  readonly beliefs: { askedNow(): AskedAt };
+  readonly clock: Clock;
+  readonly writeback: Writeback;
+  readonly unsynced: UnsyncedBlocks;
+  readonly copied: CopiedRanges;
+}
 
 /** The file as its writer needs it. */
 export interface WriterOwner {
@@ -36,7 +50,7 @@ export class FileWriter implements WritebackTarget {
   readonly lock = new InodeLock();
   readonly failures = new FailureLatch();
   readonly slices: DirtySlices;
-  readonly #context: MountContext;
+  readonly #services: WriterServices;
   readonly #owner: WriterOwner;
   readonly #sender: SliceSender;
   #openSlices = 0;
@@ -53,11 +67,11 @@ export class FileWriter implements WritebackTarget {
   #lastWriteMs = 0;
   #dirtyEnd = 0;
 
-  constructor(context: MountContext, owner: WriterOwner) {
-    this.#context = context;
+  constructor(services: WriterServices, owner: WriterOwner) {
+    this.#services = services;
     this.#owner = owner;
-    this.slices = new DirtySlices(context);
-    this.#sender = new SliceSender(context, owner.ino, {
+    this.slices = new DirtySlices(services);
+    this.#sender = new SliceSender(services, owner.ino, {
       progress: () => {
         this.#pump();
         this.#pressAfterFailure();
@@ -115,7 +129,7 @@ export class FileWriter implements WritebackTarget {
     if (killPrivileges) this.#killPrivileges = true;
     const mustWait =
       !this.lock.open ||
-      this.#context.budget.full ||
+      this.#services.budget.full ||
       this.slices.count >= MAX_UNCOMMITTED_SLICES ||
       data.length > BLOCK_BYTES;
     if (mustWait) return this.#writeLater(offset, data);
@@ -170,7 +184,7 @@ export class FileWriter implements WritebackTarget {
   }
 
   async #writeLater(offset: number, data: Uint8Array): Promise<number> {
-    const { budget } = this.#context;
+    const { budget } = this.#services;
     return this.lock.shared(async () => {
       for (let from = 0; from < data.length; from += BLOCK_BYTES) {
         const count = Math.min(BLOCK_BYTES, data.length - from);
@@ -188,12 +202,12 @@ export class FileWriter implements WritebackTarget {
   }
 
   #copyIn(offset: number, data: Uint8Array, from: number, count: number): void {
-    const nowMs = this.#context.clock.monotonicMs();
+    const nowMs = this.#services.clock.monotonicMs();
     const context = { poolId: this.#owner.pool, nowMs };
     this.#lastWriteMs = nowMs;
-    this.#lastWriteNs = this.#context.clock.nowNs();
+    this.#lastWriteNs = this.#services.clock.nowNs();
     this.#dirtyEnd = Math.max(this.#dirtyEnd, offset + count);
-    if (!this.dirty) this.#context.writeback.add(this);
+    if (!this.dirty) this.#services.writeback.add(this);
     let done = 0;
     while (done < count) {
       const at = offset + done;
@@ -225,7 +239,7 @@ export class FileWriter implements WritebackTarget {
   #fail(error: unknown): FsError {
     const failure = asFsError(error, "writing a block");
     if (this.#failure === undefined) {
-      this.#context.log.warn({ err: error, ino: this.#owner.ino }, "file data not written");
+      this.#services.log.warn({ err: error, ino: this.#owner.ino }, "file data not written");
     }
     this.#failure = failure;
     this.failures.set(failure);
@@ -253,8 +267,8 @@ export class FileWriter implements WritebackTarget {
     this.#killPrivileges = false;
     try {
       if (this.#owner.dead !== undefined) throw this.#owner.dead;
-      const asked = askedNow(this.#context);
-      const attr = await this.#context.meta.commit({
+      const asked = this.#services.beliefs.askedNow();
+      const attr = await this.#services.meta.commit({
         ino,
         extents,
         minSizeBytes,
@@ -285,8 +299,8 @@ export class FileWriter implements WritebackTarget {
       let committed = false;
       do {
         while (this.#committing || this.slices.unfinished(seq)) await this.#nextChange();
-        await this.#context.unsynced.sync(this.#owner.ino);
-        await this.#context.copied.sync(this.#owner.ino);
+        await this.#services.unsynced.sync(this.#owner.ino);
+        await this.#services.copied.sync(this.#owner.ino);
         for (;;) {
           const batch = this.slices.nextBatch(seq);
           if (batch.length === 0) break;
@@ -295,7 +309,7 @@ export class FileWriter implements WritebackTarget {
         }
         // What a lost session left to be put anew is still to come.
       } while (this.slices.unsettled(seq));
-      if (!committed) await this.#context.meta.syncMetadata();
+      if (!committed) await this.#services.meta.syncMetadata();
     } finally {
       this.#holds -= 1;
       this.#pump();
@@ -304,7 +318,7 @@ export class FileWriter implements WritebackTarget {
 
   /** Their blocks on the nodes would be garbage for as long as the session lives. */
   #abandon(slices: readonly PendingSlice[]): void {
-    const { meta, log } = this.#context;
+    const { meta, log } = this.#services;
     const given = slices.filter(({ id, inlineable }) => id !== undefined && !inlineable);
     for (let from = 0; from < given.length; from += MAX_COMMIT_EXTENTS) {
       const some = given.slice(from, from + MAX_COMMIT_EXTENTS);
@@ -317,13 +331,13 @@ export class FileWriter implements WritebackTarget {
 
   /** Memory that was about to come free stays taken. */
   #pressAfterFailure(): void {
-    if (this.#failure !== undefined) this.#context.budget.press();
+    if (this.#failure !== undefined) this.#services.budget.press();
   }
 
   #leaveWhenClean(): void {
     if (this.slices.count > 0) return;
     this.#dirtyEnd = 0;
-    this.#context.writeback.remove(this);
+    this.#services.writeback.remove(this);
   }
 
   async #settled(seq: number): Promise<void> {

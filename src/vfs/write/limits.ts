@@ -22,3 +22,5 @@ export const WRITEBACK_MAX_AGE_MS = 30_000;
  * Written blocks of a mount not yet made durable by fsync that it remembers: 32 GiB of big blocks.
  */
 export const MAX_UNSYNCED_BLOCKS = 8192;
+/** Inodes with ranges copied from other files that a mount remembers until an fsync covers them. */
+export const MAX_COPIED_INODES = 1024;

@@ -3,11 +3,23 @@
 import type { FsError } from "../../domain/errno.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import type { MountContext } from "../open/mount-context.ts";
-import type { PendingSlice } from "./pending-slice.ts";
+import type { Log } from "../../observability/log.ts";
+import type { BlockStore } from "../../stripes/block-store.ts";
+import type { PendingSlice, SliceResources } from "./pending-slice.ts";
+import type { PutPipeline } from "./put-pipeline.ts";
+import type { SliceAllocator } from "./slice-allocator.ts";
+import type { UnsyncedBlocks } from "./unsynced-blocks.ts";
 
 /** A slice is saved from so many lost sessions. */
 const MAX_RENEWALS = 3;
+
+export interface SenderServices extends SliceResources {
+  readonly blocks: Pick<BlockStore, "readBlock">;
+  readonly pipeline: PutPipeline;
+  readonly sliceIds: SliceAllocator;
+  readonly unsynced: Pick<UnsyncedBlocks, "add">;
+  readonly log: Log;
+}
 
 export interface SenderEvents {
   /** A slice may have become ready, or has failed. */
@@ -17,12 +29,12 @@ export interface SenderEvents {
 }
 
 export class SliceSender {
-  readonly #context: MountContext;
+  readonly #services: SenderServices;
   readonly #ino: Ino;
   readonly #events: SenderEvents;
 
-  constructor(context: MountContext, ino: Ino, events: SenderEvents) {
-    this.#context = context;
+  constructor(services: SenderServices, ino: Ino, events: SenderEvents) {
+    this.#services = services;
     this.#ino = ino;
     this.#events = events;
   }
@@ -50,8 +62,8 @@ export class SliceSender {
    */
   renew(slices: readonly PendingSlice[]): boolean {
     if (slices.some((slice) => slice.renewals >= MAX_RENEWALS)) return false;
-    this.#context.log.warn({ ino: this.#ino, count: slices.length }, "putting slices anew");
-    this.#context.sliceIds.reset();
+    this.#services.log.warn({ ino: this.#ino, count: slices.length }, "putting slices anew");
+    this.#services.sliceIds.reset();
     for (const slice of slices) {
       slice.beginRenewal();
       void this.#renew(slice);
@@ -64,8 +76,8 @@ export class SliceSender {
       if (slice.id === undefined) await this.#identify(slice);
       if (slice.failure !== undefined) throw slice.failure;
       const ref = slice.refOf(index);
-      await this.#context.pipeline.put(ref, bytes);
-      this.#context.unsynced.add(this.#ino, ref, slice);
+      await this.#services.pipeline.put(ref, bytes);
+      this.#services.unsynced.add(this.#ino, ref, slice);
       slice.finishPut(index, ref);
     } catch (error) {
       // One failure of a slice is enough to tell; its other blocks may fail after it was dropped.
@@ -77,7 +89,7 @@ export class SliceSender {
   /** Mostly done when it returns; a promise only where the server has to be asked for ids. */
   #identify(slice: PendingSlice): Promise<void> | undefined {
     if (slice.identifying !== undefined) return slice.identifying;
-    const taken = this.#context.sliceIds.take();
+    const taken = this.#services.sliceIds.take();
     if (typeof taken === "number") {
       slice.id = taken;
       return undefined;
@@ -111,7 +123,7 @@ export class SliceSender {
   }
 
   async #putAnew(slice: PendingSlice, index: number, source: BlockRef): Promise<void> {
-    const { pool, budget, blocks, pipeline, unsynced } = this.#context;
+    const { pool, budget, blocks, pipeline, unsynced } = this.#services;
     const buffer = pool.acquire(source.lengthBytes);
     // Not reserved: a full budget may be waiting for this very slice.
     budget.take(buffer.length);

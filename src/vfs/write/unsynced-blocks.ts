@@ -4,7 +4,7 @@ import type { BlockStore } from "../../stripes/block-store.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { Ino, SliceId } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import { MAX_EXTENTS_AGE_MS } from "../limits.ts";
+import { MAX_EXTENTS_AGE_MS } from "../coherence/limits.ts";
 import { MAX_SYNC_BLOCKS } from "../../stripes/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";

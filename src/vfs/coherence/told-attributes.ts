@@ -2,21 +2,10 @@
 // file changed by another client since, it must be put right: close-to-open.
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { GenerationMap } from "../../platform/flow/generation-map.ts";
-
-/**
- * A number that any change of the content changes; two alike by chance cost one moment's staleness.
- */
-function versionOf(attr: Attr): number {
-  const { sizeBytes, mtimeSec, mtimeNsec, ctimeSec, ctimeNsec } = attr;
-  return sizeBytes + (ctimeSec % 1e6) * 1e9 + ctimeNsec + ((mtimeSec % 1e3) * 1e9 + mtimeNsec) / 7;
-}
-
-/**
- * More are told in a validity time only where that is long; then the oldest are forgotten early.
- */
-const MAX_TOLD = 65_536;
+import type { GenerationMap } from "../../platform/flow/generation-map.ts";
+import { contentNumber } from "./content-version.ts";
+import { MAX_TOLD_INODES } from "./limits.ts";
+import type { Validity } from "./validity.ts";
 
 interface Told {
   readonly version: number;
@@ -30,12 +19,13 @@ export class ToldAttributes {
   readonly #told: GenerationMap<Ino, Told>;
   readonly #sentBack = new Set<Ino>();
 
-  constructor(clock: Clock, validMs: number) {
-    this.#told = new GenerationMap(clock, validMs, MAX_TOLD, () => this.#sentBack.clear());
+  /** @param validity how long the kernel believes attributes */
+  constructor(validity: Validity) {
+    this.#told = validity.generations(MAX_TOLD_INODES, () => this.#sentBack.clear());
   }
 
   note(attr: Attr): void {
-    this.#told.set(attr.ino, { version: versionOf(attr), sizeBytes: attr.sizeBytes });
+    this.#told.set(attr.ino, { version: contentNumber(attr), sizeBytes: attr.sizeBytes });
   }
 
   /** The kernel knows of what is written through it. */
@@ -48,7 +38,7 @@ export class ToldAttributes {
   differs(attr: Attr): boolean {
     this.#told.turn();
     const told = this.#told.get(attr.ino);
-    return told !== undefined && told.version !== versionOf(attr);
+    return told !== undefined && told.version !== contentNumber(attr);
   }
 
   /** The kernel believes nothing of the inode any more. */

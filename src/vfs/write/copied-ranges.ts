@@ -10,8 +10,7 @@ import { MAX_COPIED_INODES } from "./limits.ts";
 import { MAX_SYNC_BLOCKS } from "../../stripes/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { MetaService } from "../../protocol/meta/meta-service.ts";
-import type { Geometry } from "../geometry.ts";
-import { blockAt } from "../read/segment-reader.ts";
+import { blockAt, type Geometry } from "../geometry.ts";
 
 interface Range {
   from: number;

@@ -1,0 +1,41 @@
+// This mount's own changes, numbered, to tell which replies may be older than they are.
+
+/** When a request was made, to tell whether its reply is older than something known since. */
+export interface AskedAt {
+  readonly change: number;
+  readonly nameChange: number;
+  /** Monotonic. */
+  readonly ms: number;
+}
+
+export class OwnChanges {
+  #files = 0;
+  #names = 0;
+
+  /** Number of the latest change of a file that was acknowledged. */
+  get files(): number {
+    return this.#files;
+  }
+
+  /** The same of names, which change link counts of inodes they don't name, and of xattrs. */
+  get names(): number {
+    return this.#names;
+  }
+
+  /** For a request that is made now. */
+  askedAt(ms: number): AskedAt {
+    return { change: this.#files, nameChange: this.#names, ms };
+  }
+
+  /** A file was changed. Returns the change's number. */
+  nextOfFiles(): number {
+    this.#files += 1;
+    return this.#files;
+  }
+
+  /** A name or an xattr was changed. Returns the change's number. */
+  nextOfNames(): number {
+    this.#names += 1;
+    return this.#names;
+  }
+}
