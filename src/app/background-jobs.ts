@@ -10,7 +10,6 @@ import { PackingJob } from "../jobs/packing-job.ts";
 import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
-import type { Namespace } from "../meta/namespace/namespace.ts";
 import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -31,7 +30,6 @@ export interface JobTimings {
 
 export interface BackgroundJobsOptions {
   engine: Engine;
-  namespace: Namespace;
   cluster: ClusterRegistry;
   clock: Clock;
   log: Log;
@@ -45,8 +43,8 @@ export class BackgroundJobs implements AsyncDisposable {
   readonly #peers: PeerServices;
   readonly #stopListening: (() => void)[];
 
-  constructor({ engine, namespace, cluster, clock, log, timings = {} }: BackgroundJobsOptions) {
-    const ledger = new EngineSliceLedger(engine, namespace, clock);
+  constructor({ engine, cluster, clock, log, timings = {} }: BackgroundJobsOptions) {
+    const ledger = new EngineSliceLedger(engine, clock);
     const peers = new PeerServices();
     this.#peers = peers;
     this.#blocks = new StripeBlockStore({

@@ -4,7 +4,8 @@ import { MAX_DEAD_SLICES_WATCHED } from "../jobs/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { DeadSlice, SliceLedger, SliceState } from "../jobs/slice-ledger.ts";
 import type { Engine } from "../meta/engine/engine.ts";
-import type { Namespace } from "../meta/namespace/namespace.ts";
+import { reapStep } from "../meta/namespace/reaper.ts";
+import { deadSlices, forgetSlices } from "../meta/namespace/slices.ts";
 import {
   abandonedRanges,
   fatesOfSlices,
@@ -13,21 +14,19 @@ import {
 
 export class EngineSliceLedger implements SliceLedger {
   readonly #engine: Engine;
-  readonly #namespace: Namespace;
   readonly #clock: Clock;
   /**
    * When a dead slice was first met; its grace runs from there. At most MAX_DEAD_SLICES_WATCHED.
    */
   #firstSeenMs = new Map<SliceId, number>();
 
-  constructor(engine: Engine, namespace: Namespace, clock: Clock) {
+  constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
-    this.#namespace = namespace;
     this.#clock = clock;
   }
 
   async states(ids: readonly SliceId[]): Promise<SliceState[]> {
-    const states = await this.#engine.read((tx) => fatesOfSlices(tx, this.#namespace, ids));
+    const states = await this.#engine.read((tx) => fatesOfSlices(tx, ids));
     // What is dead will be deleted: a power cut must not bring back a session that may still commit
     // it.
     if (states.includes("dead")) await this.#engine.transact(() => undefined, { durable: true });
@@ -35,9 +34,7 @@ export class EngineSliceLedger implements SliceLedger {
   }
 
   async deadSlices(limit: number, graceMs: number): Promise<DeadSlice[]> {
-    const dead = await this.#engine.read((tx) =>
-      this.#namespace.deadSlices(tx, MAX_DEAD_SLICES_WATCHED),
-    );
+    const dead = await this.#engine.read((tx) => deadSlices(tx, MAX_DEAD_SLICES_WATCHED));
     const nowMs = this.#clock.monotonicMs();
     const seenMs = new Map<SliceId, number>();
     for (const { slice } of dead) seenMs.set(slice, this.#firstSeenMs.get(slice) ?? nowMs);
@@ -57,11 +54,11 @@ export class EngineSliceLedger implements SliceLedger {
 
   async forgetSlices(slices: readonly DeadSlice[]): Promise<void> {
     const ids = slices.map((dead) => dead.slice);
-    await this.#engine.transact((tx) => this.#namespace.forgetSlices(tx, ids));
+    await this.#engine.transact((tx) => forgetSlices(tx, ids));
   }
 
   async reap(limit: number): Promise<number> {
-    return await this.#engine.transact((tx) => this.#namespace.reap(tx, limit));
+    return await this.#engine.transact((tx) => reapStep(tx, limit));
   }
 
   async abandonedRanges(): Promise<ReadonlySet<string>> {

@@ -15,7 +15,8 @@ import { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
-import { Namespace } from "../meta/namespace/namespace.ts";
+import { formatNamespace } from "../meta/namespace/inodes.ts";
+import { nowOf } from "../meta/namespace/transactions.ts";
 import { EngineAccountStore } from "../meta/accounts/account-store.ts";
 import { createHttpApp } from "../rest/http-app.ts";
 import { MetaRpcHost } from "../meta/session/meta-rpc-host.ts";
@@ -90,7 +91,6 @@ export async function startMetadataServer(
 /** What a metadata server consists of. */
 interface Parts {
   readonly engine: Engine;
-  readonly namespace: Namespace;
   readonly cluster: ClusterRegistry;
   readonly sessions: SessionRegistry;
   readonly accounts: Accounts;
@@ -102,10 +102,9 @@ interface Parts {
 async function openParts(engine: Engine, options: MetadataServerOptions): Promise<Parts> {
   const { clock = systemClock, log, timings = {}, durability, pool = DEFAULT_POLICY } = options;
   const { nodeDownAfterMs = NODE_DOWN_AFTER_MS, nodeOutAfterMs = NODE_OUT_AFTER_MS } = timings;
-  const namespace = new Namespace({ clock });
   await engine.transact(
     (tx) => {
-      namespace.format(tx);
+      formatNamespace(tx, nowOf({ clock }));
       endJobSessions(tx);
       formatCluster(tx, { id: DEFAULT_POOL, name: "default", pgCount: DEFAULT_PG_COUNT, ...pool });
     },
@@ -119,7 +118,6 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
   });
   const sessions = await SessionRegistry.open({
     engine,
-    namespace,
     cluster,
     clock,
     log,
@@ -132,8 +130,8 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     throttle: new LoginThrottle(clock),
     clock,
   });
-  const jobs = new BackgroundJobs({ engine, namespace, cluster, clock, log, timings });
-  return { engine, namespace, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs };
+  const jobs = new BackgroundJobs({ engine, cluster, clock, log, timings });
+  return { engine, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs };
 }
 
 class MetadataServer implements RunningMetadataServer {

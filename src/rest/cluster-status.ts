@@ -4,13 +4,12 @@ import { FsError } from "../domain/errno.ts";
 import type { ClusterStatus } from "../protocol/admin/admin-api.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
-import type { Namespace } from "../meta/namespace/namespace.ts";
+import { usageOf } from "../meta/namespace/inodes.ts";
 import type { SessionRegistry } from "../meta/session/session-registry.ts";
 import { judge } from "./health.ts";
 
 export interface StatusSources {
   readonly engine: Engine;
-  readonly namespace: Namespace;
   readonly cluster: ClusterRegistry;
   readonly sessions: SessionRegistry;
   readonly accounts: Accounts;
@@ -19,8 +18,8 @@ export interface StatusSources {
 }
 
 export async function describeCluster(sources: StatusSources): Promise<ClusterStatus> {
-  const { engine, namespace, cluster, sessions, accounts, nodeOutAfterMs } = sources;
-  const usage = await engine.read((tx) => namespace.usage(tx));
+  const { engine, cluster, sessions, accounts, nodeOutAfterMs } = sources;
+  const usage = await engine.read(usageOf);
   const users = await accounts.countUsers();
   const { epoch, pools } = cluster.current();
   const [pool] = pools;

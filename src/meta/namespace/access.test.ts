@@ -1,6 +1,5 @@
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
-import { SESSION } from "../../testing/engine/engine-namespace.ts";
 import { ann, bob, testRules } from "../../testing/engine/engine-world.ts";
 
 testRules([
@@ -15,18 +14,18 @@ testRules([
   [
     "open to write what may only be read",
     "EACCES",
-    (ns, tx, w) => ns.open(tx, SESSION, ann, w.file, { read: true, write: true, truncate: false }),
+    (ns, tx, w) => ns.open(tx, ann, w.file, { read: true, write: true, truncate: false }),
   ],
   [
     "open to read",
     "ok",
-    (ns, tx, w) => ns.open(tx, SESSION, ann, w.file, { read: true, write: false, truncate: false }),
+    (ns, tx, w) => ns.open(tx, ann, w.file, { read: true, write: false, truncate: false }),
   ],
   [
     "open to run what may only be read",
     "EACCES",
     (ns, tx, w) =>
-      ns.open(tx, SESSION, ann, w.file, {
+      ns.open(tx, ann, w.file, {
         read: true,
         write: false,
         truncate: false,
@@ -39,29 +38,25 @@ testRules([
     (ns, tx, w) => {
       ns.setattr(tx, bob, w.bobs, { mode: 0o711 }, false);
       const access = { read: true, write: false, truncate: false, execute: true };
-      return ns.open(tx, SESSION, ann, w.bobs, access);
+      return ns.open(tx, ann, w.bobs, access);
     },
   ],
   [
     "open to truncate what may only be read",
     "EACCES",
-    (ns, tx, w) => ns.open(tx, SESSION, ann, w.file, { read: true, write: false, truncate: true }),
+    (ns, tx, w) => ns.open(tx, ann, w.file, { read: true, write: false, truncate: true }),
   ],
   [
     "open of a directory",
     "EISDIR",
-    (ns, tx, w) => ns.open(tx, SESSION, ann, w.dir, { read: true, write: false, truncate: false }),
+    (ns, tx, w) => ns.open(tx, ann, w.dir, { read: true, write: false, truncate: false }),
   ],
   [
     "open of a symlink",
     "ELOOP",
-    (ns, tx, w) => ns.open(tx, SESSION, ann, w.link, { read: true, write: false, truncate: false }),
+    (ns, tx, w) => ns.open(tx, ann, w.link, { read: true, write: false, truncate: false }),
   ],
-  [
-    "release of what is not open",
-    "ok",
-    (ns, tx, w) => ns.release(tx, SESSION, [w.file, 999 as Ino]),
-  ],
+  ["release of what is not open", "ok", (ns, tx, w) => ns.release(tx, [w.file, 999 as Ino])],
 
   [
     "chmod of another's file",

@@ -1,8 +1,12 @@
 import test from "ava";
 import { ROOT_CALLER, S_ISGID, type AttrChanges, type Caller } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
-import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
+import { namespaceCalls, SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
+import { formatNamespace, usageOf } from "./inodes.ts";
+import { closeSessionOpens } from "./open-inodes.ts";
+import { deadSlices } from "./slices.ts";
+import { nowOf } from "./transactions.ts";
 
 const ann: Caller = { uid: 100, gid: 10, groups: [20] };
 const n = (name: string): Name => name as Name;
@@ -105,19 +109,21 @@ test("an unlinked file lives until every session has released it, or is closed",
   const { attr } = await fs.create("f");
   await fs.commit(attr.ino, [fs.extent(0, 4096)], 4096);
   const read = { read: true, write: false, truncate: false };
-  await fs.do((ns, tx) => ns.open(tx, SESSION, ann, attr.ino, read));
-  await fs.do((ns, tx) => ns.open(tx, other, ann, attr.ino, read));
+  await fs.do((ns, tx) => ns.open(tx, ann, attr.ino, read));
+  await fs.do((_ns, tx) =>
+    namespaceCalls({ session: other, clock: fs.clock }).open(tx, ann, attr.ino, read),
+  );
   await fs.do((ns, tx) => ns.unlink(tx, ROOT_CALLER, ROOT_INO, n("f")));
   t.is(await fs.errno((ns, tx) => ns.lookup(tx, ann, ROOT_INO, n("f"))), "ENOENT");
   t.is(await fs.errno((ns, tx) => ns.link(tx, ROOT_CALLER, attr.ino, ROOT_INO, n("g"))), "ENOENT");
-  await fs.do((ns, tx) => ns.release(tx, SESSION, [attr.ino, attr.ino]));
+  await fs.do((ns, tx) => ns.release(tx, [attr.ino, attr.ino]));
   t.is((await fs.see((ns, tx) => ns.getattr(tx, attr.ino))).nlink, 0);
   t.is((await fs.see((ns, tx) => ns.extents(tx, attr.ino, [0])))[0]?.extents.length, 1);
   t.deepEqual(await fs.broken(), []);
-  t.true(await fs.do((ns, tx) => ns.closeSession(tx, other)));
+  t.true(await fs.do((_ns, tx) => closeSessionOpens(tx, other)));
   t.is(await fs.errno((ns, tx) => ns.getattr(tx, attr.ino)), "ENOENT");
-  t.is((await fs.see((ns, tx) => ns.deadSlices(tx, 10))).length, 1);
-  t.deepEqual(await fs.see((ns, tx) => ns.usage(tx)), { inodes: 1, bytes: 0 });
+  t.is((await fs.see((_ns, tx) => deadSlices(tx, 10))).length, 1);
+  t.deepEqual(await fs.see((_ns, tx) => usageOf(tx)), { inodes: 1, bytes: 0 });
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -126,14 +132,14 @@ test("closing a session that holds many files takes several bounded steps", asyn
   await fs.do((ns, tx) => {
     for (let index = 0; index < 600; index += 1) {
       const name = n(`f${index}`);
-      ns.create(tx, SESSION, ROOT_CALLER, ROOT_INO, name, { mode: 0o644 }, true);
+      ns.create(tx, ROOT_CALLER, ROOT_INO, name, { mode: 0o644 }, true);
       if (index % 2 === 0) ns.unlink(tx, ROOT_CALLER, ROOT_INO, name);
     }
   });
   let steps = 1;
-  while (!(await fs.do((ns, tx) => ns.closeSession(tx, SESSION)))) steps += 1;
+  while (!(await fs.do((_ns, tx) => closeSessionOpens(tx, SESSION)))) steps += 1;
   t.is(steps, 3);
-  t.is((await fs.see((ns, tx) => ns.usage(tx))).inodes, 301);
+  t.is((await fs.see((_ns, tx) => usageOf(tx))).inodes, 301);
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -142,8 +148,8 @@ test("formatting again changes nothing", async (t) => {
   await fs.file("f");
   await fs.clock.advance(5000);
   const before = await fs.see((ns, tx) => ns.getattr(tx, ROOT_INO));
-  await fs.do((ns, tx) => ns.format(tx));
+  await fs.do((_ns, tx) => formatNamespace(tx, nowOf(fs)));
   t.deepEqual(await fs.see((ns, tx) => ns.getattr(tx, ROOT_INO)), before);
   t.is(before.mode & 0o7777, 0o755);
-  t.is((await fs.see((ns, tx) => ns.usage(tx))).inodes, 2);
+  t.is((await fs.see((_ns, tx) => usageOf(tx))).inodes, 2);
 });

@@ -2,10 +2,13 @@ import test from "ava";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name, type SliceId } from "../../domain/ids.ts";
 import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
-import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
+import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { encodeSlice } from "../schema/slice.ts";
 import { keys } from "../schema/keys.ts";
+import { usageOf } from "./inodes.ts";
+import { reapStep } from "./reaper.ts";
+import { abandonSlices, deadSlices, forgetSlices, sliceExists } from "./slices.ts";
 
 const n = (name: string): Name => name as Name;
 const MIB = 1024 * 1024;
@@ -24,7 +27,7 @@ async function mapped(fs: TestNamespace, ino: Ino, chunk = 0): Promise<string[]>
 }
 
 const dead = async (fs: TestNamespace): Promise<number[]> =>
-  (await fs.see((ns, tx) => ns.deadSlices(tx, 1e6))).map(({ slice }) => slice);
+  (await fs.see((_ns, tx) => deadSlices(tx, 1e6))).map(({ slice }) => slice);
 
 test("a commit maps its slices, and sets size, mtime and allotted bytes", async (t) => {
   const [fs, ino] = await fresh();
@@ -64,7 +67,7 @@ test("a commit maps its slices, and sets size, mtime and allotted bytes", async 
       ].map((extent) => ({ ...extent, inline: Buffer.from(extent.inline) })),
     },
   ]);
-  t.true(await fs.see((ns, tx) => ns.sliceExists(tx, 1 as SliceId)));
+  t.true(await fs.see((_ns, tx) => sliceExists(tx, 1 as SliceId)));
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -89,7 +92,7 @@ test("what a newer extent covers is let go, what sticks out stays mapped", async
   t.deepEqual(await mapped(fs, ino), ["0+300<6@0"]);
   t.deepEqual(await dead(fs), [1, 2, 3, 4, 5]);
   t.is((await fs.see((ns, tx) => ns.getattr(tx, ino))).allocatedBytes, 300);
-  await fs.do((ns, tx) => ns.forgetSlices(tx, [1, 2, 3, 4, 5] as SliceId[]));
+  await fs.do((_ns, tx) => forgetSlices(tx, [1, 2, 3, 4, 5] as SliceId[]));
   t.deepEqual(await dead(fs), []);
   t.deepEqual(await fs.broken(), []);
 });
@@ -100,7 +103,7 @@ test("one commit's extents overlay in order, and overwritten inline bytes vanish
   await fs.commit(ino, [fs.extent(0, 10, bytes), fs.extent(0, 10, bytes), fs.extent(5, 10, bytes)]);
   t.deepEqual(await mapped(fs, ino), ["0+5<2@0", "5+10<3@0"]);
   t.deepEqual(await dead(fs), []);
-  t.false(await fs.see((ns, tx) => ns.sliceExists(tx, 1 as SliceId)));
+  t.false(await fs.see((_ns, tx) => sliceExists(tx, 1 as SliceId)));
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -131,7 +134,7 @@ test("slices of a commit to a deleted file can be left to gc", async (t) => {
   await fs.do((ns, tx) => ns.unlink(tx, ROOT_CALLER, ROOT_INO, n("f")));
   const extents = [fs.extent(0, 100), fs.extent(100, 5, Buffer.alloc(5))];
   await t.throwsAsync(fs.commit(ino, extents), { code: "ENOENT" });
-  await fs.do((ns, tx) => ns.abandon(tx, extents));
+  await fs.do((_ns, tx) => abandonSlices(tx, extents));
   t.deepEqual(await dead(fs), [1]);
 });
 
@@ -151,7 +154,7 @@ test("shrinking cuts the edge and drops the rest, growing again reads as a hole"
   t.deepEqual(await dead(fs), [2, 3]);
   await truncate(0);
   t.deepEqual(await dead(fs), [1, 2, 3]);
-  t.deepEqual(await fs.see((ns, tx) => ns.usage(tx)), { inodes: 2, bytes: 0 });
+  t.deepEqual(await fs.see((_ns, tx) => usageOf(tx)), { inodes: 2, bytes: 0 });
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -179,14 +182,14 @@ test("deleting a huge file takes one small transaction and many small steps", as
   await hugeFile(fs, ino, 1000);
   await fs.do((ns, tx) => ns.setxattr(tx, ROOT_CALLER, ino, "user.a", Buffer.from("v"), 0));
   await fs.do((ns, tx) => ns.unlink(tx, ROOT_CALLER, ROOT_INO, n("f")));
-  t.deepEqual(await fs.see((ns, tx) => ns.usage(tx)), { inodes: 1, bytes: 0 });
+  t.deepEqual(await fs.see((_ns, tx) => usageOf(tx)), { inodes: 1, bytes: 0 });
   t.deepEqual(await dead(fs), []);
-  t.is(await fs.do((ns, tx) => ns.reap(tx, 100)), 100);
+  t.is(await fs.do((_ns, tx) => reapStep(tx, 100)), 100);
   t.is((await dead(fs)).length, 100);
   t.deepEqual(await fs.broken(), []);
   t.true((await fs.reapAll(100)) >= 9);
   t.is((await dead(fs)).length, 1000);
-  t.is(await fs.do((ns, tx) => ns.reap(tx, 100)), 0);
+  t.is(await fs.do((_ns, tx) => reapStep(tx, 100)), 0);
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -221,7 +224,7 @@ test("a chunk of thousands of extents is reaped in parts", async (t) => {
   await fs.commit(ino, extents);
   await fs.do((ns, tx) => ns.unlink(tx, ROOT_CALLER, ROOT_INO, n("f")));
   for (let step = 1; step <= 3; step += 1) {
-    t.is(await fs.do((ns, tx) => ns.reap(tx, 1000)), 1000);
+    t.is(await fs.do((_ns, tx) => reapStep(tx, 1000)), 1000);
     t.is((await dead(fs)).length, step * 1000);
     t.deepEqual(await fs.broken(), []);
   }
@@ -259,7 +262,7 @@ test("opening to truncate empties the file at once", async (t) => {
   const [fs, ino] = await fresh();
   await fs.commit(ino, [fs.extent(0, 5000)]);
   const access = { read: true, write: true, truncate: true };
-  const reply = await fs.do((ns, tx) => ns.open(tx, SESSION, ROOT_CALLER, ino, access));
+  const reply = await fs.do((ns, tx) => ns.open(tx, ROOT_CALLER, ino, access));
   t.like(reply.attr, { sizeBytes: 0, allocatedBytes: 0 });
   t.deepEqual(reply.firstChunk, { chunk: 0, extents: [] });
   t.deepEqual(await dead(fs), [1]);

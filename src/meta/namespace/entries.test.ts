@@ -1,6 +1,5 @@
 import { ROOT_CALLER, S_IFCHR, S_IFDIR, S_IFIFO } from "../../domain/attributes.ts";
 import { ROOT_INO as ROOT, type Ino } from "../../domain/ids.ts";
-import { SESSION } from "../../testing/engine/engine-namespace.ts";
 import { ann, bob, n, testRules } from "../../testing/engine/engine-world.ts";
 
 const long = n("x".repeat(256));
@@ -80,27 +79,27 @@ testRules([
   [
     "exclusive create of an existing file",
     "EEXIST",
-    (ns, tx, w) => ns.create(tx, SESSION, ROOT_CALLER, w.dir, n("file"), { mode: 0o644 }, true),
+    (ns, tx, w) => ns.create(tx, ROOT_CALLER, w.dir, n("file"), { mode: 0o644 }, true),
   ],
   [
     "create over a directory",
     "EISDIR",
-    (ns, tx, w) => ns.create(tx, SESSION, ROOT_CALLER, w.dir, n("sub"), { mode: 0o644 }, false),
+    (ns, tx, w) => ns.create(tx, ROOT_CALLER, w.dir, n("sub"), { mode: 0o644 }, false),
   ],
   [
     "create of an existing file that may not be written",
     "EACCES",
-    (ns, tx, w) => ns.create(tx, SESSION, ann, w.dir, n("file"), { mode: 0o644 }, false),
+    (ns, tx, w) => ns.create(tx, ann, w.dir, n("file"), { mode: 0o644 }, false),
   ],
   [
     "create without write permission",
     "EACCES",
-    (ns, tx, w) => ns.create(tx, SESSION, ann, w.dir, n("new"), { mode: 0o644 }, true),
+    (ns, tx, w) => ns.create(tx, ann, w.dir, n("new"), { mode: 0o644 }, true),
   ],
   [
     "create of an unreadable file of one's own",
     "ok",
-    (ns, tx, w) => ns.create(tx, SESSION, ann, w.open, n("new"), { mode: 0 }, true),
+    (ns, tx, w) => ns.create(tx, ann, w.open, n("new"), { mode: 0 }, true),
   ],
 
   ["link to a directory", "EPERM", (ns, tx, w) => ns.link(tx, ROOT_CALLER, w.sub, w.dir, n("x"))],

@@ -1,6 +1,7 @@
 // Inodes and the namespace's totals in the store: load, save, make. No permissions, no dentries.
 import {
   isDirectory,
+  S_IFDIR,
   S_IFMT,
   S_IFREG,
   S_ISGID,
@@ -8,7 +9,7 @@ import {
   type Timespec,
 } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
-import type { Ino } from "../../domain/ids.ts";
+import { DEFAULT_POOL, ROOT_INO, type Ino } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
 import { keys } from "../schema/keys.ts";
@@ -18,7 +19,7 @@ import { inGroup, S_IXGRP } from "./permission.ts";
 
 const TOTALS_KEY = keys.counter("namespace");
 /** What a directory's st_size says, as ext4's smallest. */
-export const DIRECTORY_SIZE_BYTES = 4096;
+const DIRECTORY_SIZE_BYTES = 4096;
 
 /** @throws FsError ENOENT */
 export function loadInode(tx: ReadTransaction, ino: Ino): Inode {
@@ -40,19 +41,49 @@ export function saveInode(tx: Transaction, inode: Inode): void {
   tx.put(keys.inode(inode.ino), encodeInode(inode));
 }
 
-/** @throws FsError EIO before format() */
-export function loadTotals(tx: ReadTransaction): Totals {
+/** @throws FsError EIO before formatNamespace() */
+function loadTotals(tx: ReadTransaction): Totals {
   const record = tx.get(TOTALS_KEY);
   if (record === undefined) throw new FsError("EIO", "the metadata store was never formatted");
   return decodeTotals(record);
 }
 
-export function saveTotals(tx: Transaction, totals: Totals): void {
+function saveTotals(tx: Transaction, totals: Totals): void {
   tx.put(TOTALS_KEY, encodeTotals(totals));
 }
 
-export function isFormatted(tx: ReadTransaction): boolean {
-  return tx.get(TOTALS_KEY) !== undefined;
+/** Makes the root directory and the counters, once. */
+export function formatNamespace(tx: Transaction, { sec, nsec }: Timespec): void {
+  if (tx.get(TOTALS_KEY) !== undefined) return;
+  saveTotals(tx, { nextId: ROOT_INO + 1, inodes: 1, bytes: 0 });
+  saveInode(tx, {
+    ino: ROOT_INO,
+    mode: S_IFDIR | 0o755,
+    nlink: 2,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    sizeBytes: DIRECTORY_SIZE_BYTES,
+    allocatedBytes: 0,
+    atimeSec: sec,
+    atimeNsec: nsec,
+    mtimeSec: sec,
+    mtimeNsec: nsec,
+    ctimeSec: sec,
+    ctimeNsec: nsec,
+    parent: ROOT_INO,
+    data: ROOT_INO,
+    pool: DEFAULT_POOL,
+    opens: 0,
+    xattrListBytes: 0,
+    acls: 0,
+  });
+}
+
+/** Inodes, and bytes of file content that they map. */
+export function usageOf(tx: ReadTransaction): { inodes: number; bytes: number } {
+  const { inodes, bytes } = loadTotals(tx);
+  return { inodes, bytes };
 }
 
 /** Changes the running usage figures. */

@@ -9,11 +9,16 @@ import { CHUNK_BYTES } from "../../domain/format.ts";
 import { seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
 import { modelErrno, ModelTree } from "../../testing/engine/engine-model.ts";
 import type { ModelFile, ModelNode, Path } from "../../testing/engine/engine-model.ts";
-import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
+import {
+  SESSION,
+  TestNamespace,
+  type NamespaceCalls,
+} from "../../testing/engine/engine-namespace.ts";
 import type { Engine, ReadTransaction } from "../engine/engine.ts";
 import { LmdbEngine } from "../engine/lmdb-engine.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
-import type { Namespace } from "./namespace.ts";
+import { closeSessionOpens } from "./open-inodes.ts";
+import { reapStep } from "./reaper.ts";
 
 interface Step {
   kind:
@@ -68,7 +73,7 @@ class Pair {
   async #both(
     t: ExecutionContext,
     model: () => void,
-    real: (ns: Namespace, tx: Parameters<Parameters<Engine["transact"]>[0]>[0]) => unknown,
+    real: (ns: NamespaceCalls, tx: Parameters<Parameters<Engine["transact"]>[0]>[0]) => unknown,
   ): Promise<boolean> {
     const expected = modelErrno(model);
     t.is(await this.fs.errno(real), expected);
@@ -86,7 +91,7 @@ class Pair {
           () => tree.create(to),
           (ns, tx) => {
             const mode = { mode: 0o644 };
-            ino = ns.create(tx, SESSION, ROOT_CALLER, ...parent(ns, tx, to), mode, true).attr.ino;
+            ino = ns.create(tx, ROOT_CALLER, ...parent(ns, tx, to), mode, true).attr.ino;
           },
         );
         if (made) this.held.push(ino);
@@ -98,7 +103,7 @@ class Pair {
           t,
           () => tree.open(from),
           (ns, tx) => {
-            ino = ns.open(tx, SESSION, ROOT_CALLER, resolve(ns, tx, from), access).attr.ino;
+            ino = ns.open(tx, ROOT_CALLER, resolve(ns, tx, from), access).attr.ino;
           },
         );
         if (opened) this.held.push(ino);
@@ -141,7 +146,7 @@ class Pair {
         );
         break;
       case "reap":
-        await this.fs.do((ns, tx) => ns.reap(tx, 2));
+        await this.fs.do((_ns, tx) => reapStep(tx, 2));
         break;
       default:
         await this.#content(step, step.pick % Math.max(1, this.held.length));
@@ -156,7 +161,7 @@ class Pair {
     if (kind === "release") {
       this.model.release(index);
       this.held.splice(index, 1);
-      await this.fs.do((ns, tx) => ns.release(tx, SESSION, [ino]));
+      await this.fs.do((ns, tx) => ns.release(tx, [ino]));
     } else if (kind === "truncate") {
       this.model.truncate(file, at);
       await this.fs.do((ns, tx) => ns.setattr(tx, ROOT_CALLER, ino, { sizeBytes: at }, true));
@@ -184,13 +189,13 @@ class Pair {
   }
 }
 
-function resolve(ns: Namespace, tx: ReadTransaction, names: Path): Ino {
+function resolve(ns: NamespaceCalls, tx: ReadTransaction, names: Path): Ino {
   let ino: Ino = ROOT_INO;
   for (const name of names) ino = ns.lookup(tx, ROOT_CALLER, ino, name as Name).ino;
   return ino;
 }
 
-function parent(ns: Namespace, tx: ReadTransaction, names: Path): [Ino, Name] {
+function parent(ns: NamespaceCalls, tx: ReadTransaction, names: Path): [Ino, Name] {
   const ino = resolve(ns, tx, names.slice(0, -1));
   // Fails where the path leads through what is no directory, as a walk would.
   ns.parentOf(tx, ino);
@@ -199,7 +204,7 @@ function parent(ns: Namespace, tx: ReadTransaction, names: Path): [Ino, Name] {
 
 function compareNode(
   t: ExecutionContext,
-  ns: Namespace,
+  ns: NamespaceCalls,
   tx: ReadTransaction,
   node: ModelNode,
   ino: Ino,
@@ -222,7 +227,7 @@ function compareNode(
 const byOffset = (left: [number, number], right: [number, number]): number => left[0] - right[0];
 
 /** Every byte that is not in a hole, as the extents tell. */
-function contentOf(ns: Namespace, tx: ReadTransaction, ino: Ino): [number, number][] {
+function contentOf(ns: NamespaceCalls, tx: ReadTransaction, ino: Ino): [number, number][] {
   const bytes: ModelFile["bytes"] = new Map();
   for (const { chunk, extents } of ns.extents(tx, ino, [0, 1, 2])) {
     for (const { posInChunk, lengthBytes, offInSlice, inline } of extents) {
@@ -240,7 +245,7 @@ async function agrees(t: ExecutionContext, engine: Engine, steps: Step[]): Promi
   const pair = new Pair(fs);
   for (const next of steps) await pair.run(t, next);
   await pair.compare(t);
-  while (!(await fs.do((ns, tx) => ns.closeSession(tx, SESSION))));
+  while (!(await fs.do((_ns, tx) => closeSessionOpens(tx, SESSION))));
   await fs.reapAll(3);
   t.deepEqual(await fs.broken(), []);
 }

@@ -69,7 +69,11 @@ export function releaseInode(tx: Transaction, session: SessionId, ino: Ino): voi
   dropOpens(tx, ino, 1);
 }
 
-/** @returns true when nothing is left; call again, in another transaction, until then */
+/**
+ * Releases what a dead session holds open, a bounded part a call. The session's own records are not
+ * touched.
+ * @returns true when nothing is left; call again, in another transaction, until then
+ */
 export function closeSessionOpens(tx: Transaction, session: SessionId): boolean {
   const range = keyRanges.sessionOpens(session);
   const held = [...tx.range({ ...range, limit: MAX_RELEASES_AT_ONCE })];

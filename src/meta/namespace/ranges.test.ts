@@ -7,8 +7,10 @@ import { MAX_CHUNKS_DROPPED_AT_ONCE, MAX_EXTENTS_COPIED_AT_ONCE } from "./limits
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
 import type { RangeChange, RangeReply } from "../../protocol/meta/meta-service.ts";
 import { seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
-import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
+import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
+import { usageOf } from "./inodes.ts";
+import { deadSlices } from "./slices.ts";
 
 const n = (name: string): Name => name as Name;
 const TIB = 1024 ** 4;
@@ -27,7 +29,7 @@ async function mapped(fs: TestNamespace, ino: Ino, chunk = 0): Promise<string[]>
 }
 
 const dead = async (fs: TestNamespace): Promise<number[]> =>
-  (await fs.see((ns, tx) => ns.deadSlices(tx, 1e6))).map(({ slice }) => slice);
+  (await fs.see((_ns, tx) => deadSlices(tx, 1e6))).map(({ slice }) => slice);
 
 function change(
   fs: TestNamespace,
@@ -66,7 +68,7 @@ test("a punched range is cut out of the extents, and what nobody cites is let go
   t.deepEqual(await fs.broken(), []);
   await change(fs, ino, 0, MAX_FILE_BYTES);
   t.deepEqual(await dead(fs), [1, 2, 3]);
-  t.deepEqual(await fs.see((ns, tx) => ns.usage(tx)), { inodes: 3, bytes: 0 });
+  t.deepEqual(await fs.see((_ns, tx) => usageOf(tx)), { inodes: 3, bytes: 0 });
   t.deepEqual(await fs.broken(), []);
 });
 
@@ -178,12 +180,12 @@ test("a copy of many extents goes in bounded steps", async (t) => {
 test("an unnamed file lives while it is open, and for good once it is linked", async (t) => {
   const [fs] = await fresh();
   const make = (): Promise<Ino> =>
-    fs.do((ns, tx) => ns.createUnnamed(tx, SESSION, ROOT_CALLER, ROOT_INO, 0o640).attr.ino);
+    fs.do((ns, tx) => ns.createUnnamed(tx, ROOT_CALLER, ROOT_INO, 0o640).attr.ino);
   const lost = await make();
   t.like(await fs.see((ns, tx) => ns.getattr(tx, lost)), { nlink: 0, mode: 0o100640 });
   await fs.commit(lost, [fs.extent(0, 10)]);
   t.deepEqual(await fs.broken(), []);
-  await fs.do((ns, tx) => ns.release(tx, SESSION, [lost]));
+  await fs.do((ns, tx) => ns.release(tx, [lost]));
   await t.throwsAsync(
     fs.see((ns, tx) => ns.getattr(tx, lost)),
     { code: "ENOENT" },
@@ -193,14 +195,14 @@ test("an unnamed file lives while it is open, and for good once it is linked", a
   await fs.do((ns, tx) => ns.unlink(tx, ROOT_CALLER, ROOT_INO, n("kept")));
   const again = fs.do((ns, tx) => ns.link(tx, ROOT_CALLER, kept, ROOT_INO, n("again")));
   await t.throwsAsync(again, { code: "ENOENT" }, "what has lost its name gets no other");
-  await fs.do((ns, tx) => ns.release(tx, SESSION, [kept]));
-  t.is((await fs.see((ns, tx) => ns.usage(tx))).inodes, 3);
+  await fs.do((ns, tx) => ns.release(tx, [kept]));
+  t.is((await fs.see((_ns, tx) => usageOf(tx))).inodes, 3);
   t.deepEqual(await fs.broken(), []);
 });
 
 test("an unnamed file takes the right to write to its directory", async (t) => {
   const [fs] = await fresh();
-  const made = fs.do((ns, tx) => ns.createUnnamed(tx, SESSION, STRANGER, ROOT_INO, 0o644));
+  const made = fs.do((ns, tx) => ns.createUnnamed(tx, STRANGER, ROOT_INO, 0o644));
   await t.throwsAsync(made, { code: "EACCES" });
 });
 

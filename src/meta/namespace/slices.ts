@@ -1,11 +1,12 @@
 // Slices: made by a commit, counted by who cites them, left for gc when nobody does.
 import { FsError } from "../../domain/errno.ts";
-import type { SliceId } from "../../domain/ids.ts";
+import type { SessionId, SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
-import type { ExtentCommit } from "../../protocol/meta/meta-service.ts";
+import type { CommitRequest, ExtentCommit } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { StoredExtent } from "../schema/extents.ts";
 import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
+import { holdsSlice } from "../schema/session-records.ts";
 import {
   decodeDeadSlice,
   decodeSlice,
@@ -66,9 +67,30 @@ export function addSlice(tx: Transaction, commit: ExtentCommit): void {
 }
 
 /** Leaves a slice that was never cited for gc, where it has shards. */
-export function abandonSlice(tx: Transaction, commit: ExtentCommit): void {
+function abandonSlice(tx: Transaction, commit: ExtentCommit): void {
   if (commit.inline !== undefined || sliceExists(tx, commit.slice)) return;
   tx.put(keys.deadSlice(commit.slice), encodeDeadSlice(commit.pool, commit.lengthBytes));
+}
+
+/** For a commit that was refused, or never came: its slices go to gc. */
+export function abandonSlices(tx: Transaction, refused: readonly ExtentCommit[]): void {
+  for (const extent of refused) abandonSlice(tx, extent);
+}
+
+/**
+ * A slice of a session that has ended may be garbage already: only this one's may be committed.
+ * @throws FsError ESTALE
+ */
+export function requireOwnSlices(
+  tx: ReadTransaction,
+  session: SessionId,
+  { extents }: CommitRequest,
+): void {
+  for (const { slice } of extents) {
+    if (!holdsSlice(tx, session, slice)) {
+      throw new FsError("ESTALE", `slice ${slice} was not handed to this session`);
+    }
+  }
 }
 
 /** An extent as a reader needs it. */
@@ -81,10 +103,12 @@ export function resolveExtent(tx: ReadTransaction, stored: StoredExtent): Extent
   };
 }
 
+/** True while an extent cites the slice. */
 export function sliceExists(tx: ReadTransaction, id: SliceId): boolean {
   return tx.get(keys.slice(id)) !== undefined;
 }
 
+/** Slices whose shards may be deleted, at most `limit`. */
 export function deadSlices(tx: ReadTransaction, limit: number): DeadSlice[] {
   const found: DeadSlice[] = [];
   for (const { key, value } of tx.range({ ...keyRanges.deadSlices(), limit })) {
@@ -93,6 +117,7 @@ export function deadSlices(tx: ReadTransaction, limit: number): DeadSlice[] {
   return found;
 }
 
+/** Their shards are deleted. */
 export function forgetSlices(tx: Transaction, ids: readonly SliceId[]): void {
   for (const id of ids) tx.delete(keys.deadSlice(id));
 }

@@ -8,7 +8,7 @@ import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
-import { openRpcSession } from "../../protocol/meta/meta-session-client.ts";
+import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { firstLogin } from "../../testing/meta/meta-server.ts";
 
@@ -49,7 +49,7 @@ test("a server killed amid creates loses none it acknowledged and does none twic
   const token = await firstLogin(server.url);
   await using proxy = await MetaProxy.start(server.url);
   const { url } = proxy;
-  const session = await openRpcSession({ url, token, clientName: "kill", log: silentLog });
+  const session = await connectMetaSession({ url, token, clientName: "kill", log: silentLog });
   let lost = 0;
   session.on("sessionLost", () => (lost += 1));
 

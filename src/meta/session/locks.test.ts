@@ -5,8 +5,8 @@ import { LOCK_END, type LockOwner } from "../../domain/file-lock.ts";
 import { ROOT_INO, type Ino } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
-import { openRpcSession, type RpcMetaSession } from "../../protocol/meta/meta-session-client.ts";
-import type { LockRequest, MetaService } from "../../protocol/meta/meta-service.ts";
+import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import type { LockRequest, MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { TestMetaServer } from "../../testing/meta/meta-server.ts";
@@ -23,8 +23,8 @@ async function makeFile(meta: MetaService): Promise<Ino> {
   return attr.ino;
 }
 
-function connectVia(proxy: MetaProxy, { token }: TestMetaServer): Promise<RpcMetaSession> {
-  return openRpcSession({ url: proxy.url, token, clientName: "test", log: silentLog });
+function connectVia(proxy: MetaProxy, { token }: TestMetaServer): Promise<MetaSession> {
+  return connectMetaSession({ url: proxy.url, token, clientName: "test", log: silentLog });
 }
 
 test("requests, answers and conflicts arrive as sent, 63-bit offsets included", async (t) => {

@@ -3,6 +3,7 @@ import type { Accounts, Principal } from "../../auth/accounts.ts";
 import { bearerToken } from "../../auth/token.ts";
 import { CLOSE_GOING_AWAY } from "../../protocol/rpc/frame-channel.ts";
 import type { Hello, Welcome } from "../../protocol/meta/hello.ts";
+import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
 import type { RpcHost, RpcPeer, RpcSession } from "../../protocol/meta/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Session, SessionConnection, SessionRegistry } from "./session-registry.ts";
@@ -63,7 +64,9 @@ export class MetaRpcHost implements RpcHost<Principal> {
     this.#sessions.attach(session, connection);
     this.#peers.add(peer);
     return {
-      invoke: (method, args, ticket) => session.service.invoke(method.name, args, ticket),
+      // The operation's own codecs have read its arguments.
+      invoke: ({ name }, args, ticket) =>
+        session.requests.invoke(name, args as MetaArgs<typeof name>, ticket),
       disconnected: disconnect,
       goodbye: () => {
         disconnect();

@@ -6,7 +6,8 @@ import { ROOT_INO } from "../../domain/ids.ts";
 import { RPC_MISSED_HEARTBEATS } from "../../protocol/meta/limits.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
-import { openRpcSession, type RpcMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import type { MetaSession } from "../../protocol/meta/meta-service.ts";
+import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { TestMetaServer } from "../../testing/meta/meta-server.ts";
@@ -17,9 +18,9 @@ function connectVia(
   proxy: MetaProxy,
   { token }: TestMetaServer,
   options: { clock?: FakeClock; answerTimeoutMs?: number } = {},
-): Promise<RpcMetaSession> {
+): Promise<MetaSession> {
   const { url } = proxy;
-  return openRpcSession({ url, token, clientName: "test", log: silentLog, ...options });
+  return connectMetaSession({ url, token, clientName: "test", log: silentLog, ...options });
 }
 
 test("a change whose answer was lost is answered after the reconnect and done once", async (t) => {
@@ -146,7 +147,7 @@ test("new cluster maps are pushed, those missed while away come with the reconne
 test("a token that doesn't hold, or holds no more, ends the session with EACCES", async (t) => {
   await using server = await TestMetaServer.start();
   const options = { url: server.url, clientName: "test", log: silentLog };
-  const refused = openRpcSession({ ...options, token: "dfs_" + "x".repeat(43) });
+  const refused = connectMetaSession({ ...options, token: "dfs_" + "x".repeat(43) });
   await t.throwsAsync(refused, { code: "EACCES" });
   const session = await server.connect();
   const gone = t.throwsAsync(
@@ -164,7 +165,7 @@ test("no server at all is told soon", async (t) => {
   const options = { url: "http://127.0.0.1:1", token: "", clientName: "test", log: silentLog };
   const progress = { settled: false };
   const connecting = t
-    .throwsAsync(openRpcSession({ ...options, clock }), { code: "ECONNREFUSED" })
+    .throwsAsync(connectMetaSession({ ...options, clock }), { code: "ECONNREFUSED" })
     .finally(() => (progress.settled = true));
   while (!progress.settled) await clock.advance(500);
   await connecting;

@@ -4,7 +4,7 @@ import { ROOT_INO, type Ino, type PoolId, type SliceId } from "../../domain/ids.
 import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
 import { toName } from "../../domain/name.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { openLocalMeta, type LocalMeta } from "../../testing/meta/meta-server.ts";
+import { openLocalMeta, serviceOf, type LocalMeta } from "../../testing/meta/meta-server.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keyRanges, keys } from "../schema/keys.ts";
 import { putSession } from "../schema/session-records.ts";
@@ -63,7 +63,7 @@ test("sessions outlive a restart of the server, with their time begun anew", asy
   after.sessions.start();
   await clock.advance(30_000);
   t.is(after.sessions.resume("anna", key)?.id, session.id);
-  t.is((await session.service.getattr(ino)).nlink, 0, "the orphan is still held");
+  t.is((await serviceOf(session).getattr(ino)).nlink, 0, "the orphan is still held");
   await after.sessions.close();
 });
 
@@ -99,7 +99,7 @@ test("ending a session removes its record and replies but not its slice ranges",
   const { first } = await service.allocateSlices();
   const { id } = service.session;
   const ticket = { slot: 3, sequence: 1, resent: false };
-  await service.session.service.change("mkdir", [ROOT_CALLER, ROOT_INO, FILE, 0o755], ticket);
+  await service.session.requests.invoke("mkdir", [ROOT_CALLER, ROOT_INO, FILE, 0o755], ticket);
   await meta.sessions.end(service.session);
   meta.engine.read((tx) => {
     t.is(tx.get(keys.session(id)), undefined);
@@ -146,19 +146,19 @@ test("slice ids are never handed out twice, and only their session may commit th
 
 test("a repeated change answers what it answered before and is not done again", async (t) => {
   const meta = await openLocalMeta();
-  const { service } = (await meta.newSession()).session;
+  const { requests } = (await meta.newSession()).session;
   const args = [ROOT_CALLER, ROOT_INO, FILE, { mode: 0o100644 }, true] as const;
   const ticket = { slot: 0, sequence: 7, resent: false };
-  const first = await service.change("create", [...args], ticket);
-  const second = await service.change("create", [...args], { ...ticket, resent: true });
+  const first = await requests.invoke("create", [...args], ticket);
+  const second = await requests.invoke("create", [...args], { ...ticket, resent: true });
   t.deepEqual(second, first);
   await t.throwsAsync(
-    service.change("create", [...args], { slot: 0, sequence: 8, resent: true }),
+    async () => requests.invoke("create", [...args], { slot: 0, sequence: 8, resent: true }),
     { code: "EEXIST" },
     "another number is another request",
   );
   await t.throwsAsync(
-    service.change("create", [...args], { slot: 0, sequence: 6, resent: true }),
+    async () => requests.invoke("create", [...args], { slot: 0, sequence: 6, resent: true }),
     { code: "EPROTO" },
     "an older number than the slot's is a fault",
   );
@@ -166,7 +166,8 @@ test("a repeated change answers what it answered before and is not done again", 
 
 test("a repeated open brings the extents as they are now", async (t) => {
   const meta = await openLocalMeta();
-  const { service } = (await meta.newSession()).session;
+  const service = await meta.newSession();
+  const { requests } = service.session;
   const { attr } = await service.create(ROOT_CALLER, ROOT_INO, FILE, { mode: 0o100644 }, true);
   const { first } = await service.allocateSlices();
   const inline = Buffer.from("hello");
@@ -180,8 +181,8 @@ test("a repeated open brings the extents as they are now", async (t) => {
   });
   const access = { read: true, write: false, truncate: false };
   const ticket = { slot: 1, sequence: 1, resent: false };
-  const opened = await service.change("open", [ROOT_CALLER, attr.ino, access], ticket);
-  const again = await service.change("open", [ROOT_CALLER, attr.ino, access], {
+  const opened = await requests.invoke("open", [ROOT_CALLER, attr.ino, access], ticket);
+  const again = await requests.invoke("open", [ROOT_CALLER, attr.ino, access], {
     ...ticket,
     resent: true,
   });

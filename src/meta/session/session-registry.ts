@@ -6,10 +6,11 @@ import type { SessionId } from "../../domain/ids.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
 import { MAX_SESSIONS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
-import type { Clock } from "../../platform/clock.ts";
 import type { SessionKey } from "../../protocol/meta/hello.ts";
 import { LockRegistry } from "../locks/lock-registry.ts";
-import { SessionMetaService, type SessionDependencies } from "./session-meta-service.ts";
+import { closeSessionOpens } from "../namespace/open-inodes.ts";
+import { reapStep } from "../namespace/reaper.ts";
+import { SessionRequests, type SessionDependencies } from "./session-requests.ts";
 import {
   deleteSession,
   loadSessions,
@@ -23,7 +24,6 @@ const SECRET_BYTES = 16;
 const REAP_STEP = 1000;
 
 export interface SessionRegistryOptions extends Omit<SessionDependencies, "locks"> {
-  readonly clock: Clock;
   readonly log: Log;
   /** Silence after which a session is dead. */
   readonly sessionDeadAfterMs: number;
@@ -47,7 +47,7 @@ export interface SessionView {
 
 export class Session {
   readonly id: SessionId;
-  readonly service: SessionMetaService;
+  readonly requests: SessionRequests;
   readonly record: SessionRecord;
   connection: SessionConnection | undefined;
   /** On the monotonic clock; counts while there is no connection. */
@@ -57,12 +57,12 @@ export class Session {
   constructor(
     id: SessionId,
     record: SessionRecord,
-    service: SessionMetaService,
+    requests: SessionRequests,
     silentSinceMs: number,
   ) {
     this.id = id;
     this.record = record;
-    this.service = service;
+    this.requests = requests;
     this.silentSinceMs = silentSinceMs;
     this.ending = record.ending;
   }
@@ -178,19 +178,19 @@ export class SessionRegistry {
   }
 
   #add(id: SessionId, record: SessionRecord): Session {
-    const service = new SessionMetaService({ ...this.#options, locks: this.#locks }, id);
-    const session = new Session(id, record, service, this.#options.clock.monotonicMs());
+    const requests = new SessionRequests({ ...this.#options, locks: this.#locks }, id);
+    const session = new Session(id, record, requests, this.#options.clock.monotonicMs());
     this.#sessions.set(id, session);
     return session;
   }
 
   async #endSteps(session: Session): Promise<void> {
-    const { engine, namespace, log } = this.#options;
+    const { engine, log } = this.#options;
     const { id, record } = session;
     // Should the server stop half-way, the session must not be resumed with half of its opens.
     await engine.transact((tx) => putSession(tx, id, { ...record, ending: true }));
     await this.#locks.releaseSession(id);
-    while (!(await engine.transact((tx) => namespace.closeSession(tx, id))));
+    while (!(await engine.transact((tx) => closeSessionOpens(tx, id))));
     await engine.transact((tx) => deleteSession(tx, id));
     this.#sessions.delete(id);
     log.info({ session: id, client: record.clientName, user: record.user }, "session ended");
@@ -199,10 +199,10 @@ export class SessionRegistry {
 
   /** Deletes what released inodes leave behind, one bounded transaction after another. */
   async #reap(): Promise<void> {
-    const { engine, namespace, log } = this.#options;
+    const { engine, log } = this.#options;
     try {
       while (!this.#closed) {
-        if ((await engine.transact((tx) => namespace.reap(tx, REAP_STEP))) === 0) return;
+        if ((await engine.transact((tx) => reapStep(tx, REAP_STEP))) === 0) return;
       }
     } catch (error) {
       log.error({ err: error }, "deleted files could not be reaped; gc will go on with it");

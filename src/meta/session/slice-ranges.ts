@@ -2,7 +2,7 @@
 // garbage.
 import type { SessionId, SliceId } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
-import type { Namespace } from "../namespace/namespace.ts";
+import { sliceExists } from "../namespace/slices.ts";
 import { firstNumber, keyRanges, keys, SLICE_COUNTER } from "../schema/keys.ts";
 import { loadSessions, holdsSlice, readNumberCounter } from "../schema/session-records.ts";
 
@@ -12,15 +12,11 @@ import { loadSessions, holdsSlice, readNumberCounter } from "../schema/session-r
  */
 export type SliceFate = "live" | "pending" | "dead";
 
-export function fatesOfSlices(
-  tx: ReadTransaction,
-  namespace: Namespace,
-  ids: readonly SliceId[],
-): SliceFate[] {
+export function fatesOfSlices(tx: ReadTransaction, ids: readonly SliceId[]): SliceFate[] {
   const issuedBelow = readNumberCounter(tx, SLICE_COUNTER);
   let sessions: SessionId[] | undefined;
   return ids.map((id) => {
-    if (namespace.sliceExists(tx, id)) return "live";
+    if (sliceExists(tx, id)) return "live";
     if (id >= issuedBelow || tx.get(keys.deadSlice(id)) !== undefined) return "pending";
     sessions ??= loadSessions(tx).map((session) => session.id);
     return sessions.some((session) => holdsSlice(tx, session, id)) ? "pending" : "dead";

@@ -4,7 +4,7 @@ import type { MapHistory } from "../../domain/cluster-map.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
 import type { Message } from "../rpc/frame-channel.ts";
-import { RPC_VERSION } from "./methods.ts";
+import { RPC_VERSION } from "./meta-operations.ts";
 import { mapsCodec } from "./wire-cluster.ts";
 import { readBytes, readCount, readFlag, readText } from "./wire-values.ts";
 

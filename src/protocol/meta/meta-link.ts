@@ -15,7 +15,8 @@ import { deferred } from "../../platform/flow/deferred.ts";
 import { dial, type Connection } from "./dial.ts";
 import type { FrameChannel, Message } from "../rpc/frame-channel.ts";
 import { GOODBYE, LOCK_READY, MAPS, type SessionKey } from "./hello.ts";
-import { packArgs, RPC_VERSION, type WireMethod } from "./methods.ts";
+import { packArgs, type Operation } from "./meta-calls.ts";
+import { RPC_VERSION } from "./meta-operations.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { mapsCodec } from "./wire-cluster.ts";
 import { readCount } from "./wire-values.ts";
@@ -77,10 +78,14 @@ export class MetaLink {
     this.#maintenance = this.#maintain();
   }
 
-  call(method: WireMethod, args: readonly unknown[]): Promise<unknown> {
+  call(operation: Operation, args: readonly unknown[]): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { clock, answerTimeoutMs } = this.#options;
-    return this.#calls.add(method, packArgs(method, args), clock.monotonicMs() + answerTimeoutMs);
+    return this.#calls.add(
+      operation,
+      packArgs(operation, args),
+      clock.monotonicMs() + answerTimeoutMs,
+    );
   }
 
   /** Says goodbye, so that the server releases what the session holds, and ends the link. */
@@ -107,11 +112,6 @@ export class MetaLink {
     if (channel !== undefined)
       this.#options.clock.after(HEARTBEAT_INTERVAL_MS, () => channel.terminate());
     await this.#maintenance;
-  }
-
-  /** Cuts the connection, as a broken network does; the link recovers by itself. For tests. */
-  breakConnection(): void {
-    this.#channel?.terminate();
   }
 
   async #maintain(): Promise<void> {

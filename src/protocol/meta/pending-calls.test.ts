@@ -1,13 +1,13 @@
 import test from "ava";
 import { MAX_REPLY_SLOTS } from "./limits.ts";
 import type { Message } from "../rpc/frame-channel.ts";
-import { WIRE_METHODS, type WireMethod } from "./methods.ts";
+import { OPERATIONS_BY_NUMBER, type Operation } from "./meta-calls.ts";
 import { PendingCalls } from "./pending-calls.ts";
 
-function methodNamed(name: string): WireMethod {
-  const method = WIRE_METHODS.find((candidate) => candidate.name === name);
-  if (method === undefined) throw new Error(`no method ${name}`);
-  return method;
+function operationNamed(name: string): Operation {
+  const operation = OPERATIONS_BY_NUMBER.find((candidate) => candidate?.name === name);
+  if (operation === undefined) throw new Error(`no operation ${name}`);
+  return operation;
 }
 
 function idOf(message: Message | undefined): number {
@@ -18,7 +18,7 @@ test("a mutation beyond the reply slots leaves when one before it is answered", 
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
-  const unlink = methodNamed("unlink");
+  const unlink = operationNamed("unlink");
   const all = Array.from({ length: MAX_REPLY_SLOTS + 1 }, () => calls.add(unlink, [], Infinity));
   t.is(sent.length, MAX_REPLY_SLOTS);
   const slots = new Set(sent.map((message) => message[3]));
@@ -34,7 +34,7 @@ test("reads need no slot and never wait", (t) => {
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
-  const getattr = methodNamed("getattr");
+  const getattr = operationNamed("getattr");
   for (let i = 0; i < 500; i++) void calls.add(getattr, [1], Infinity);
   t.is(sent.length, 500);
   t.is(sent[0]?.length, 3);
@@ -44,10 +44,10 @@ test("after a reconnect unanswered requests are sent again under the same slot a
   const calls = new PendingCalls();
   const [before, after]: [Message[], Message[]] = [[], []];
   calls.resume((message) => before.push(message));
-  void calls.add(methodNamed("mkdir"), ["x"], Infinity);
-  void calls.add(methodNamed("getattr"), [1], Infinity);
+  void calls.add(operationNamed("mkdir"), ["x"], Infinity);
+  void calls.add(operationNamed("getattr"), [1], Infinity);
   calls.disconnect();
-  void calls.add(methodNamed("rmdir"), ["y"], Infinity);
+  void calls.add(operationNamed("rmdir"), ["y"], Infinity);
   calls.resume((message) => after.push(message));
   t.is(before.length, 2);
   t.is(after.length, 3);
@@ -59,10 +59,10 @@ test("with a new session, changes of unknown fate fail and all else is asked aga
   const calls = new PendingCalls();
   const after: Message[] = [];
   calls.resume(() => undefined);
-  const unlink = methodNamed("unlink");
+  const unlink = operationNamed("unlink");
   const unknown = calls.add(unlink, [], Infinity);
-  const release = calls.add(methodNamed("release"), [[5]], Infinity);
-  const read = calls.add(methodNamed("parentOf"), [1], Infinity);
+  const release = calls.add(operationNamed("release"), [[5]], Infinity);
+  const read = calls.add(operationNamed("parentOf"), [1], Infinity);
   calls.disconnect();
   const neverSent = calls.add(unlink, [], Infinity);
   calls.restart((message) => after.push(message));
@@ -79,7 +79,7 @@ test("a request past its deadline fails; its slot is taken until its fate is kno
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
-  const unlink = methodNamed("unlink");
+  const unlink = operationNamed("unlink");
   const late = calls.add(unlink, [], 100);
   calls.expire(99);
   calls.expire(100);

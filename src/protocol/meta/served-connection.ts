@@ -15,7 +15,7 @@ import type { Clock } from "../../platform/clock.ts";
 import { FrameChannel, type Message } from "../rpc/frame-channel.ts";
 import { GOODBYE, LOCK_READY, MAPS, packRefusal, packWelcome, readHello } from "./hello.ts";
 import type { Hello, Welcome } from "./hello.ts";
-import { readArgs, WIRE_METHODS, type WireMethod } from "./methods.ts";
+import { OPERATIONS_BY_NUMBER, readArgs, type Operation } from "./meta-calls.ts";
 import { mapsCodec } from "./wire-cluster.ts";
 import { readCount, readFlag } from "./wire-values.ts";
 
@@ -30,7 +30,7 @@ export interface Ticket {
 /** A session as a connection sees it. */
 export interface RpcSession {
   /** Runs a request; errors that are no FsError are bugs. */
-  invoke(method: WireMethod, args: readonly unknown[], ticket: Ticket | undefined): unknown;
+  invoke(operation: Operation, args: readonly unknown[], ticket: Ticket | undefined): unknown;
   /** The client ends the session. */
   goodbye(): Promise<void>;
   /** The connection is gone; the session may be resumed by another. */
@@ -173,30 +173,30 @@ export class ServedConnection<P> implements RpcPeer {
     const id = readCount(message[0], "request id");
     this.#outstanding += 1;
     if (this.#outstanding >= MAX_RPC_OUTSTANDING) this.#pause();
-    const method = WIRE_METHODS[message[1] as number];
-    if (method === undefined) {
-      this.#fail(id, new FsError("ENOSYS", "unknown method"));
+    const operation = OPERATIONS_BY_NUMBER[message[1] as number];
+    if (operation === undefined) {
+      this.#fail(id, new FsError("ENOSYS", "unknown operation"));
       return;
     }
     try {
-      const ticket = method.once ? readTicket(message) : undefined;
-      const result = session.invoke(method, readArgs(method, message[2]), ticket);
+      const ticket = operation.once ? readTicket(message) : undefined;
+      const result = session.invoke(operation, readArgs(operation, message[2]), ticket);
       if (result instanceof Promise) {
         result.then(
-          (value: unknown) => this.#answer(id, method, value),
+          (value: unknown) => this.#answer(id, operation, value),
           (error: unknown) => this.#fail(id, error),
         );
       } else {
-        this.#answer(id, method, result);
+        this.#answer(id, operation, result);
       }
     } catch (error) {
       this.#fail(id, error);
     }
   }
 
-  #answer(id: number, method: WireMethod, result: unknown): void {
+  #answer(id: number, operation: Operation, result: unknown): void {
     try {
-      this.#channel.send([id, method.result.pack(result)]);
+      this.#channel.send([id, operation.result.pack(result)]);
     } catch (error) {
       this.#fail(id, error);
       return;

@@ -4,9 +4,11 @@ import { Packr } from "msgpackr";
 import type { Attr } from "../../domain/attributes.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { Ino } from "../../domain/ids.ts";
-import { META_CODECS, META_METHODS, packArgs, readArgs, WIRE_METHODS } from "./methods.ts";
+import { OPERATIONS_BY_NUMBER, packArgs, readArgs } from "./meta-calls.ts";
+import { META_OPERATIONS, rowOf } from "./meta-operations.ts";
 import { attrCodec, callerCodec, nameCodec } from "./wire-values.ts";
 
+const OPERATIONS = OPERATIONS_BY_NUMBER.filter((operation) => operation !== undefined);
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 function travel(value: unknown): unknown {
@@ -51,7 +53,7 @@ test("names of any bytes arrive as they were sent", (t) => {
 });
 
 test("a commit with inline bytes and one with stripes arrive as they were sent", (t) => {
-  const { args } = META_CODECS.commit;
+  const { args } = rowOf("commit");
   const request = {
     ino: 7,
     extents: [
@@ -68,11 +70,11 @@ test("a commit with inline bytes and one with stripes arrive as they were sent",
 
 test("whatever arrives as arguments is either refused with an errno or well-formed", (t) => {
   fc.assert(
-    fc.property(fc.constantFrom(...WIRE_METHODS), fc.array(fc.anything()), (method, raw) => {
+    fc.property(fc.constantFrom(...OPERATIONS), fc.array(fc.anything()), (operation, raw) => {
       try {
-        packArgs(method, readArgs(method, raw));
+        packArgs(operation, readArgs(operation, raw));
       } catch (error) {
-        t.true(isFsError(error), `${method.name} threw ${String(error)}`);
+        t.true(isFsError(error), `${operation.name} threw ${String(error)}`);
       }
     }),
   );
@@ -100,7 +102,17 @@ test("a caller with groups keeps them, and one with nonsense is refused", (t) =>
   }
 });
 
-test("every method of the service has a number of its own", (t) => {
-  t.deepEqual([...META_METHODS].sort(), Object.keys(META_CODECS).sort());
-  t.is(new Set(META_METHODS).size, META_METHODS.length);
+test("every operation has a number of its own, and keeps the one it has", (t) => {
+  const numbers = OPERATIONS.map(({ number }) => number);
+  t.is(new Set(numbers).size, Object.keys(META_OPERATIONS).length);
+  t.deepEqual(
+    OPERATIONS.map(({ name }) => name),
+    [
+      ...["lookup", "getattr", "setattr", "create", "mkdir", "mknod", "symlink", "readlink"],
+      ...["link", "unlink", "rmdir", "rename", "readdir", "parentOf", "open", "release"],
+      ...["extents", "commit", "allocateSlices", "syncMetadata", "getxattr", "setxattr"],
+      ...["listxattr", "removexattr", "statfs", "maps", "reportDamage", "createUnnamed"],
+      ...["nextData", "changeRange", "copyRange", "getlk", "setlk", "cancelLock", "abandon"],
+    ],
+  );
 });

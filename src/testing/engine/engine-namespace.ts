@@ -5,17 +5,44 @@ import { DEFAULT_POOL, ROOT_INO } from "../../domain/ids.ts";
 import type { Ino, Name, SessionId, SliceId } from "../../domain/ids.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
 import type { Engine, ReadTransaction, Transaction } from "../../meta/engine/engine.ts";
-import { Namespace } from "../../meta/namespace/namespace.ts";
+import { commitExtents } from "../../meta/namespace/data.ts";
+import { formatNamespace } from "../../meta/namespace/inodes.ts";
+import { reapStep } from "../../meta/namespace/reaper.ts";
+import { CHANGES, nowOf, READS, type Scope } from "../../meta/namespace/transactions.ts";
+import { attrOf } from "../../meta/schema/inode.ts";
+import type {
+  ChangeOperation,
+  MetaArgs,
+  MetaResult,
+  ReadOperation,
+} from "../../protocol/meta/meta-operations.ts";
 import type { CreateReply, ExtentCommit } from "../../protocol/meta/meta-service.ts";
 import { brokenInvariants } from "./engine-invariants.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 export const SESSION = 7 as SessionId;
 
+/** The operations as one session sees them. */
+export type NamespaceCalls = {
+  readonly [O in ReadOperation]: (tx: ReadTransaction, ...args: MetaArgs<O>) => MetaResult<O>;
+} & {
+  readonly [O in ChangeOperation]: (tx: Transaction, ...args: MetaArgs<O>) => MetaResult<O>;
+};
+
+export function namespaceCalls(scope: Scope): NamespaceCalls {
+  const bound = Object.entries({ ...READS, ...CHANGES }).map(([name, operation]) => {
+    const call = (...args: readonly unknown[]): unknown =>
+      Reflect.apply(operation, undefined, [scope, ...args]);
+    return [name, call];
+  });
+  // The two tables hold every operation, and binding its scope leaves the other arguments.
+  return Object.fromEntries(bound) as NamespaceCalls;
+}
+
 export class TestNamespace implements AsyncDisposable {
   readonly engine: Engine;
   readonly clock = new FakeClock();
-  readonly namespace = new Namespace({ clock: this.clock });
+  readonly calls = namespaceCalls({ session: SESSION, clock: this.clock });
   #nextSlice = 1;
 
   private constructor(engine: Engine) {
@@ -24,20 +51,20 @@ export class TestNamespace implements AsyncDisposable {
 
   static async on(engine: Engine): Promise<TestNamespace> {
     const fixture = new TestNamespace(engine);
-    await fixture.do((ns, tx) => ns.format(tx));
+    await fixture.do((_ns, tx) => formatNamespace(tx, nowOf(fixture)));
     return fixture;
   }
 
-  do<T>(step: (ns: Namespace, tx: Transaction) => T): Promise<T> {
-    return this.engine.transact((tx) => step(this.namespace, tx));
+  do<T>(step: (ns: NamespaceCalls, tx: Transaction) => T): Promise<T> {
+    return this.engine.transact((tx) => step(this.calls, tx));
   }
 
-  async see<T>(look: (ns: Namespace, tx: ReadTransaction) => T): Promise<T> {
-    return this.engine.read((tx) => look(this.namespace, tx));
+  async see<T>(look: (ns: NamespaceCalls, tx: ReadTransaction) => T): Promise<T> {
+    return this.engine.read((tx) => look(this.calls, tx));
   }
 
   /** The errno with which a step fails, or "ok". */
-  async errno(step: (ns: Namespace, tx: Transaction) => unknown): Promise<ErrnoName | "ok"> {
+  async errno(step: (ns: NamespaceCalls, tx: Transaction) => unknown): Promise<ErrnoName | "ok"> {
     try {
       await this.do(step);
       return "ok";
@@ -64,7 +91,7 @@ export class TestNamespace implements AsyncDisposable {
 
   async create(name: string, parent = ROOT_INO): Promise<CreateReply> {
     return this.do((ns, tx) =>
-      ns.create(tx, SESSION, ROOT_CALLER, parent, name as Name, { mode: 0o644 }, true),
+      ns.create(tx, ROOT_CALLER, parent, name as Name, { mode: 0o644 }, true),
     );
   }
 
@@ -80,16 +107,18 @@ export class TestNamespace implements AsyncDisposable {
     return inline === undefined ? extent : { ...extent, inline };
   }
 
+  /** Whoever the slices were handed to. */
   async commit(ino: Ino, extents: ExtentCommit[], minSizeBytes = 0): Promise<Attr> {
     const mtime = { sec: 5, nsec: 6 };
     const rest = { minSizeBytes, mtime, killPrivileges: false, durable: false };
-    return this.do((ns, tx) => ns.commit(tx, { ino, extents, ...rest }));
+    const request = { ino, extents, ...rest };
+    return this.do((_ns, tx) => attrOf(commitExtents(tx, request, nowOf(this))));
   }
 
   /** Reaps until nothing waits; returns the number of steps. */
   async reapAll(limit = 1000): Promise<number> {
     let steps = 0;
-    while ((await this.do((ns, tx) => ns.reap(tx, limit))) > 0) steps += 1;
+    while ((await this.do((_ns, tx) => reapStep(tx, limit))) > 0) steps += 1;
     return steps;
   }
 

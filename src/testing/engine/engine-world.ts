@@ -5,8 +5,7 @@ import type { ErrnoName } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import type { Transaction } from "../../meta/engine/engine.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
-import type { Namespace } from "../../meta/namespace/namespace.ts";
-import { TestNamespace } from "./engine-namespace.ts";
+import { TestNamespace, type NamespaceCalls } from "./engine-namespace.ts";
 
 export const ann: Caller = { uid: 100, gid: 10, groups: [20] };
 export const bob: Caller = { uid: 101, gid: 11 };
@@ -51,7 +50,7 @@ async function world(): Promise<[TestNamespace, World]> {
   return [fs, found];
 }
 
-export type Step = (ns: Namespace, tx: Transaction, w: World) => unknown;
+export type Step = (ns: NamespaceCalls, tx: Transaction, w: World) => unknown;
 
 export type Rule = [promise: string, errno: ErrnoName | "ok", step: Step];
 

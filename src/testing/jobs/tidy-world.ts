@@ -67,7 +67,7 @@ export class TidyWorld implements AsyncDisposable {
   private constructor(fs: TestNamespace) {
     this.fs = fs;
     this.ledger = new EngineDataLedger(fs.engine, 0);
-    this.slices = new EngineSliceLedger(fs.engine, fs.namespace, fs.clock);
+    this.slices = new EngineSliceLedger(fs.engine, fs.clock);
     this.#ids = new JobSliceIds(fs.engine, 0);
   }
 

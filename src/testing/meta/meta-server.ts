@@ -5,13 +5,16 @@ import { DEFAULT_POOL } from "../../domain/ids.ts";
 import { formatCluster } from "../../meta/cluster/cluster-records.ts";
 import { ClusterRegistry } from "../../meta/cluster/cluster-registry.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
-import { Namespace } from "../../meta/namespace/namespace.ts";
+import { formatNamespace } from "../../meta/namespace/inodes.ts";
+import { nowOf } from "../../meta/namespace/transactions.ts";
 import { SessionRegistry, type Session } from "../../meta/session/session-registry.ts";
 import { silentLog } from "../../observability/log.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
 import { AdminClient } from "../../protocol/admin/admin-client.ts";
-import { openRpcSession, type RpcMetaSession } from "../../protocol/meta/meta-session-client.ts";
-import type { MetaService } from "../../protocol/meta/meta-service.ts";
+import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
+import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
+import type { MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
 
 export const TEST_USER = "tester";
 export const TEST_PASSWORD = "correct horse";
@@ -21,7 +24,7 @@ export class TestMetaServer implements AsyncDisposable {
   readonly url: string;
   readonly token: string;
   readonly #close: () => Promise<void>;
-  readonly #sessions: RpcMetaSession[] = [];
+  readonly #sessions: MetaSession[] = [];
 
   private constructor(url: string, token: string, close: () => Promise<void>) {
     this.url = url;
@@ -47,8 +50,8 @@ export class TestMetaServer implements AsyncDisposable {
   }
 
   /** A session of its own, closed with the server. */
-  async connect(answerTimeoutMs?: number): Promise<RpcMetaSession> {
-    const session = await openRpcSession({
+  async connect(answerTimeoutMs?: number): Promise<MetaSession> {
+    const session = await connectMetaSession({
       url: this.url,
       token: this.token,
       clientName: "test",
@@ -75,7 +78,6 @@ export async function firstLogin(url: string): Promise<string> {
 /** The parts of a metadata server below HTTP and RPC, over the memory engine. */
 export interface LocalMeta {
   readonly engine: MemoryEngine;
-  readonly namespace: Namespace;
   readonly cluster: ClusterRegistry;
   readonly sessions: SessionRegistry;
   /** A new session's service, without any socket. */
@@ -94,9 +96,8 @@ export interface LocalMetaOptions {
 /** Timers are not started: call `cluster.start()` or `sessions.start()` where a test wants them. */
 export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<LocalMeta> {
   const { clock = systemClock, engine = new MemoryEngine(), pgCount = 16 } = options;
-  const namespace = new Namespace({ clock });
   await engine.transact((tx) => {
-    namespace.format(tx);
+    formatNamespace(tx, nowOf({ clock }));
     formatCluster(tx, { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount });
   });
   const log = silentLog;
@@ -105,7 +106,6 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
   const cluster = await ClusterRegistry.open({ engine, clock, log, timings });
   const sessions = await SessionRegistry.open({
     engine,
-    namespace,
     cluster,
     clock,
     log,
@@ -114,12 +114,19 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
   });
   return {
     engine,
-    namespace,
     cluster,
     sessions,
     newSession: async () => {
       const { session } = await sessions.begin("tester", "local");
-      return Object.assign(session.service, { session });
+      return { ...serviceOf(session), session };
     },
   };
+}
+
+/** The service of a session in this process. */
+export function serviceOf({ requests }: Session): MetaService {
+  return makeMetaService(async ({ name }, args) => {
+    // Each method is called with the arguments that its type asks for.
+    return await requests.invoke(name, args as MetaArgs<typeof name>);
+  });
 }

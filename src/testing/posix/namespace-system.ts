@@ -13,8 +13,7 @@ import { FsError, isFsError } from "../../domain/errno.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import type { Transaction } from "../../meta/engine/engine.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
-import type { Namespace } from "../../meta/namespace/namespace.ts";
-import { SESSION, TestNamespace } from "../engine/engine-namespace.ts";
+import { TestNamespace, type NamespaceCalls } from "../engine/engine-namespace.ts";
 import { deviceOf, NODE_TYPES, timeOf, told } from "./attribute-text.ts";
 import { packed, unpacked } from "./acl-text.ts";
 import type { Answer, Step } from "./language.ts";
@@ -93,12 +92,18 @@ export class NamespaceSystem {
 /** One call: who makes it, and in which transaction. */
 class Attempt {
   readonly system: NamespaceSystem;
-  readonly ns: Namespace;
+  readonly ns: NamespaceCalls;
   readonly tx: Transaction;
   readonly caller: Caller;
   readonly step: Step;
 
-  constructor(system: NamespaceSystem, ns: Namespace, tx: Transaction, caller: Caller, step: Step) {
+  constructor(
+    system: NamespaceSystem,
+    ns: NamespaceCalls,
+    tx: Transaction,
+    caller: Caller,
+    step: Step,
+  ) {
     this.system = system;
     this.ns = ns;
     this.tx = tx;
@@ -170,7 +175,7 @@ class Attempt {
     return handle;
   }
 
-  set(ino: Ino, changes: Parameters<Namespace["setattr"]>[3], handleOpen = false): undefined {
+  set(ino: Ino, changes: Parameters<NamespaceCalls["setattr"]>[3], handleOpen = false): undefined {
     this.ns.setattr(this.tx, this.caller, ino, changes, handleOpen);
   }
 }
@@ -202,13 +207,13 @@ function open(a: Attempt): undefined {
   if (flags.has("creat") && (attr === undefined || flags.has("excl"))) {
     const request = { mode: a.step.args[2] === undefined ? 0o777 : octal(a.arg(2)), access };
     const { ns, tx, caller } = a;
-    attr = ns.create(tx, SESSION, caller, place.parent, place.name, request, true).attr;
+    attr = ns.create(tx, caller, place.parent, place.name, request, true).attr;
   } else if (attr === undefined) {
     throw new FsError("ENOENT", a.arg(0));
   } else if (isDirectory(attr.mode) && !write && !flags.has("creat")) {
     a.ns.readdir(a.tx, a.caller, attr.ino, 0, 1, false);
   } else {
-    a.ns.open(a.tx, SESSION, a.caller, attr.ino, access);
+    a.ns.open(a.tx, a.caller, attr.ino, access);
   }
   a.system.handles.set(a.step.label, { ino: attr.ino, writable: write });
 }
@@ -259,7 +264,7 @@ const latin1 = (text: string): Uint8Array => Buffer.from(text, "latin1");
 const CALLS: Readonly<Record<string, Call>> = {
   create: (a) => {
     const { parent, name } = a.place(a.arg(0), false);
-    a.ns.create(a.tx, SESSION, a.caller, parent, name, { mode: octal(a.arg(1)) }, true);
+    a.ns.create(a.tx, a.caller, parent, name, { mode: octal(a.arg(1)) }, true);
   },
   open,
   write: (a) => {

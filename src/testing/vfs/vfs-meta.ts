@@ -2,19 +2,19 @@
 // held up.
 import type { Session } from "../../meta/session/session-registry.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { MetaEvents, MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
+import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
+import type { MetaArgs, MetaOperation } from "../../protocol/meta/meta-operations.ts";
+import type { MetaSession } from "../../protocol/meta/meta-service.ts";
 import { type LocalMeta, openLocalMeta } from "../meta/meta-server.ts";
-
-type Method = keyof MetaService;
 
 /** Runs around a request: call `go` to carry it out. What it returns or throws is the reply. */
 export type MetaHook = (go: () => Promise<unknown>, args: readonly unknown[]) => Promise<unknown>;
 
 export interface TestSession extends MetaSession {
   /** Requests of each kind so far. */
-  readonly counts: Map<Method, number>;
+  readonly counts: Map<MetaOperation, number>;
   /** Replaces how requests of a kind are carried out, until it is deleted again. */
-  readonly hooks: Map<Method, MetaHook>;
+  readonly hooks: Map<MetaOperation, MetaHook>;
   /** The server loses the session and tells the client, which goes on with a new one. */
   lose(): Promise<void>;
 }
@@ -33,8 +33,8 @@ export class TestNamespace {
   async newSession(): Promise<TestSession> {
     const { sessions } = this.#local;
     let session = await this.#begin();
-    const counts = new Map<Method, number>();
-    const hooks = new Map<Method, MetaHook>();
+    const counts = new Map<MetaOperation, number>();
+    const hooks = new Map<MetaOperation, MetaHook>();
     const lost: (() => void)[] = [];
     const ready: ((wait: number) => void)[] = [];
     const connect = (): void => {
@@ -46,23 +46,23 @@ export class TestNamespace {
       });
     };
     connect();
-    const request = async (method: Method, args: readonly unknown[]): Promise<unknown> => {
+    const request = async (method: MetaOperation, args: readonly unknown[]): Promise<unknown> => {
       counts.set(method, (counts.get(method) ?? 0) + 1);
-      const { service } = session;
       // Each method is called with the arguments that were given for it.
-      const carryOut = Reflect.get(service, method) as (...args: unknown[]) => Promise<unknown>;
-      const go = (): Promise<unknown> => Reflect.apply(carryOut, service, args);
+      const go = async (): Promise<unknown> =>
+        session.requests.invoke(method, args as MetaArgs<typeof method>);
       const hook = hooks.get(method);
       return hook === undefined ? await go() : await hook(go, args);
     };
-    const own = {
+    return {
+      ...makeMetaService(({ name }, args) => request(name, args)),
       counts,
       hooks,
-      on: <K extends keyof MetaEvents>(event: K, listener: MetaEvents[K]): void => {
+      on: (event, listener) => {
         if (event === "sessionLost") lost.push(listener as () => void); // K says so
         if (event === "lockReady") ready.push(listener as (wait: number) => void); // and here
       },
-      lose: async (): Promise<void> => {
+      lose: async () => {
         await sessions.end(session);
         session = await this.#begin();
         connect();
@@ -71,17 +71,6 @@ export class TestNamespace {
       close: () => sessions.end(session),
       [Symbol.asyncDispose]: () => sessions.end(session),
     };
-    // Every method of MetaService goes through `request`, whose results are those of the service.
-    // No "then": a session is no promise.
-    return new Proxy(own, {
-      get: (target, property): unknown => {
-        if (property === "then") return undefined;
-        return (
-          Reflect.get(target, property) ??
-          ((...args: readonly unknown[]) => request(property as Method, args))
-        );
-      },
-    }) as unknown as TestSession;
   }
 
   async #begin(): Promise<Session> {

@@ -1,0 +1,143 @@
+// The namespace: what each read and change of MetaService does, as one step of a transaction. The
+// files beside this one do the work.
+import { isDirectory, type Caller, type Timespec } from "../../domain/attributes.ts";
+import { FsError } from "../../domain/errno.ts";
+import type { Ino, Name, SessionId } from "../../domain/ids.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type {
+  ChangeOperation,
+  MetaArgs,
+  MetaResult,
+  ReadOperation,
+} from "../../protocol/meta/meta-operations.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { attrOf, type Inode } from "../schema/inode.ts";
+import { holdsSlice } from "../schema/session-records.ts";
+import { changeAttributes } from "./change-attributes.ts";
+import { commitExtents, extentsOf } from "./data.ts";
+import { requireDentry } from "./dentries.ts";
+import * as entries from "./entries.ts";
+import { loadDirectory, loadInode } from "./inodes.ts";
+import { listDirectory } from "./listing.ts";
+import * as handles from "./open-inodes.ts";
+import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "./permission.ts";
+import * as ranges from "./ranges.ts";
+import { renameEntry } from "./rename.ts";
+import { abandonSlices, requireOwnSlices } from "./slices.ts";
+import * as xattrs from "./xattrs.ts";
+
+/** For whom an operation is done, and by which clock. */
+export interface Scope {
+  readonly session: SessionId;
+  readonly clock: Clock;
+}
+
+type Read<O extends ReadOperation> = (
+  scope: Scope,
+  tx: ReadTransaction,
+  ...args: MetaArgs<O>
+) => MetaResult<O>;
+type Change<O extends ChangeOperation> = (
+  scope: Scope,
+  tx: Transaction,
+  ...args: MetaArgs<O>
+) => MetaResult<O>;
+
+/** They throw FsError with the operation's POSIX errno. */
+export const READS: { readonly [O in ReadOperation]: Read<O> } = {
+  lookup: (_, tx, caller, parent, name) => {
+    const directory = loadDirectory(tx, parent);
+    requireAccess(caller, directory, MAY_EXECUTE);
+    if (name === ".") return attrOf(directory);
+    if (name === "..") return attrOf(loadInode(tx, directory.parent));
+    return attrOf(loadInode(tx, requireDentry(tx, parent, name).ino));
+  },
+  getattr: (_, tx, ino) => attrOf(loadInode(tx, ino)),
+  readlink: (_, tx, _caller, ino) => entries.readSymlink(tx, ino),
+  readdir: (_, tx, caller, ino, cursor, limit, withAttrs) => {
+    const directory = loadDirectory(tx, ino);
+    requireAccess(caller, directory, MAY_READ);
+    const searchable = mayAccess(caller, directory, MAY_EXECUTE);
+    return listDirectory(tx, ino, cursor, limit, withAttrs && searchable);
+  },
+  parentOf: (_, tx, ino) => {
+    const inode = loadInode(tx, ino);
+    if (!isDirectory(inode.mode)) throw new FsError("ENOTDIR", `inode ${ino} is no directory`);
+    return inode.parent;
+  },
+  extents: (_, tx, ino, chunks) => extentsOf(tx, loadRegular(tx, ino), chunks),
+  nextData: (_, tx, ino, offset) => ranges.nextData(tx, loadRegular(tx, ino), offset),
+  getxattr: (_, tx, caller, ino, name) => xattrs.getXattr(tx, caller, ino, name),
+  listxattr: (_, tx, caller, ino) => xattrs.listXattrs(tx, caller, ino),
+};
+
+/** They throw FsError with the operation's POSIX errno before they have written anything. */
+export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
+  setattr: (scope, tx, caller, ino, changes, handleOpen) =>
+    attrOf(changeAttributes(tx, caller, ino, changes, handleOpen, nowOf(scope))),
+  create: (scope, tx, caller, parent, name, request, exclusive) => {
+    const entry = newEntry(scope, caller, parent, name);
+    const { inode, created } = entries.createFile(tx, entry, request, exclusive);
+    handles.holdOpen(tx, scope.session, inode);
+    return { ...handles.openReply(tx, inode), created };
+  },
+  createUnnamed: (scope, tx, caller, parent, mode) => {
+    const inode = entries.makeUnnamed(tx, { caller, parent, now: nowOf(scope) }, mode);
+    handles.holdOpen(tx, scope.session, inode);
+    return handles.openReply(tx, inode);
+  },
+  mkdir: (scope, tx, caller, parent, name, mode) =>
+    attrOf(entries.makeDirectory(tx, newEntry(scope, caller, parent, name), mode)),
+  mknod: (scope, tx, caller, parent, name, request) =>
+    attrOf(entries.makeNode(tx, newEntry(scope, caller, parent, name), request)),
+  symlink: (scope, tx, caller, parent, name, target) =>
+    attrOf(entries.makeSymlink(tx, newEntry(scope, caller, parent, name), target)),
+  link: (scope, tx, caller, ino, parent, name) =>
+    attrOf(entries.linkInode(tx, newEntry(scope, caller, parent, name), ino)),
+  unlink: (scope, tx, caller, parent, name) =>
+    entries.unlinkEntry(tx, newEntry(scope, caller, parent, name)),
+  rmdir: (scope, tx, caller, parent, name) =>
+    entries.removeDirectory(tx, newEntry(scope, caller, parent, name)),
+  rename: (scope, tx, caller, parent, name, newParent, newName, flags) =>
+    renameEntry(tx, { caller, parent, name, newParent, newName, flags, now: nowOf(scope) }),
+  open: (scope, tx, caller, ino, access) => {
+    const inode = handles.openInode(tx, scope.session, caller, ino, access, nowOf(scope));
+    return handles.openReply(tx, inode);
+  },
+  release: ({ session }, tx, inos) => {
+    for (const ino of inos) handles.releaseInode(tx, session, ino);
+  },
+  commit: (scope, tx, request) => {
+    requireOwnSlices(tx, scope.session, request);
+    return attrOf(commitExtents(tx, request, nowOf(scope)));
+  },
+  abandon: ({ session }, tx, slices) => {
+    // Those of a session that was lost have gone with it.
+    abandonSlices(
+      tx,
+      slices.filter(({ slice }) => holdsSlice(tx, session, slice)),
+    );
+  },
+  changeRange: (scope, tx, request) => ranges.changeRange(tx, request, nowOf(scope)),
+  copyRange: (scope, tx, request) => ranges.copyRange(tx, request, nowOf(scope)),
+  setxattr: (scope, tx, caller, ino, name, value, flags) =>
+    xattrs.setXattr(tx, caller, ino, name, value, flags, nowOf(scope)),
+  removexattr: (scope, tx, caller, ino, name) =>
+    xattrs.removeXattr(tx, caller, ino, name, nowOf(scope)),
+};
+
+export function nowOf({ clock }: Pick<Scope, "clock">): Timespec {
+  const ns = clock.nowNs();
+  const sec = ns / 1_000_000_000n;
+  return { sec: Number(sec), nsec: Number(ns - sec * 1_000_000_000n) };
+}
+
+function newEntry(scope: Scope, caller: Caller, parent: Ino, name: Name): entries.NewEntry {
+  return { caller, parent, name, now: nowOf(scope) };
+}
+
+function loadRegular(tx: ReadTransaction, ino: Ino): Inode {
+  const inode = loadInode(tx, ino);
+  entries.requireRegular(inode);
+  return inode;
+}
