@@ -20,7 +20,8 @@ export class MemoryBlockStore implements BlockStore {
   onRead: BlockHook = () => undefined;
   onSync: (refs: readonly BlockRef[]) => void | Promise<void> = () => undefined;
 
-  async putBlock(ref: BlockRef, data: Uint8Array): Promise<void> {
+  async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (data.length !== ref.lengthBytes)
       throw new RangeError("putBlock: data isn't as long as ref");
     const bytes = Uint8Array.from(data);
@@ -40,28 +41,45 @@ export class MemoryBlockStore implements BlockStore {
     }
   }
 
-  async readBlock(ref: BlockRef, offsetBytes: number, target: Uint8Array): Promise<void> {
+  async readBlock(
+    ref: BlockRef,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    signal?.throwIfAborted();
     this.reads.push({ ref, offsetBytes, lengthBytes: target.length });
     await this.onRead(ref);
-    const stored = this.blocks.get(blockName(ref));
-    if (stored === undefined) throw new FsError("EIO", `block ${blockName(ref)} is nowhere`);
+    const stored = this.#find(ref);
     if (stored.length !== ref.lengthBytes) throw new RangeError("readBlock: ref's length is wrong");
-    if (offsetBytes + target.length > stored.length)
-      throw new RangeError("readBlock: past the end");
+    if (offsetBytes < 0 || offsetBytes + target.length > stored.length)
+      throw new RangeError("readBlock: past the block");
     target.set(stored.subarray(offsetBytes, offsetBytes + target.length));
   }
 
-  async syncBlocks(refs: readonly BlockRef[]): Promise<void> {
+  async syncBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     await this.onSync(refs);
+    for (const ref of refs) this.#find(ref);
     for (const ref of refs) this.synced.add(blockName(ref));
   }
 
-  async deleteBlocks(refs: readonly BlockRef[]): Promise<void> {
-    for (const ref of refs) this.blocks.delete(blockName(ref));
+  async deleteBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    for (const ref of refs) {
+      this.blocks.delete(blockName(ref));
+      this.synced.delete(blockName(ref));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.blocks.clear();
+  }
+
+  #find(ref: BlockRef): Uint8Array {
+    const stored = this.blocks.get(blockName(ref));
+    if (stored === undefined) throw new FsError("EIO", `block ${blockName(ref)} is nowhere`);
+    return stored;
   }
 }
 

@@ -116,8 +116,17 @@ function unsyncedOver(
   return new UnsyncedBlocks({ blocks: store, meta, clock, log: silentLog, maxBlocks: 10 });
 }
 
-test("an fsync asks for all blocks but those that were overwritten and collected", async (t) => {
+/** A store that has one block of each of the slices 1 to `count`. */
+async function storeOf(count: number): Promise<MemoryBlockStore> {
   const store = new MemoryBlockStore();
+  for (let slice = 1; slice <= count; slice++) {
+    await store.putBlock({ ...BLOCK, slice: slice as SliceId }, new Uint8Array(1));
+  }
+  return store;
+}
+
+test("an fsync asks for all blocks but those that were overwritten and collected", async (t) => {
+  const store = await storeOf(4);
   const clock = new FakeClock();
   const unsynced = unsyncedOver(store, [2 as SliceId], clock);
   const ino = 1 as Ino;
@@ -148,7 +157,7 @@ test("a block that can't be made durable fails an fsync where the file cites it"
 });
 
 test("blocks past the bound are made durable without being asked for", async (t) => {
-  const store = new MemoryBlockStore();
+  const store = await storeOf(11);
   const unsynced = unsyncedOver(store);
   for (let index = 0; index < 11; index += 1) {
     const slice = (index + 1) as SliceId;
@@ -161,7 +170,7 @@ test("blocks past the bound are made durable without being asked for", async (t)
 });
 
 test("a sync waits for another's of the same, and does it itself if that fails", async (t) => {
-  const store = new MemoryBlockStore();
+  const store = await storeOf(1);
   const unsynced = unsyncedOver(store);
   const ino = 1 as Ino;
   unsynced.add(ino, BLOCK, UNSETTLED);
