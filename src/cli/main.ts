@@ -2,7 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { COMMANDS } from "./command-table.ts";
-import { describeError, EXIT, exitCodeOf, type ExitCode } from "./terminal/exit-codes.ts";
+import {
+  describeBug,
+  describeError,
+  EXIT,
+  exitCodeOf,
+  type ExitCode,
+} from "./terminal/exit-codes.ts";
 import { reportFailure } from "./process/readiness.ts";
 
 async function readVersion(): Promise<string> {
@@ -51,6 +57,11 @@ async function execute(argv: readonly string[]): Promise<ExitCode> {
 export async function runCli(argv: readonly string[]): Promise<void> {
   // Whoever reads our output may leave early: `dfs ls | head`.
   process.stdout.on("error", () => process.exit(EXIT.ok));
+  // Servers and mounts, which have a log, say it there instead.
+  process.on("uncaughtException", (error) => {
+    process.stderr.write(`${describeBug(error)}\n`);
+    process.exit(EXIT.bug);
+  });
   const exitCode = await execute(argv);
   // Pipes are asynchronous: what was written must be out before the process ends.
   await new Promise((resolve) => process.stdout.write("", resolve));

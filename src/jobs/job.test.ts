@@ -1,6 +1,8 @@
 import test from "ava";
+import { invariant } from "../domain/invariant.ts";
 import { silentLog } from "../observability/log.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { violationOf } from "../testing/violation.ts";
 import { JobLoop, type Job } from "./job.ts";
 import { present } from "../testing/present.ts";
 
@@ -87,4 +89,16 @@ test("a wake during the rest starts a pass, and one during a pass is not lost", 
   t.is(passes, 3);
   present(release.shift())();
   await loop.close();
+});
+
+test.serial("a broken invariant isn't a pass that failed", async (t) => {
+  const broken = (): Promise<Outcome> => {
+    invariant(t.title === "", "broken");
+    return Promise.resolve("done");
+  };
+  const job = { name: "broken", intervalMs: 60_000, pass: broken };
+  const loop = new JobLoop(job, new FakeClock(), silentLog);
+  await violationOf(() => loop.start());
+  t.is(loop.status().failures, 0);
+  t.is(loop.status().state, "running");
 });

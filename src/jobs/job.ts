@@ -2,6 +2,7 @@
 // errors.
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../observability/log.ts";
+import { passViolation } from "../domain/invariant.ts";
 import { JOB_REST_FACTOR, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "./limits.ts";
 
 /** "more" asks for another pass at once, "later" for one when things may have got better. */
@@ -100,6 +101,7 @@ export class JobLoop {
       if (outcome === "later") return this.#nextRetryMs();
       return outcome === "done" ? this.#job.intervalMs : outcome.againAfterMs;
     } catch (error) {
+      passViolation(error);
       if (this.#stop.signal.aborted) return 0;
       this.#log.warn({ err: error, job: this.#job.name }, "background job failed, will try again");
       const failures = this.#status.failures + 1;

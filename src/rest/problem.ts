@@ -1,6 +1,7 @@
 // FsError → HTTP: status and problem+json (RFC 9457). The one place where that is decided.
 import type { ErrorRequestHandler, Response } from "express";
 import { FsError, type ErrnoName } from "../domain/errno.ts";
+import { InvariantViolation } from "../domain/invariant.ts";
 import type { Log } from "../observability/log.ts";
 import { PROBLEM_CONTENT_TYPE, type Problem } from "../protocol/admin/admin-api.ts";
 
@@ -45,6 +46,8 @@ export function sendProblem(response: Response, error: FsError, status?: number)
 /** Express's last handler: whatever a route throws becomes a problem; bugs are logged once. */
 export function problemHandler(log: Log): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
+    // Express would answer for it; the process ends when this turn does.
+    if (error instanceof InvariantViolation) return;
     if (response.headersSent) {
       next(error);
       return;

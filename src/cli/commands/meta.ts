@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { JobTimings } from "../../app/background-jobs.ts";
 import { startMetadataServer } from "../../app/metadata-server.ts";
+import { endOnUncaught } from "../../observability/fatal.ts";
 import { createLog } from "../../observability/log.ts";
 import { integerArgument, portArgument } from "../terminal/options.ts";
 import { printLine } from "../terminal/output.ts";
@@ -56,6 +57,7 @@ async function meta(options: MetaOptions): Promise<void> {
     ...(gcGrace === undefined ? {} : { deadSliceGraceMs: gcGrace }),
   };
   const log = createLog("meta");
+  endOnUncaught(log);
   const server = await startMetadataServer({ ...rest, timings, dataDir: resolve(data), log });
   printLine(`dfs metadata server at ${server.url}, data in ${resolve(data)}`);
   await reportReady({ url: server.url });

@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import { type RunningMount, startMount } from "../../app/mount-client.ts";
 import { isFsError } from "../../domain/errno.ts";
 import { FUSE_DRIVERS, type FuseDriver } from "../../fuse/driver.ts";
+import { endOnUncaught } from "../../observability/fatal.ts";
 import { createLog, type Log } from "../../observability/log.ts";
 import { requireLogin } from "../session/credentials.ts";
 import { spawnDaemon } from "../process/daemon.ts";
@@ -66,6 +67,7 @@ async function mount(directory: string, options: MountOptions): Promise<void> {
     return;
   }
   const log = createLog("mount");
+  endOnUncaught(log);
   const signals = new StopSignals();
   const running = await startMount({
     ...flags,

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { startStorageNode } from "../../app/storage-node.ts";
 import { MAX_NODE_WEIGHT } from "../../domain/format.ts";
+import { endOnUncaught } from "../../observability/fatal.ts";
 import { createLog } from "../../observability/log.ts";
 import { Credentials } from "../session/credentials.ts";
 import { addMetaOption, integerArgument, portArgument, sizeArgument } from "../terminal/options.ts";
@@ -33,13 +34,15 @@ export function define(command: Command): void {
 
 async function node(options: NodeOptions): Promise<void> {
   const { meta, data, capacity, ...rest } = options;
+  const log = createLog("node");
+  endOnUncaught(log);
   const { url } = (await Credentials.open()).connection(meta);
   const started = await startStorageNode({
     ...rest,
     ...(capacity === undefined ? {} : { capacityBytes: capacity }),
     metaUrl: url,
     dataDir: resolve(data),
-    log: createLog("node"),
+    log,
   });
   printLine(`dfs storage node ${started.id} at ${started.url}, data in ${resolve(data)}`);
   await reportReady({ id: started.id, url: started.url });

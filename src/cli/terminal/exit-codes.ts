@@ -1,5 +1,6 @@
 // How a command ends: the exit codes, and the one place where an error becomes a code and a line.
 import { isFsError, type ErrnoName } from "../../domain/errno.ts";
+import { FATAL_EXIT_CODE } from "../../observability/fatal.ts";
 
 export const EXIT = {
   ok: 0,
@@ -11,6 +12,8 @@ export const EXIT = {
   retryable: 5,
   /** The command worked; what it tells of is not healthy. */
   degraded: 6,
+  /** A bug: the process ended because something was not as it always is. */
+  bug: FATAL_EXIT_CODE,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -60,6 +63,12 @@ export function describeError(error: unknown): string {
     lines.push(error.stack ?? "", causeOf(error));
   }
   return lines.filter((line) => line !== "").join("\n");
+}
+
+/** For stderr: a bug comes with its stack, always. */
+export function describeBug(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `dfs: a bug: ${stack}`;
 }
 
 function causeOf(error: Error): string {

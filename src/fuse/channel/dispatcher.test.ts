@@ -1,6 +1,7 @@
 import test from "ava";
 import { pino } from "pino";
 import { FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { Ino } from "../../domain/ids.ts";
 import {
   FrameChannel,
@@ -12,6 +13,7 @@ import {
   u64,
 } from "../../testing/fuse/fuse-frames.ts";
 import { MemoryVfs } from "../../testing/fuse/fuse-memory-vfs.ts";
+import { violationOf } from "../../testing/violation.ts";
 import { OP } from "./wire.ts";
 
 const LOOKUP_A = pack(text("a"));
@@ -71,6 +73,25 @@ test("an unknown error becomes EIO and is logged once with its stack", (t) => {
   t.is(lines.length, 1);
   t.regex(lines[0] ?? "", /TypeError: a bug\\n {4}at /);
 });
+
+for (const when of ["at once", "later", "in a request without reply"] as const) {
+  test.serial(`a broken invariant is no answer and no log line: ${when}`, async (t) => {
+    const lines: string[] = [];
+    const log = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
+    const broken = (): void => invariant(t.title === "", "broken", { when });
+    const { vfs } = recordingVfs({
+      readlink: broken,
+      lookup: async () => broken(),
+      forget: broken,
+    });
+    const channel = new FrameChannel(vfs, { log });
+    const opcode = { "at once": OP.READLINK, later: OP.LOOKUP }[when as string] ?? OP.FORGET;
+    const violation = await violationOf(() => channel.exchange(opcode, LOOKUP_A));
+    t.deepEqual(violation.details, { when });
+    t.deepEqual(channel.port.replies, []);
+    t.deepEqual(lines, []);
+  });
+}
 
 test("an answer that can't be encoded is still a reply: EIO", (t) => {
   const { vfs } = recordingVfs({ lookup: null });

@@ -2,6 +2,7 @@
 // operations. Knows no kernel: requests come in a pool, replies go out through a ReplyPort.
 import type { Attr } from "../../domain/attributes.ts";
 import { ERRNO, FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -175,6 +176,7 @@ export class Dispatcher {
     try {
       run(this.#context, frame);
     } catch (error) {
+      passViolation(error);
       this.#options.log.error({ err: error }, "FUSE request without reply failed");
     }
   }
@@ -232,6 +234,7 @@ export class Dispatcher {
       try {
         answer();
       } catch (error) {
+        passViolation(error);
         this.#options.log.error({ err: error, operation: operation.name }, "FUSE reply failed");
       }
       request.settled = true;
@@ -277,6 +280,7 @@ export class Dispatcher {
       if (pages === undefined) error = this.#send(uniqueLow, uniqueHigh, bodyBytes, pieces);
       else this.#sendBehindInvalidations(pages, uniqueLow, uniqueHigh, bodyBytes);
     } catch (cause) {
+      passViolation(cause);
       operation.discard?.(this.#context, result);
       this.#fail(operation.name, uniqueLow, uniqueHigh, cause);
       return;
@@ -335,6 +339,7 @@ export class Dispatcher {
       this.#sendError(uniqueLow, uniqueHigh, error.errno);
       return;
     }
+    passViolation(error);
     this.#options.log.error({ err: error, operation: name }, "FUSE operation failed unexpectedly");
     this.#sendError(uniqueLow, uniqueHigh, ERRNO.EIO);
   }

@@ -1,7 +1,9 @@
 import test from "ava";
 import { ERRNO, FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { violationOf } from "../../testing/violation.ts";
 import { Answers } from "./answers.ts";
 
 function setUp() {
@@ -56,4 +58,15 @@ test("what takes too long is answered ETIMEDOUT, and its late outcome given back
   finish("handle");
   await work;
   t.deepEqual(given, [-ERRNO.ETIMEDOUT, "late handle"]);
+});
+
+test.serial("a broken invariant is never an answer, at once or later", async (t) => {
+  const { answers, given, reply } = setUp();
+  const broken = (): string => {
+    invariant(t.title === "", "broken");
+    return "";
+  };
+  await violationOf(() => answers.run("now", broken, reply));
+  await violationOf(() => answers.run("later", async () => broken(), reply));
+  t.deepEqual(given, []);
 });

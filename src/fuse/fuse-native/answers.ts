@@ -1,5 +1,6 @@
 // Answers every fuse-native operation exactly once: by its outcome, or by the deadline's errno.
 import { ERRNO, FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import { FUSE_NATIVE_ANSWER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -73,6 +74,7 @@ export class Answers {
 
   #errnoOf(name: string, error: unknown): number {
     if (error instanceof FsError) return error.errno;
+    passViolation(error);
     this.#log.error({ err: error, operation: name }, "FUSE operation failed unexpectedly");
     return ERRNO.EIO;
   }

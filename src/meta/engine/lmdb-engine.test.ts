@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import fc from "fast-check";
+import { invariant } from "../../domain/invariant.ts";
 import { engineConformance, seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
 import type { DiskFigures } from "../../platform/disk-figures.ts";
+import { violationOf } from "../../testing/violation.ts";
 import { JournalFile } from "./journal.ts";
 import type { Changes } from "./layers.ts";
 import { LmdbEngine } from "./lmdb-engine.ts";
@@ -264,4 +266,21 @@ test("what was deleted in memory is room again, though the file doesn't shrink",
   // A refused change asks as it is tried, and is followed by a checkpoint.
   while (!(await engine.transact(() => engine.hasRoom()))) await new Promise(setImmediate);
   t.true(usedBytes() > totalBytes / 3);
+});
+
+test.serial("a broken invariant in a transaction keeps its group from the journal", async (t) => {
+  const directory = await directoryFor(t);
+  await using engine = await LmdbEngine.open({ directory });
+  const ended: string[] = [];
+  const end = (): void => void ended.push("settled");
+  await violationOf(() => {
+    void commit(engine, 0).then(end, end);
+    const broken = engine.transact(() => invariant(t.title === "", "broken"));
+    void broken.then(end, end);
+  });
+  t.deepEqual(ended, []);
+  cpSync(directory, `${directory}-copy`, { recursive: true });
+  t.teardown(() => rm(`${directory}-copy`, { recursive: true, force: true }));
+  await using restarted = await LmdbEngine.open({ directory: `${directory}-copy` });
+  t.is(historyLength(t, restarted), 0);
 });

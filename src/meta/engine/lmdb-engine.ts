@@ -5,6 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import {
   CHECKPOINT_KEYS_PER_TURN,
   FULL_DISK_RETRY_MS,
@@ -172,6 +173,7 @@ export class LmdbEngine implements Engine {
         this.#assertUsable();
         done.push([job, this.#apply(job)]);
       } catch (error) {
+        passViolation(error);
         job.reject(error);
       }
     }
@@ -186,6 +188,7 @@ export class LmdbEngine implements Engine {
     try {
       this.#journal.commit();
     } catch (error) {
+      passViolation(error);
       if (isDiskFull(error) && this.#patient) {
         this.#stall(done, error);
         return;

@@ -2,6 +2,7 @@
 import type { WebSocket } from "ws";
 import type { MapHistory } from "../../domain/cluster-map.ts";
 import { FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import {
   MAX_REPLY_SLOTS,
   MAX_RPC_OUTSTANDING,
@@ -243,6 +244,7 @@ export class ServedConnection<P> implements RpcPeer {
 
   #toFsError(error: unknown): FsError {
     if (error instanceof FsError) return error;
+    passViolation(error);
     this.#options.log.error({ err: error }, "a metadata request failed unexpectedly");
     return new FsError("EIO", "internal error of the metadata server; see its log");
   }

@@ -3,6 +3,7 @@
 import { Packr } from "msgpackr";
 import type { RawData, WebSocket } from "ws";
 import { FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import { MAX_RPC_FRAME_BYTES, RPC_CORK_BYTES } from "./limits.ts";
 
 /** A message: positional fields, the first of them the request's id (0: not about a request). */
@@ -137,6 +138,7 @@ export class FrameChannel {
         this.#handlers.message(message);
       }
     } catch (error) {
+      passViolation(error);
       this.#socket.close(CLOSE_PROTOCOL_ERROR, "malformed message");
       // Nothing that follows can be trusted, and a peer that ignores the close must not linger.
       this.#onClose(CLOSE_PROTOCOL_ERROR, `malformed message: ${String(error)}`);

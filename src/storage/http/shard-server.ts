@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import { FsError } from "../../domain/errno.ts";
+import { InvariantViolation } from "../../domain/invariant.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
 import { cellCount } from "../../domain/layout.ts";
 import { MAX_BATCH_SHARDS, MAX_SYNC_SHARDS } from "../../protocol/shard/limits.ts";
@@ -55,6 +56,8 @@ export function createShardApp(options: ShardAppOptions): Express {
     throw new FsError("EINVAL", `a storage node has no ${request.method} ${request.path}`);
   });
   app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+    // Express would answer for it; the process ends when this turn does.
+    if (error instanceof InvariantViolation) return;
     // Express ends the connection of an answer that failed half-way.
     if (response.headersSent) next(error);
     else answerError(error, request, response, options.log);

@@ -1,9 +1,11 @@
 // How a failed write is told: like Linux's errseq_t, once to every handle that was open, then
 // forgotten.
 import { FsError, isFsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 
 /** `error` itself when it is expected, else EIO with it as the cause. */
 export function asFsError(error: unknown, doing: string): FsError {
+  passViolation(error);
   return isFsError(error) ? error : new FsError("EIO", `${doing} failed`, { cause: error });
 }
 

@@ -1,0 +1,63 @@
+import { createServer } from "node:http";
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
+import test, { type ExecutionContext } from "ava";
+import { pino } from "pino";
+import { ROOT_INO, type Epoch, type SessionId } from "../../domain/ids.ts";
+import { invariant } from "../../domain/invariant.ts";
+import { silentLog } from "../../observability/log.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { violationOf } from "../../testing/violation.ts";
+import { connectMetaSession } from "./meta-session-client.ts";
+import { RpcServer } from "./rpc-server.ts";
+import type { RpcHost, RpcSession } from "./served-connection.ts";
+
+/** The client asks whether the server lives when it has waited. */
+const PONG_BYTES = 2;
+
+/** A host whose sessions do what `invoke` says. */
+function hostOf(invoke: RpcSession["invoke"]): RpcHost<string> {
+  const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
+  const current = { epoch: 1 as Epoch, nodes: [], pools: [] };
+  const welcome = {
+    key: { session: 1 as SessionId, secret: new Uint8Array(16) },
+    resumed: false,
+    clusterId: "00",
+    maps: { current, older: [] },
+  };
+  return { authenticate: async () => "tester", greet: async () => ({ welcome, session }) };
+}
+
+/** A client's first request breaks an invariant: nothing is answered and nothing is logged. */
+async function assertSilence(t: ExecutionContext, invoke: () => unknown): Promise<void> {
+  const lines: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
+  const rpc = new RpcServer({ host: hostOf(invoke), clock: new FakeClock(), log });
+  const server = createServer().listen(0, "127.0.0.1");
+  server.on("upgrade", (request, socket, head) => rpc.upgrade(request, socket, head));
+  const connected = once(server, "connection") as Promise<[Socket]>;
+  await once(server, "listening");
+  // The server listens on TCP, so its address is no pipe's name.
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const options = { token: "", clientName: "t", log: silentLog, clock: new FakeClock() };
+  const session = await connectMetaSession({ url, ...options });
+  const [socket] = await connected;
+  t.teardown(() => {
+    socket.destroy();
+    server.close();
+  });
+  const sentBytes = socket.bytesWritten;
+  await violationOf(() => session.getattr(ROOT_INO));
+  t.true(socket.bytesWritten - sentBytes <= PONG_BYTES);
+  t.deepEqual(lines, []);
+}
+
+const broken = (): void => invariant(hostOf.name === "", "broken");
+
+test.serial("a broken invariant in a request is no answer and no log line", (t) =>
+  assertSilence(t, broken),
+);
+
+test.serial("a broken invariant behind a promise is no answer and no log line", (t) =>
+  assertSilence(t, () => Promise.resolve().then(broken)),
+);
