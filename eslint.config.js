@@ -1,3 +1,5 @@
+// What ESLint checks. Layers are in .dependency-cruiser.cjs, the rest of the house rules in
+// src/testing/tidy.
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 

@@ -108,8 +108,8 @@ export class NodeLink {
   }
 
   /**
-   * Begins a request. It fails with ETIMEDOUT after `timeoutMs`, or as soon as the node is found to be
-   * silent; otherwise with what the service threw.
+   * Begins a request. It fails with ETIMEDOUT after `timeoutMs`, or as soon as the node is found to
+   * be silent; otherwise with what the service threw.
    */
   start<T>(
     timeoutMs: number,
