@@ -40,7 +40,8 @@ async function put(local: string, remote: string, options: PutOptions): Promise<
     const copy = new CopyIn(fs, new Progress(), signal);
     if (source === undefined) {
       const mode = 0o666 & ~(await readUmask());
-      const stdin = addAbortSignal(signal, process.stdin) as AsyncIterable<Uint8Array>; // No encoding.
+      // Bytes, since no encoding is set.
+      const stdin = addAbortSignal(signal, process.stdin) as AsyncIterable<Uint8Array>;
       await copy.stream(stdin, { parent: parent.ino, name, mode });
     } else if (source.isDirectory) {
       await copy.tree(source.path, parent.ino, name);

@@ -40,7 +40,7 @@ export interface FuseNativeXattr {
   copy(target: Uint8Array): void;
 }
 
-/** Paths begin with "/", which is the root itself; one character a byte (see fuse-native-mount.ts). */
+/** Paths begin with "/", which is the root itself; a character a byte: see fuse-native-mount.ts. */
 export interface FuseNativeOperations {
   init(answer: Answer): void;
   statfs(path: string, answer: Answer<FuseNativeStatFs>): void;
