@@ -12,6 +12,7 @@ import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
+import { systemClock } from "../platform/clock.ts";
 import type { Clock } from "../platform/clock.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
@@ -49,7 +50,7 @@ export class BackgroundJobs implements AsyncDisposable {
     this.#peers = peers;
     this.#blocks = new StripeBlockStore({
       maps: () => cluster.history(),
-      connect: (node) => new HttpShardService(node.url),
+      connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
       reportDamage: (reports) => void cluster.reportDamage(reports),
       coding: new PolicyCodecs(),
       clock,
@@ -126,7 +127,7 @@ class PeerServices {
   of(node: MapNode): HttpShardService {
     let service = this.#byUrl.get(node.url);
     if (service === undefined) {
-      service = new HttpShardService(node.url);
+      service = new HttpShardService(node.url, { clock: systemClock });
       this.#byUrl.set(node.url, service);
     }
     return service;

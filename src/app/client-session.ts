@@ -55,7 +55,7 @@ async function compose(meta: MetaSession, options: ClientSessionOptions): Promis
   const asked = await meta.maps();
   const blocks = new StripeBlockStore({
     maps: () => changed ?? asked,
-    connect: (node) => new HttpShardService(node.url),
+    connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
     reportDamage: (reports) => {
       meta.reportDamage(reports).catch((error: unknown) => {
         // Repair finds it without us too, only later.

@@ -24,6 +24,7 @@ import { endJobSessions } from "../meta/session/job-session.ts";
 import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
+import { systemRandom } from "../platform/random.ts";
 import { deferred } from "../platform/flow/deferred.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
 import { RpcServer } from "../protocol/meta/rpc-server.ts";
@@ -76,7 +77,12 @@ export async function startMetadataServer(
   const engine =
     options.engine === "memory"
       ? new MemoryEngine()
-      : await LmdbEngine.open({ directory: join(options.dataDir, "meta"), log, onFailure });
+      : await LmdbEngine.open({
+          directory: join(options.dataDir, "meta"),
+          clock: systemClock,
+          log,
+          onFailure,
+        });
   try {
     const parts = await openParts(engine, options);
     const server = new MetadataServer(parts, log, failed);
@@ -102,11 +108,17 @@ interface Parts {
 async function openParts(engine: Engine, options: MetadataServerOptions): Promise<Parts> {
   const { clock = systemClock, log, timings = {}, durability, pool = DEFAULT_POLICY } = options;
   const { nodeDownAfterMs = NODE_DOWN_AFTER_MS, nodeOutAfterMs = NODE_OUT_AFTER_MS } = timings;
+  const clusterId = systemRandom.uuid();
   await engine.transact(
     (tx) => {
       formatNamespace(tx, nowOf({ clock }));
       endJobSessions(tx);
-      formatCluster(tx, { id: DEFAULT_POOL, name: "default", pgCount: DEFAULT_PG_COUNT, ...pool });
+      formatCluster(tx, clusterId, {
+        id: DEFAULT_POOL,
+        name: "default",
+        pgCount: DEFAULT_PG_COUNT,
+        ...pool,
+      });
     },
     { durable: true },
   );
@@ -120,6 +132,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     engine,
     cluster,
     clock,
+    random: systemRandom,
     log,
     strict: durability === "strict",
     sessionDeadAfterMs: timings.sessionDeadAfterMs ?? SESSION_DEAD_AFTER_MS,
@@ -129,6 +142,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     passwords: new Passwords(),
     throttle: new LoginThrottle(clock),
     clock,
+    random: systemRandom,
   });
   const jobs = new BackgroundJobs({ engine, cluster, clock, log, timings });
   return { engine, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs };

@@ -2,6 +2,8 @@
 import type { MapNode } from "../domain/cluster-map.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { HeadMany } from "../files/file-layout.ts";
+import { systemClock } from "../platform/clock.ts";
+import { deadline } from "../platform/deadline.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 
 /** A node that hasn't answered by then counts as one that doesn't. */
@@ -11,10 +13,12 @@ const HEAD_TIMEOUT_MS = 1000;
 export class ShardQueries implements AsyncDisposable {
   readonly #services = new Map<NodeId, HttpShardService>();
 
-  readonly headMany: HeadMany = (node: MapNode, ids) => {
-    const service = this.#services.get(node.id) ?? new HttpShardService(node.url);
+  readonly headMany: HeadMany = async (node: MapNode, ids) => {
+    const service =
+      this.#services.get(node.id) ?? new HttpShardService(node.url, { clock: systemClock });
     this.#services.set(node.id, service);
-    return service.headMany(ids, AbortSignal.timeout(HEAD_TIMEOUT_MS));
+    using limit = deadline(systemClock, HEAD_TIMEOUT_MS);
+    return await service.headMany(ids, limit.signal);
   };
 
   async [Symbol.asyncDispose](): Promise<void> {

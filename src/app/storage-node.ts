@@ -10,6 +10,7 @@ import type { CodingPolicy } from "../domain/layout.ts";
 import { MAX_REBUILDS, SCRUB_BYTES_PER_SECOND } from "../storage/shards/limits.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
+import { systemRandom } from "../platform/random.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { DataLock } from "../storage/membership/data-lock.ts";
 import { MetaRegistrar } from "../storage/membership/meta-registrar.ts";
@@ -95,7 +96,7 @@ async function assemble(options: StorageNodeOptions, parts: Parts): Promise<Runn
   const { dataDir, log, host = DEFAULT_HOST } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o750 });
   parts.add(await DataLock.acquire(dataDir));
-  const identity = await NodeIdentity.open(dataDir);
+  const identity = await NodeIdentity.open(dataDir, systemRandom);
   const { capacityBytes, zone, weight } = options;
   await identity.keepSettings({ capacityBytes, zone, weight });
   const peers = parts.add(new Peers());
@@ -158,6 +159,7 @@ function openStore(
   const { capacityBytes } = identity.settings;
   return ShardStore.open({
     directory,
+    clock: systemClock,
     ...(capacityBytes === undefined ? {} : { capacityBytes }),
     rebuild: peers,
     onDamage: link.damageFound,
@@ -171,15 +173,15 @@ async function listen(
   port: number | undefined,
   identity: NodeIdentity,
 ): Promise<NodeServer> {
-  if (port !== undefined && port !== 0) return NodeServer.listen(app, host, port);
+  if (port !== undefined && port !== 0) return NodeServer.listen(app, host, port, systemClock);
   if (identity.port !== undefined) {
     try {
-      return await NodeServer.listen(app, host, identity.port);
+      return await NodeServer.listen(app, host, identity.port, systemClock);
     } catch (error) {
       if (!isFsError(error, "EBUSY")) throw error;
     }
   }
-  return NodeServer.listen(app, host, 0);
+  return NodeServer.listen(app, host, 0, systemClock);
 }
 
 /** The other nodes, as rebuilds ask them: a connection pool is kept for each. */
@@ -190,7 +192,7 @@ class Peers implements RebuildTools, AsyncDisposable {
   connect(url: string): HttpShardService {
     const known = this.#services.get(url);
     if (known !== undefined) return known;
-    const service = new HttpShardService(url, { connections: MAX_REBUILDS });
+    const service = new HttpShardService(url, { clock: systemClock, connections: MAX_REBUILDS });
     this.#services.set(url, service);
     return service;
   }

@@ -1,4 +1,5 @@
 import test from "ava";
+import { systemRandom } from "../platform/random.ts";
 import { LOGIN_FREE_ATTEMPTS, MAX_PASSWORD_BYTES, TOKEN_USE_RESOLUTION_MS } from "./limits.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
 import { EngineAccountStore } from "../meta/accounts/account-store.ts";
@@ -12,6 +13,7 @@ const PASSWORD = "correct horse";
 
 function createAccounts(clock = new FakeClock()): Accounts {
   return new Accounts({
+    random: systemRandom,
     store: new EngineAccountStore(new MemoryEngine()),
     passwords: new Passwords({ memoryKib: 64, passes: 1 }),
     throttle: new LoginThrottle(clock),
@@ -42,7 +44,7 @@ test("a token says whose it is until it is logged out", async (t) => {
   const token = await accounts.login("anna", PASSWORD, "laptop", "127.0.0.1");
   const principal = await accounts.authenticate(token);
   t.like(principal, { user: "anna", role: "admin", client: "laptop" });
-  t.is(await accounts.authenticate(mintToken().token), undefined);
+  t.is(await accounts.authenticate(mintToken(systemRandom).token), undefined);
   t.is(await accounts.authenticate(undefined), undefined);
   if (principal !== undefined) await accounts.logout(principal);
   t.is(await accounts.authenticate(token), undefined);
@@ -123,6 +125,7 @@ test("a token's last use is noted to the hour", async (t) => {
   const engine = new MemoryEngine();
   const store = new EngineAccountStore(engine);
   const accounts = new Accounts({
+    random: systemRandom,
     store,
     passwords: new Passwords({ memoryKib: 64, passes: 1 }),
     throttle: new LoginThrottle(clock),
@@ -142,7 +145,7 @@ test("a token's last use is noted to the hour", async (t) => {
 });
 
 test("only a well-formed bearer token is looked up", (t) => {
-  const { token } = mintToken();
+  const { token } = mintToken(systemRandom);
   t.is(bearerToken(`Bearer ${token}`), token);
   for (const header of [undefined, "", token, "Bearer ", "Bearer x", `Basic ${token}`]) {
     t.is(bearerToken(header), undefined);

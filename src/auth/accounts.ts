@@ -8,6 +8,7 @@ import { checkUserName, isUserName } from "./user-name.ts";
 import { FsError } from "../domain/errno.ts";
 import { MAX_TOKENS_PER_USER, TOKEN_USE_RESOLUTION_MS } from "./limits.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { Random } from "../platform/random.ts";
 
 export interface UserRecord {
   name: string;
@@ -58,6 +59,7 @@ export interface AccountDependencies {
   readonly passwords: Passwords;
   readonly throttle: LoginThrottle;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 export class Accounts {
@@ -65,13 +67,15 @@ export class Accounts {
   readonly #passwords: Passwords;
   readonly #throttle: LoginThrottle;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #revocationListeners = new Set<(tokenHashes: readonly string[]) => void>();
 
-  constructor({ store, passwords, throttle, clock }: AccountDependencies) {
+  constructor({ store, passwords, throttle, clock, random }: AccountDependencies) {
     this.#store = store;
     this.#passwords = passwords;
     this.#throttle = throttle;
     this.#clock = clock;
+    this.#random = random;
   }
 
   /** Called with the hashes of tokens that are no longer good. */
@@ -114,7 +118,7 @@ export class Accounts {
       throw new FsError("EACCES", "wrong user name or password");
     }
     this.#throttle.succeeded(name, address);
-    const { token, hash } = mintToken();
+    const { token, hash } = mintToken(this.#random);
     const nowMs = this.#clock.nowMs();
     const record = { hash, user: name, client, createdMs: nowMs, lastUsedMs: nowMs };
     const evicted = await this.#store.insertToken(record, user.passwordHash, MAX_TOKENS_PER_USER);

@@ -1,5 +1,6 @@
 // Access tokens: 256 random bits that only their owner has; the server keeps a hash.
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
+import type { Random } from "../platform/random.ts";
 
 const TOKEN_BYTES = 32;
 /** Tells a dfs token from others where one turns up in a log or a leak scanner. */
@@ -13,8 +14,8 @@ export interface MintedToken {
   readonly hash: string;
 }
 
-export function mintToken(): MintedToken {
-  const token = PREFIX + randomBytes(TOKEN_BYTES).toString("base64url");
+export function mintToken(random: Random): MintedToken {
+  const token = PREFIX + random.bytes(TOKEN_BYTES).toString("base64url");
   return { token, hash: hashToken(token) };
 }
 

@@ -11,6 +11,8 @@ export interface Clock {
    * Calls back once after `delayMs`; the timer doesn't keep the process alive. Returns its cancel.
    */
   after(delayMs: number, callback: () => void): () => void;
+  /** Calls back when what this turn of the event loop has brought is done. */
+  soon(callback: () => void): void;
   /** Resolves after `delayMs`, or rejects with the signal's reason. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
@@ -26,6 +28,9 @@ export const systemClock: Clock = {
     const timer = setTimeout(callback, delayMs);
     timer.unref();
     return () => clearTimeout(timer);
+  },
+  soon(callback) {
+    setImmediate(callback);
   },
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {
@@ -45,3 +50,8 @@ export const systemClock: Clock = {
     });
   },
 };
+
+/** Resolves after a turn of the event loop: whoever works long lets others in. */
+export function nextTurn(clock: Pick<Clock, "soon">): Promise<void> {
+  return new Promise((resolve) => clock.soon(resolve));
+}

@@ -11,6 +11,7 @@ import type { BlockRef } from "../domain/layout.ts";
 import { BLOCK_BYTES } from "../domain/format.ts";
 import { silentLog } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
+import { SYSTEM } from "../testing/system.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { NodeServer } from "../storage/http/node-server.ts";
 import { createShardApp } from "../storage/http/shard-server.ts";
@@ -36,7 +37,7 @@ class RealNode {
   }
 
   static async start(directory: string): Promise<RealNode> {
-    const store = await ShardStore.open({ directory });
+    const store = await ShardStore.open({ ...SYSTEM, directory });
     return new RealNode(directory, store, await listen(store, 0));
   }
 
@@ -77,7 +78,12 @@ class RealNode {
 }
 
 function listen(store: ShardStore, port: number): Promise<NodeServer> {
-  return NodeServer.listen(createShardApp({ store, log: silentLog }), "127.0.0.1", port);
+  return NodeServer.listen(
+    createShardApp({ store, log: silentLog }),
+    "127.0.0.1",
+    port,
+    systemClock,
+  );
 }
 
 class RealCluster implements AsyncDisposable {
@@ -98,7 +104,7 @@ class RealCluster implements AsyncDisposable {
     const maps: MapHistory = { current, older: [] };
     this.store = new StripeBlockStore({
       maps: () => maps,
-      connect: (node) => new HttpShardService(node.url),
+      connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
       reportDamage: () => undefined,
       coding: this.coding,
       clock: systemClock,

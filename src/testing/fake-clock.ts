@@ -34,6 +34,10 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  soon(callback: () => void): void {
+    setImmediate(callback);
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const cancel = this.after(delayMs, resolve);

@@ -1,5 +1,6 @@
 // One storage node over HTTP: whole shards in, out, and deleted again.
 import { cellCrcs } from "../../codec/stripe-codec.ts";
+import { systemClock } from "../../platform/clock.ts";
 import { DEFAULT_POOL, type ShardId, type SliceId } from "../../domain/ids.ts";
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { type Metric, timeSeconds } from "./metric.ts";
@@ -10,7 +11,7 @@ const IN_FLIGHT = 8;
 const FIRST_SLICE = 2 ** 48;
 
 export async function benchShards(url: string, count: number): Promise<Metric[]> {
-  await using node = new HttpShardService(url);
+  await using node = new HttpShardService(url, { clock: systemClock });
   const bytes = Buffer.alloc(SHARD_BYTES, 7);
   const payload = { bytes, cellCrcs: cellCrcs(bytes) };
   const ids = Array.from({ length: count }, (_, i): ShardId => {

@@ -1,5 +1,4 @@
 // How the cluster's state is kept in the engine: maps, nodes, groups, damage, settings.
-import { randomUUID } from "node:crypto";
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
@@ -30,9 +29,9 @@ export interface StoredCluster {
 }
 
 /** Begins a cluster with one pool and no nodes. Does nothing to one that exists. */
-export function formatCluster(tx: Transaction, pool: Pool): void {
+export function formatCluster(tx: Transaction, clusterId: string, pool: Pool): void {
   if (tx.get(keys.setting(CLUSTER_ID)) !== undefined) return;
-  tx.put(keys.setting(CLUSTER_ID), encodeRecord(VERSION, randomUUID()));
+  tx.put(keys.setting(CLUSTER_ID), encodeRecord(VERSION, clusterId));
   const epoch = 1 as Epoch;
   putMap(tx, { epoch, nodes: [], pools: [pool] });
   putBaseline(tx, epoch);

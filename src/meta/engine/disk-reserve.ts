@@ -1,7 +1,7 @@
 // The part of its disk that the metadata store leaves free, so that journal and database always
 // find room for what shrinks it: deleting must work on a full disk.
 import { METADATA_RESERVE_BYTES, METADATA_SPACE_MAX_AGE_MS } from "./limits.ts";
-import { systemClock, type Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { DiskFigures } from "../../platform/disk-figures.ts";
 
 /** A reserve takes no more than this share of a small disk. */
@@ -20,7 +20,7 @@ export class DiskReserve {
   #measuredMs: number;
 
   /** @param reusableBytes what the database's file has free inside */
-  constructor(measure: () => DiskFigures, reusableBytes: () => number, clock: Clock = systemClock) {
+  constructor(measure: () => DiskFigures, reusableBytes: () => number, clock: Clock) {
     this.#measure = measure;
     this.#reusableBytes = reusableBytes;
     this.#clock = clock;

@@ -1,4 +1,6 @@
 import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../platform/clock.ts";
+import { SYSTEM } from "../../testing/system.ts";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -22,11 +24,13 @@ async function directoryFor(t: ExecutionContext): Promise<string> {
   return directory;
 }
 
-engineConformance("lmdb", async (t) => LmdbEngine.open({ directory: await directoryFor(t) }));
+engineConformance("lmdb", async (t) =>
+  LmdbEngine.open({ ...SYSTEM, directory: await directoryFor(t) }),
+);
 
 // A checkpoint after every few commits: most reads go through all layers.
 engineConformance("lmdb with tiny checkpoints", async (t) =>
-  LmdbEngine.open({ directory: await directoryFor(t), checkpointBytes: 64 }),
+  LmdbEngine.open({ ...SYSTEM, directory: await directoryFor(t), checkpointBytes: 64 }),
 );
 
 const numbered = (index: number): Buffer => {
@@ -68,24 +72,35 @@ test("what was committed is there after close and open, whatever was checkpointe
     const directory = await directoryFor(t);
     let length = 0;
     for (let round = 0; round < 3; round += 1) {
-      await using engine = await LmdbEngine.open({ directory, checkpointBytes });
+      await using engine = await LmdbEngine.open({
+        clock: systemClock,
+        directory,
+        checkpointBytes,
+      });
       t.is(historyLength(t, engine), length);
       for (const end = length + 100; length < end; length += 1) await commit(engine, length);
     }
   }
 });
 
+/** A compiled module of ours, as an import statement in a program's text names it. */
+function moduleUrl(path: string): string {
+  return JSON.stringify(new URL(path, import.meta.url).href);
+}
+
 test("after kill -9 nothing acknowledged is lost and nothing is half there", async (t) => {
   const directory = await directoryFor(t);
   const program = `
     import { writeSync } from "node:fs";
-    import { LmdbEngine } from ${JSON.stringify(new URL("lmdb-engine.js", import.meta.url).href)};
+    import { LmdbEngine } from ${moduleUrl("lmdb-engine.js")};
+    import { SYSTEM } from ${moduleUrl("../../testing/system.js")};
     const numbered = (index) => {
       const key = Buffer.alloc(8);
       key.writeDoubleBE(index);
       return key;
     };
-    const engine = await LmdbEngine.open({ directory: process.argv[1], checkpointBytes: 20000 });
+    const [, directory] = process.argv;
+    const engine = await LmdbEngine.open({ ...SYSTEM, directory, checkpointBytes: 20000 });
     const newest = engine.read((tx) => tx.get(Buffer.from("newest")));
     let next = newest === undefined ? 0 : Buffer.from(newest).readDoubleBE() + 1;
     const work = async () => {
@@ -109,7 +124,7 @@ test("after kill -9 nothing acknowledged is lost and nothing is half there", asy
       acknowledged = Math.max(acknowledged, Number(line));
       if (--left === 0) child.kill("SIGKILL");
     }
-    const engine = await LmdbEngine.open({ directory });
+    const engine = await LmdbEngine.open({ ...SYSTEM, directory });
     t.true(historyLength(t, engine) > acknowledged);
     await engine.close();
   }
@@ -159,7 +174,7 @@ test("a journal torn by a power cut leaves a beginning of the history, no mixtur
         const torn = join(copy, `journal-${generation}`);
         truncateSync(torn, cut % (statSync(torn).size + 1));
         for (let restart = 0; restart < 2; restart += 1) {
-          await using engine = await LmdbEngine.open({ directory: copy });
+          await using engine = await LmdbEngine.open({ ...SYSTEM, directory: copy });
           const length = historyLength(t, engine);
           t.true(length <= 121 && length >= Math.min(generation - 1, 3) * 40);
           await commit(engine, length);
@@ -181,7 +196,7 @@ test("a journal that ends early between two commits is not followed by the next"
     cpSync(whole, copy, { recursive: true });
     const { generation, bytes } = lengths[commits - 1] ?? { generation: 0, bytes: 0 };
     truncateSync(join(copy, `journal-${generation}`), bytes);
-    await using engine = await LmdbEngine.open({ directory: copy });
+    await using engine = await LmdbEngine.open({ ...SYSTEM, directory: copy });
     // Cut off at its end, a journal is whole, and the next one counts.
     t.is(historyLength(t, engine), commits % 40 === 0 ? 120 : commits);
   }
@@ -189,7 +204,7 @@ test("a journal that ends early between two commits is not followed by the next"
 
 test("a commit that is overtaken by a flipped bit ends the replay", async (t) => {
   const directory = await directoryFor(t);
-  const engine = await LmdbEngine.open({ directory });
+  const engine = await LmdbEngine.open({ ...SYSTEM, directory });
   for (let index = 0; index < 30; index += 1) await commit(engine, index);
   const copy = await directoryFor(t);
   cpSync(directory, copy, { recursive: true });
@@ -197,18 +212,19 @@ test("a commit that is overtaken by a flipped bit ends the replay", async (t) =>
   const journal = readFileSync(join(copy, "journal-1"));
   journal[journal.length >>> 1] = (journal[journal.length >>> 1] ?? 0) ^ 4;
   writeFileSync(join(copy, "journal-1"), journal);
-  await using recovered = await LmdbEngine.open({ directory: copy });
+  await using recovered = await LmdbEngine.open({ ...SYSTEM, directory: copy });
   const length = historyLength(t, recovered);
   t.true(length > 5 && length < 25);
 });
 
 test("a second process is refused, and told which one is in the way", async (t) => {
   const directory = await directoryFor(t);
-  await using engine = await LmdbEngine.open({ directory });
+  await using engine = await LmdbEngine.open({ ...SYSTEM, directory });
   await commit(engine, 0);
   const program = `
-    import { LmdbEngine } from ${JSON.stringify(new URL("lmdb-engine.js", import.meta.url).href)};
-    try { await LmdbEngine.open({ directory: process.argv[1] }); console.log("opened"); }
+    import { LmdbEngine } from ${moduleUrl("lmdb-engine.js")};
+    import { SYSTEM } from ${moduleUrl("../../testing/system.js")};
+    try { await LmdbEngine.open({ ...SYSTEM, directory: process.argv[1] }); console.log("opened"); }
     catch (error) { console.log(error.code, error.message); }
   `;
   const lines: string[] = [];
@@ -222,7 +238,11 @@ test("a second process is refused, and told which one is in the way", async (t) 
 
 test("commits that wait for the disk share its flushes and come back in any number", async (t) => {
   const directory = await directoryFor(t);
-  await using engine = await LmdbEngine.open({ directory, checkpointBytes: 5000 });
+  await using engine = await LmdbEngine.open({
+    clock: systemClock,
+    directory,
+    checkpointBytes: 5000,
+  });
   await Promise.all(Array.from({ length: 300 }, (_, index) => commit(engine, index, true)));
   await Promise.all(Array.from({ length: 50 }, () => engine.flush()));
   t.is(historyLength(t, engine), 300);
@@ -230,7 +250,11 @@ test("commits that wait for the disk share its flushes and come back in any numb
 
 test("an engine that cannot store any more refuses everything, with the reason", async (t) => {
   const directory = await directoryFor(t);
-  await using engine = await LmdbEngine.open({ directory, checkpointBytes: 1000 });
+  await using engine = await LmdbEngine.open({
+    clock: systemClock,
+    directory,
+    checkpointBytes: 1000,
+  });
   await rm(directory, { recursive: true });
   const error = await t.throwsAsync(async () => {
     for (let index = 0; ; index += 1) await commit(engine, index, true);
@@ -250,7 +274,12 @@ test("what was deleted in memory is room again, though the file doesn't shrink",
     );
   };
   const measureDisk = (): DiskFigures => ({ totalBytes, freeBytes: totalBytes - usedBytes() });
-  await using engine = await LmdbEngine.open({ directory, measureDisk, checkpointBytes: 1e6 });
+  await using engine = await LmdbEngine.open({
+    clock: systemClock,
+    directory,
+    measureDisk,
+    checkpointBytes: 1e6,
+  });
   const put = (index: number): Promise<void> => {
     return engine.transact((tx) => tx.put(numbered(index), Buffer.alloc(100_000)));
   };
@@ -270,7 +299,7 @@ test("what was deleted in memory is room again, though the file doesn't shrink",
 
 test.serial("a broken invariant in a transaction keeps its group from the journal", async (t) => {
   const directory = await directoryFor(t);
-  await using engine = await LmdbEngine.open({ directory });
+  await using engine = await LmdbEngine.open({ ...SYSTEM, directory });
   const ended: string[] = [];
   const end = (): void => void ended.push("settled");
   await violationOf(() => {
@@ -281,6 +310,6 @@ test.serial("a broken invariant in a transaction keeps its group from the journa
   t.deepEqual(ended, []);
   cpSync(directory, `${directory}-copy`, { recursive: true });
   t.teardown(() => rm(`${directory}-copy`, { recursive: true, force: true }));
-  await using restarted = await LmdbEngine.open({ directory: `${directory}-copy` });
+  await using restarted = await LmdbEngine.open({ ...SYSTEM, directory: `${directory}-copy` });
   t.is(historyLength(t, restarted), 0);
 });

@@ -3,7 +3,6 @@
 // costs a few microseconds whatever the disk's fsync takes, and a key that changes often is written
 // once.
 import { mkdirSync } from "node:fs";
-import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import {
@@ -14,6 +13,7 @@ import {
   MAX_JOURNAL_OVERRUN,
 } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
+import { nextTurn, type Clock } from "../../platform/clock.ts";
 import { diskFigures, type DiskFigures } from "../../platform/disk-figures.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
@@ -27,6 +27,7 @@ import { SortedMap } from "./sorted-map.ts";
 export interface LmdbEngineOptions {
   /** Belongs to this engine; made if it isn't there. */
   directory: string;
+  clock: Clock;
   log?: Log;
   /**
    * A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless
@@ -48,6 +49,7 @@ interface Job {
 /** What one open engine consists of, put together by `open`. */
 interface Parts {
   directory: string;
+  clock: Clock;
   store: LmdbStore;
   journal: JournalFile;
   spare: JournalFile;
@@ -90,7 +92,7 @@ export class LmdbEngine implements Engine {
    * @throws FsError EBUSY when another process has it open, EIO when it is damaged
    */
   static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
-    const { directory, log, onFailure } = options;
+    const { directory, clock, log, onFailure } = options;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const store = LmdbStore.open(directory);
     try {
@@ -98,9 +100,9 @@ export class LmdbEngine implements Engine {
       const journal = await JournalFile.create(directory, generation + 1);
       const spare = await JournalFile.create(directory, generation + 2);
       const measure = options.measureDisk ?? (() => diskFigures(directory));
-      const reserve = new DiskReserve(measure, () => store.reusableBytes());
+      const reserve = new DiskReserve(measure, () => store.reusableBytes(), clock);
       const { checkpointBytes = checkpointBytesWithin(reserve) } = options;
-      const files = { directory, store, journal, spare };
+      const files = { directory, clock, store, journal, spare };
       return new LmdbEngine({ ...files, reserve, checkpointBytes, log, onFailure });
     } catch (error) {
       await store.close();
@@ -159,7 +161,7 @@ export class LmdbEngine implements Engine {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(this.#drain);
+    this.#parts.clock.soon(this.#drain);
   }
 
   readonly #drain = (): void => {
@@ -208,11 +210,11 @@ export class LmdbEngine implements Engine {
   #stall(done: readonly [Job, unknown][], cause: unknown): void {
     this.#parts.log?.error({ err: cause }, "the metadata disk is full; changes wait for space");
     this.#stalled = true;
-    setTimeout(() => {
+    this.#parts.clock.after(FULL_DISK_RETRY_MS, () => {
       this.#stalled = false;
       this.#acknowledge(done);
       this.#schedule();
-    }, FULL_DISK_RETRY_MS);
+    });
   }
 
   /** Runs a callback; what it wrote counts only when it has returned. */
@@ -281,14 +283,14 @@ export class LmdbEngine implements Engine {
         // lmdb calls it an input or output error.
         if (!this.#patient || !this.#parts.reserve.isShort()) throw error;
         this.#parts.log?.error({ err: error }, "the metadata disk is full; a checkpoint waits");
-        await delay(FULL_DISK_RETRY_MS);
+        await this.#parts.clock.sleep(FULL_DISK_RETRY_MS);
       }
     }
   }
 
   async #shutDown(): Promise<void> {
     const { store } = this.#parts;
-    while (this.#queue.length > 0 || this.#stalled) await nextTurn();
+    while (this.#queue.length > 0 || this.#stalled) await nextTurn(this.#parts.clock);
     await this.#checkpoint;
     if (this.#failure === undefined && this.#active.size > 0) {
       this.#startCheckpoint();

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from "ava";
+import { SYSTEM } from "../../testing/system.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,7 +39,7 @@ async function list(
 async function lmdb(t: ExecutionContext): Promise<LmdbEngine> {
   const directory = await mkdtemp(join(tmpdir(), "dfs-listing-"));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
-  return LmdbEngine.open({ directory, checkpointBytes: 2 * 1024 * 1024 });
+  return LmdbEngine.open({ ...SYSTEM, directory, checkpointBytes: 2 * 1024 * 1024 });
 }
 
 /** A million with DFS_TEST_LONG=1. */

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from "ava";
+import { SYSTEM } from "../../testing/system.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -265,7 +266,11 @@ test("the namespace agrees with the reference model, on lmdb", async (t) => {
     fc.asyncProperty(histories, async (steps) => {
       const directory = await mkdtemp(join(tmpdir(), "dfs-model-"));
       try {
-        await agrees(t, await LmdbEngine.open({ directory, checkpointBytes: 2000 }), steps);
+        await agrees(
+          t,
+          await LmdbEngine.open({ ...SYSTEM, directory, checkpointBytes: 2000 }),
+          steps,
+        );
       } finally {
         await rm(directory, { recursive: true, force: true });
       }

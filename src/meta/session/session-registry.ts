@@ -1,11 +1,12 @@
 // The sessions there are: begun, resumed, ended. One is dead when nothing was heard of it for long;
 // what it held is then released step by step.
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { FsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
 import { MAX_SESSIONS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
+import type { Random } from "../../platform/random.ts";
 import type { SessionKey } from "../../protocol/meta/hello.ts";
 import { LockRegistry } from "../locks/lock-registry.ts";
 import { closeSessionOpens } from "../namespace/open-inodes.ts";
@@ -24,6 +25,7 @@ const SECRET_BYTES = 16;
 const REAP_STEP = 1000;
 
 export interface SessionRegistryOptions extends Omit<SessionDependencies, "locks"> {
+  readonly random: Random;
   readonly log: Log;
   /** Silence after which a session is dead. */
   readonly sessionDeadAfterMs: number;
@@ -125,7 +127,7 @@ export class SessionRegistry {
     if (this.#sessions.size >= MAX_SESSIONS) {
       throw new FsError("EAGAIN", "the metadata server has too many sessions");
     }
-    const secret = randomBytes(SECRET_BYTES);
+    const secret = this.#options.random.bytes(SECRET_BYTES);
     const record: SessionRecord = {
       user,
       clientName,

@@ -3,6 +3,7 @@
 // cost a byte.
 import { connect, type Socket } from "node:net";
 import { FsError } from "../../domain/errno.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { CONNECT_TIMEOUT_MS } from "./limits.ts";
 import { parseResponseHead, type ResponseHead } from "./response-head.ts";
 import { connectionError, type ExchangeReply, MAX_PROBLEM_BYTES } from "./shard-exchange.ts";
@@ -29,13 +30,13 @@ export class GetConnection {
   #scratchBytes = 0;
   #exchange: Exchange | undefined;
   #closed = false;
-  #connecting: NodeJS.Timeout | undefined;
+  readonly #endConnecting: () => void;
   #failure: Error | undefined;
   /** Answers that have come so far. */
   answers = 0;
 
   /** @param onClosed called once, when the connection can't be used any more */
-  constructor(host: string, port: number, onClosed: () => void) {
+  constructor(host: string, port: number, clock: Pick<Clock, "after">, onClosed: () => void) {
     this.#onClosed = onClosed;
     this.#socket = connect({
       host,
@@ -49,10 +50,10 @@ export class GetConnection {
         },
       },
     });
-    this.#connecting = setTimeout(() => {
+    this.#endConnecting = clock.after(CONNECT_TIMEOUT_MS, () => {
       this.#end(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`));
-    }, CONNECT_TIMEOUT_MS);
-    this.#socket.once("connect", () => clearTimeout(this.#connecting));
+    });
+    this.#socket.once("connect", this.#endConnecting);
     this.#socket.on("error", (error) => (this.#failure ??= error));
     this.#socket.on("end", () => this.#end(new Error("the node closed the connection")));
     this.#socket.on("close", () => this.#end(this.#failure ?? new Error("the connection broke")));
@@ -145,7 +146,7 @@ export class GetConnection {
   #end(reason: Error): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#connecting);
+    this.#endConnecting();
     this.#socket.destroy();
     const exchange = this.#exchange;
     this.#exchange = undefined;

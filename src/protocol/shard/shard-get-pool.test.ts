@@ -1,6 +1,7 @@
 // The lean way of reading: connections are reused, bounded, replaced when they died, never mixed
 // up.
 import { once } from "node:events";
+import { systemClock } from "../../platform/clock.ts";
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import test, { type ExecutionContext } from "ava";
@@ -38,7 +39,7 @@ async function startRawNode(t: ExecutionContext, bound = 2): Promise<RawNode> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const pool = new GetPool(new URL(`http://127.0.0.1:${port}`), bound);
+  const pool = new GetPool(new URL(`http://127.0.0.1:${port}`), bound, systemClock);
   t.teardown(() => {
     pool.close();
     for (const socket of sockets) socket.destroy();

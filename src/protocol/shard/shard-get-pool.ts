@@ -1,6 +1,7 @@
 // The GET connections to one node: as many as are needed up to a bound, kept while they are in use
 // often enough, and a queue in front of them.
 import { FsError } from "../../domain/errno.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { GET_IDLE_TIMEOUT_MS } from "./limits.ts";
 import { abortError, type ExchangeReply } from "./shard-exchange.ts";
@@ -19,10 +20,12 @@ export class GetPool {
   readonly #idle: Idle[] = [];
   readonly #open = new Set<GetConnection>();
   readonly #requests: WorkLimit;
+  readonly #clock: Clock;
   #closed = false;
 
   /** @param origin an http: URL */
-  constructor(origin: URL, bound: number) {
+  constructor(origin: URL, bound: number, clock: Clock) {
+    this.#clock = clock;
     this.#host = origin.hostname.replace(/^\[|\]$/g, "");
     this.#port = Number(origin.port === "" ? 80 : origin.port);
     this.#authority = origin.host;
@@ -90,7 +93,7 @@ export class GetPool {
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const reply = await connection.request(text, target);
-      if (!connection.closed) this.#idle.push({ connection, sinceMs: performance.now() });
+      if (!connection.closed) this.#idle.push({ connection, sinceMs: this.#clock.monotonicMs() });
       return reply;
     } finally {
       signal?.removeEventListener("abort", onAbort);
@@ -98,7 +101,7 @@ export class GetPool {
   }
 
   #connect(): GetConnection {
-    const connection: GetConnection = new GetConnection(this.#host, this.#port, () => {
+    const connection: GetConnection = new GetConnection(this.#host, this.#port, this.#clock, () => {
       this.#open.delete(connection);
       const at = this.#idle.findIndex((idle) => idle.connection === connection);
       if (at >= 0) this.#idle.splice(at, 1);
@@ -109,7 +112,7 @@ export class GetPool {
 
   /** The connection used last; those idle for too long are closed, before the node does it. */
   #takeIdle(): GetConnection | undefined {
-    const oldestMs = performance.now() - GET_IDLE_TIMEOUT_MS;
+    const oldestMs = this.#clock.monotonicMs() - GET_IDLE_TIMEOUT_MS;
     for (const { connection, sinceMs } of [...this.#idle]) {
       if (sinceMs < oldestMs) connection.destroy(new FsError("ECONNREFUSED", "idle for too long"));
     }

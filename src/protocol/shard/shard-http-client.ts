@@ -2,6 +2,7 @@
 import { Pool } from "undici";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { CONNECT_TIMEOUT_MS, MAX_BATCH_SHARDS, MAX_SHARD_PAGE, MAX_SYNC_SHARDS } from "./limits.ts";
 import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
@@ -30,6 +31,7 @@ import {
 } from "./shard-wire.ts";
 
 export interface HttpShardOptions {
+  clock: Clock;
   /** Connections kept to the node; requests beyond them wait. */
   connections?: number;
 }
@@ -50,10 +52,11 @@ export class HttpShardService implements ShardService, AsyncDisposable {
   readonly #gets: GetPool | undefined;
 
   /** @param baseUrl e.g. http://10.0.0.7:7401 */
-  constructor(baseUrl: string, options: HttpShardOptions = {}) {
+  constructor(baseUrl: string, options: HttpShardOptions) {
     const { origin, protocol } = new URL(baseUrl);
     const connections = options.connections ?? DEFAULT_CONNECTIONS;
-    this.#gets = protocol === "http:" ? new GetPool(new URL(origin), connections) : undefined;
+    this.#gets =
+      protocol === "http:" ? new GetPool(new URL(origin), connections, options.clock) : undefined;
     this.#pool = new Pool(origin, {
       connections,
       pipelining: 1,

@@ -3,19 +3,27 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { FsError } from "../../domain/errno.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { NODE_KEEP_ALIVE_MS, NODE_REQUEST_TIMEOUT_MS, NODE_STOP_GRACE_MS } from "./limits.ts";
 
 export class NodeServer implements AsyncDisposable {
   readonly port: number;
   readonly #server: Server;
+  readonly #clock: Pick<Clock, "after">;
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, clock: Pick<Clock, "after">) {
+    this.#clock = clock;
     this.#server = server;
     this.port = port;
   }
 
   /** @throws FsError EBUSY when the port is taken, EIO when the address can't be listened on */
-  static async listen(app: RequestListener, host: string, port: number): Promise<NodeServer> {
+  static async listen(
+    app: RequestListener,
+    host: string,
+    port: number,
+    clock: Pick<Clock, "after">,
+  ): Promise<NodeServer> {
     const server = createServer(
       {
         noDelay: true,
@@ -35,15 +43,15 @@ export class NodeServer implements AsyncDisposable {
       server.listen(port, host, resolve);
     });
     // A listening TCP server has an AddressInfo.
-    return new NodeServer(server, (server.address() as AddressInfo).port);
+    return new NodeServer(server, (server.address() as AddressInfo).port, clock);
   }
 
   /** Takes no more requests, waits a little for those under way, then cuts what is left. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
-      const cut = setTimeout(() => this.#server.closeAllConnections(), NODE_STOP_GRACE_MS);
+      const spare = this.#clock.after(NODE_STOP_GRACE_MS, () => this.#server.closeAllConnections());
       this.#server.close(() => {
-        clearTimeout(cut);
+        spare();
         resolve();
       });
       this.#server.closeIdleConnections();

@@ -7,6 +7,7 @@ import { HEARTBEAT_INTERVAL_MS, MAX_DAMAGE_REPORTS } from "../../domain/limits.t
 import { REGISTER_BACKOFF_MAX_MS, REGISTER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { deadline } from "../../platform/deadline.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
 import {
   API_BASE,
@@ -163,14 +164,14 @@ export class MetaRegistrar implements AsyncDisposable {
   }
 
   async #post(path: string, body: unknown): Promise<{ status: number; body: unknown }> {
-    const timeout = AbortSignal.timeout(REGISTER_TIMEOUT_MS);
+    using limit = deadline(this.#options.clock, REGISTER_TIMEOUT_MS);
     const { statusCode, body: answer } = await request(
       new URL(API_BASE + path, this.#options.metaUrl),
       {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(body),
-        signal: AbortSignal.any([timeout, this.#stopped.signal]),
+        signal: AbortSignal.any([limit.signal, this.#stopped.signal]),
       },
     );
     const text = await answer.text();

@@ -1,11 +1,11 @@
 // Who a storage node is, kept in node.json of its data directory: its name for ever, the port it
 // had, the cluster it belongs to and what the operator set.
 import { join } from "node:path";
-import { randomBytes } from "node:crypto";
 import type { Low } from "lowdb";
 import { z } from "zod";
 import { FsError } from "../../domain/errno.ts";
 import type { NodeId } from "../../domain/ids.ts";
+import type { Random } from "../../platform/random.ts";
 import { openDurableJson } from "../../platform/durable-json.ts";
 
 const identitySchema = z.object({
@@ -33,9 +33,9 @@ export class NodeIdentity {
   }
 
   /** Reads the identity in `directory` or makes one. @throws FsError EIO when it is spoilt */
-  static async open(directory: string): Promise<NodeIdentity> {
+  static async open(directory: string, random: Random): Promise<NodeIdentity> {
     const path = join(directory, "node.json");
-    const id = randomBytes(6).toString("hex");
+    const id = random.bytes(6).toString("hex");
     const db = await openDurableJson<z.infer<typeof identitySchema>>(path, { version: 1, id });
     const parsed = identitySchema.safeParse(db.data);
     if (!parsed.success) {

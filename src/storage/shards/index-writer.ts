@@ -3,6 +3,7 @@
 import type { RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_INDEX_BATCH } from "./limits.ts";
+import type { Clock } from "../../platform/clock.ts";
 
 export interface IndexChange {
   /** Makes the change's writes; called within a transaction. */
@@ -17,10 +18,12 @@ interface Queued extends IndexChange {
 
 export class IndexWriter {
   readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #clock: Pick<Clock, "soon">;
   #queue: Queued[] = [];
   #draining = false;
 
-  constructor(root: RootDatabase<Buffer, Buffer>) {
+  constructor(root: RootDatabase<Buffer, Buffer>, clock: Pick<Clock, "soon">) {
+    this.#clock = clock;
     this.#root = root;
   }
 
@@ -38,7 +41,7 @@ export class IndexWriter {
       if (this.#draining) return;
       this.#draining = true;
       // What else this turn of the event loop brings goes along.
-      setImmediate(() => void this.#drain());
+      this.#clock.soon(() => void this.#drain());
     });
   }
 

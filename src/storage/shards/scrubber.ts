@@ -1,10 +1,9 @@
 // A node's own slow check of everything it keeps: shard after shard at a set pace, for ever, going
 // on where the last start left off. What doesn't match is set aside and reported by the store.
-import { setImmediate } from "node:timers/promises";
 import type { ShardId } from "../../domain/ids.ts";
 import { SCRUB_BATCH_BYTES, SCRUB_PASS_INTERVAL_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { nextTurn, type Clock } from "../../platform/clock.ts";
 import { readShardKey, SHARD_KEY_BYTES, shardKey } from "../../protocol/shard/shard-key.ts";
 import type { ShardStore } from "./shard-store.ts";
 
@@ -69,7 +68,7 @@ export class Scrubber implements AsyncDisposable {
       at = shard?.id;
       if (shard === undefined) break;
       await store.verify(shard.id, signal);
-      await setImmediate();
+      await nextTurn(clock);
       checkedBytes += shard.sizeBytes;
     }
     const dueMs = startMs + (checkedBytes / bytesPerSecond) * 1000;

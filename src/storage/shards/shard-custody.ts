@@ -3,6 +3,7 @@
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
 import type { ShardFiles } from "./shard-files.ts";
 import type { ShardFlusher } from "./shard-flusher.ts";
@@ -15,17 +16,19 @@ export class ShardCustody {
   readonly #index: ShardIndex;
   readonly #files: ShardFiles;
   readonly #flusher: ShardFlusher;
+  readonly #clock: Clock;
   readonly #onDamage: (id: ShardId, kind: Damage) => void;
   /** Changes to one shard happen one after the other. */
   readonly #turns = new KeyedTurns<string>();
 
   constructor(
-    parts: { index: ShardIndex; files: ShardFiles; flusher: ShardFlusher },
+    parts: { index: ShardIndex; files: ShardFiles; flusher: ShardFlusher; clock: Clock },
     onDamage: (id: ShardId, kind: Damage) => void,
   ) {
     this.#index = parts.index;
     this.#files = parts.files;
     this.#flusher = parts.flusher;
+    this.#clock = parts.clock;
     this.#onDamage = onDamage;
     this.#index.whenSpoilt((id) => {
       // It is met, and tried, again.
@@ -116,7 +119,7 @@ export class ShardCustody {
     await this.#turns.run(formatShardId(id), async () => {
       if (!(await this.#index.removeSpoilt(id))) return;
       this.#flusher.forget(id);
-      await this.#files.quarantine(id, undefined, Date.now());
+      await this.#files.quarantine(id, undefined, this.#clock.nowMs());
       this.#onDamage(id, "corrupt");
     });
   }
@@ -125,7 +128,7 @@ export class ShardCustody {
     this.#flusher.forget(id);
     const packedBytes = record.packed ? this.#index.getPacked(id) : undefined;
     await this.#index.remove(id, record);
-    if (kind === "corrupt") await this.#files.quarantine(id, packedBytes, Date.now());
+    if (kind === "corrupt") await this.#files.quarantine(id, packedBytes, this.#clock.nowMs());
     this.#onDamage(id, kind);
   }
 

@@ -1,5 +1,6 @@
 // The index on its own: order, counts over restarts, and entries that the disk has spoilt.
 import { rm } from "node:fs/promises";
+import { systemClock } from "../../platform/clock.ts";
 import { open } from "lmdb";
 import test, { type ExecutionContext } from "ava";
 import { cellCrcs } from "../../codec/cells.ts";
@@ -36,11 +37,11 @@ async function spoilEntry(directory: string, id: ShardId): Promise<void> {
 
 test("each start has a number of its own and knows what the ones before it kept", async (t) => {
   const directory = await tempDir(t);
-  const first = await ShardIndex.open(directory);
+  const first = await ShardIndex.open(directory, systemClock);
   await insert(first, shardId(1), 64);
   await insert(first, shardId(2, { pg: 3 }), 4096);
   await first.close();
-  const second = await ShardIndex.open(directory);
+  const second = await ShardIndex.open(directory, systemClock);
   t.is(second.incarnation, first.incarnation + 1);
   t.is(present(second.get(shardId(1))).incarnation, first.incarnation);
   t.deepEqual([second.shards, second.usedBytes], [2, 64 + 4096]);
@@ -55,11 +56,11 @@ test("each start has a number of its own and knows what the ones before it kept"
 
 test("an entry that the disk has spoilt counts as absent, and can be put anew", async (t) => {
   const directory = await tempDir(t);
-  const first = await ShardIndex.open(directory);
+  const first = await ShardIndex.open(directory, systemClock);
   for (const slice of [1, 2, 3]) await insert(first, shardId(slice), 64);
   await first.close();
   await spoilEntry(directory, shardId(2));
-  const index = await ShardIndex.open(directory);
+  const index = await ShardIndex.open(directory, systemClock);
   const spoilt: ShardId[] = [];
   index.whenSpoilt((id) => spoilt.push(id));
   t.is(index.get(shardId(2)), undefined);

@@ -12,6 +12,7 @@ import {
   shardKey,
 } from "../../protocol/shard/shard-key.ts";
 import { IndexWriter } from "./index-writer.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
 
 export interface ShardRecord {
@@ -51,7 +52,7 @@ export class ShardIndex {
   #usedBytes = 0;
   #onSpoilt: (id: ShardId) => void = () => undefined;
 
-  private constructor(root: RootDatabase<Buffer, Buffer>, incarnation: number) {
+  private constructor(root: RootDatabase<Buffer, Buffer>, incarnation: number, clock: Clock) {
     const table = (name: string): Database<Buffer, Buffer> =>
       root.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" });
     this.#root = root;
@@ -59,13 +60,13 @@ export class ShardIndex {
     this.#packed = table("packed");
     this.#groups = table("groups");
     this.#state = table("state");
-    this.#writer = new IndexWriter(root);
+    this.#writer = new IndexWriter(root, clock);
     this.incarnation = incarnation;
     this.#loadCounts();
   }
 
   /** Opens the index in `directory`, making it when missing. */
-  static async open(directory: string): Promise<ShardIndex> {
+  static async open(directory: string, clock: Clock): Promise<ShardIndex> {
     const options = { path: directory, encoding: "binary", keyEncoding: "binary" } as const;
     // Batching by event turn makes promises of its own whose rejection nobody can handle: a failed
     // commit would end the process. Explicit batches give the one promise that tells.
@@ -74,7 +75,7 @@ export class ShardIndex {
     const incarnation = (state.get(Buffer.from(INCARNATION))?.readUInt32LE(0) ?? 0) + 1;
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(incarnation, 0);
-    const index = new ShardIndex(root, incarnation);
+    const index = new ShardIndex(root, incarnation, clock);
     await index.putState(INCARNATION, bytes);
     await root.flushed;
     return index;

@@ -6,6 +6,8 @@ import { formatShardId } from "../../domain/ids.ts";
 import type { CodingPolicy } from "../../domain/layout.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { REBUILD_RUN_CELLS, REBUILD_SOURCE_TIMEOUT_MS } from "./limits.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { deadline } from "../../platform/deadline.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import type {
   RebuildRequest,
@@ -36,13 +38,20 @@ export interface RebuildSink {
 export class ShardRebuild {
   readonly #request: RebuildRequest;
   readonly #tools: RebuildTools;
+  readonly #clock: Pick<Clock, "after">;
   readonly #signal: AbortSignal | undefined;
   /** Sources that haven't failed yet. */
   #alive: ShardSource[];
   #sizeBytes = 0;
   readonly #buffers = new Map<number, Buffer>();
 
-  constructor(request: RebuildRequest, tools: RebuildTools, signal?: AbortSignal) {
+  constructor(
+    request: RebuildRequest,
+    tools: RebuildTools,
+    clock: Pick<Clock, "after">,
+    signal?: AbortSignal,
+  ) {
+    this.#clock = clock;
     this.#request = request;
     this.#tools = tools;
     this.#signal = signal;
@@ -133,8 +142,9 @@ export class ShardRebuild {
     ask: (peer: ShardService, id: RebuildRequest["id"], signal: AbortSignal) => Promise<T>,
   ): Promise<T | undefined> {
     checkSignal(this.#signal);
-    const timeout = AbortSignal.timeout(REBUILD_SOURCE_TIMEOUT_MS);
-    const signal = this.#signal === undefined ? timeout : AbortSignal.any([timeout, this.#signal]);
+    using limit = deadline(this.#clock, REBUILD_SOURCE_TIMEOUT_MS);
+    const signals = this.#signal === undefined ? [] : [this.#signal];
+    const signal = AbortSignal.any([limit.signal, ...signals]);
     try {
       const id = { ...this.#request.id, slot: source.slot };
       return await ask(this.#tools.connect(source.url), id, signal);

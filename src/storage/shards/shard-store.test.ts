@@ -1,5 +1,6 @@
 // The store's promises beyond ShardService: damage, full disks, restarts, leftovers.
 import { readdir, rm, truncate, unlink, writeFile } from "node:fs/promises";
+import { SYSTEM } from "../../testing/system.ts";
 import { join } from "node:path";
 import test from "ava";
 import type { ShardId } from "../../domain/ids.ts";
@@ -159,7 +160,7 @@ test("an index that cannot grow refuses shards, loses none, and the node lives o
   t.true(outcome.acknowledged > 20 && outcome.refused >= 16);
   t.is(outcome.spoilt, 0);
   t.is(outcome.left, Math.ceil(outcome.acknowledged / 2));
-  const store = await ShardStore.open({ directory });
+  const store = await ShardStore.open({ ...SYSTEM, directory });
   t.is((await store.stats()).shards, outcome.left);
   await store.close();
   await rm(directory, { recursive: true });

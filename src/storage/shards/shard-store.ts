@@ -6,7 +6,7 @@ import type { PoolId, ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { MAX_BATCH_SHARDS, MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
 import { MAX_REBUILDS } from "./limits.ts";
-import { type Clock, systemClock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import { shardKey, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
 import type {
@@ -43,7 +43,7 @@ export interface ShardStoreOptions {
   rebuild?: RebuildTools;
   /** Told of each shard found spoilt or gone. */
   onDamage?: (id: ShardId, kind: Damage) => void;
-  clock?: Clock;
+  clock: Clock;
   /** For tests: the disk's figures. */
   measureDisk?: () => DiskFigures;
 }
@@ -64,22 +64,22 @@ export class ShardStore implements ShardService, AsyncDisposable {
   private constructor(options: ShardStoreOptions, index: ShardIndex, files: ShardFiles) {
     const { directory } = options;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#index = index;
     this.#files = files;
     this.#flusher = new ShardFlusher(files);
-    const parts = { index, files, flusher: this.#flusher };
+    const parts = { index, files, flusher: this.#flusher, clock: this.#clock };
     this.#custody = new ShardCustody(parts, (id, kind) => options.onDamage?.(id, kind));
     const measure = options.measureDisk ?? (() => diskFigures(directory));
     this.#space = new DiskSpace(this.#clock, measure, options.capacityBytes);
     this.#lane = new DiskLane(this.#clock);
-    this.#startedMs = Date.now();
+    this.#startedMs = this.#clock.nowMs();
   }
 
   /** Opens the store in `options.directory`, making it when missing. One process at a time. */
   static async open(options: ShardStoreOptions): Promise<ShardStore> {
     const files = await ShardFiles.open(options.directory);
-    const index = await ShardIndex.open(join(options.directory, "index"));
+    const index = await ShardIndex.open(join(options.directory, "index"), options.clock);
     return new ShardStore(options, index, files);
   }
 
@@ -252,7 +252,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
         return { id, sizeBytes: standing.sizeBytes };
       }
       if (tools === undefined) throw new FsError("ENOSYS", "this node cannot ask its peers");
-      const rebuild = new ShardRebuild(request, tools, signal);
+      const rebuild = new ShardRebuild(request, tools, this.#clock, signal);
       const sizeBytes = await rebuild.sizeBytes();
       const reception = this.receive(id, sizeBytes);
       if (reception === undefined) return { id, sizeBytes };

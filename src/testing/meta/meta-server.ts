@@ -10,6 +10,7 @@ import { nowOf } from "../../meta/namespace/transactions.ts";
 import { SessionRegistry, type Session } from "../../meta/session/session-registry.ts";
 import { silentLog } from "../../observability/log.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
+import { systemRandom } from "../../platform/random.ts";
 import { AdminClient } from "../../protocol/admin/admin-client.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
 import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
@@ -98,7 +99,13 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
   const { clock = systemClock, engine = new MemoryEngine(), pgCount = 16 } = options;
   await engine.transact((tx) => {
     formatNamespace(tx, nowOf({ clock }));
-    formatCluster(tx, { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount });
+    formatCluster(tx, systemRandom.uuid(), {
+      id: DEFAULT_POOL,
+      name: "default",
+      k: 4,
+      m: 2,
+      pgCount,
+    });
   });
   const log = silentLog;
   const { nodeDownAfterMs = 5000, nodeOutAfterMs = 60_000, sessionDeadAfterMs = 60_000 } = options;
@@ -108,6 +115,7 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
     engine,
     cluster,
     clock,
+    random: systemRandom,
     log,
     strict: false,
     sessionDeadAfterMs,

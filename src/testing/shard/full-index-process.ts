@@ -1,6 +1,7 @@
 // A store in a process whose files may not grow beyond a bound (ulimit -f): what a full disk does
 // to the index. As the child it fills the store of its argument and prints what came of it.
 import { execFile } from "node:child_process";
+import { SYSTEM } from "../system.ts";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { cellCrcs } from "../../codec/cells.ts";
@@ -29,7 +30,7 @@ export async function fillIndex(directory: string, maxFileKib: number): Promise<
 async function runAsChild(directory: string): Promise<void> {
   // The default is to end the process.
   process.on("SIGXFSZ", () => undefined);
-  const store = await ShardStore.open({ directory });
+  const store = await ShardStore.open({ ...SYSTEM, directory });
   const bytes = Buffer.alloc(MAX_PACKED_SHARD_BYTES, 7);
   const payload = { bytes, cellCrcs: cellCrcs(bytes) };
   const acknowledged: number[] = [];

@@ -1,4 +1,5 @@
 // A storage node in memory that keeps ShardService's promises, for tests of what stands above it.
+import { systemClock } from "../../platform/clock.ts";
 import { cellCrcs as crcsOf, corruptCells } from "../../codec/cells.ts";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
@@ -147,7 +148,7 @@ export class MemoryShardService implements ShardService {
     if (tools === undefined) throw new FsError("ENOSYS", "this fake was given no peers");
     const known = this.#shards.get(formatShardId(request.id));
     if (known !== undefined) return { id: request.id, sizeBytes: known.bytes.length };
-    const rebuild = new ShardRebuild(request, tools, signal);
+    const rebuild = new ShardRebuild(request, tools, systemClock, signal);
     const sizeBytes = await rebuild.sizeBytes();
     const runs: Buffer[] = [];
     await rebuild.run({ write: (bytes) => void runs.push(Buffer.from(bytes)) });

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ShardId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { SYSTEM } from "../system.ts";
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { NodeServer } from "../../storage/http/node-server.ts";
 import { createShardApp } from "../../storage/http/shard-server.ts";
@@ -41,16 +43,14 @@ export interface TempStore {
   close: () => Promise<void>;
 }
 
-export async function openTempStore(
-  options: Omit<ShardStoreOptions, "directory"> = {},
-): Promise<TempStore> {
+export async function openTempStore(options: Partial<ShardStoreOptions> = {}): Promise<TempStore> {
   const directory = await makeTempDir();
   const opened: TempStore = {
-    store: await ShardStore.open({ ...options, directory }),
+    store: await ShardStore.open({ ...SYSTEM, ...options, directory }),
     directory,
     reopen: async () => {
       await opened.store.close();
-      opened.store = await ShardStore.open({ ...options, directory });
+      opened.store = await ShardStore.open({ ...SYSTEM, ...options, directory });
       return opened.store;
     },
     close: async () => {
@@ -68,13 +68,13 @@ export interface ServedStore extends TempStore {
 
 /** A store behind a real socket, and a client of it. */
 export async function openServedStore(
-  options: Omit<ShardStoreOptions, "directory"> = {},
+  options: Partial<ShardStoreOptions> = {},
 ): Promise<ServedStore> {
   const temp = await openTempStore(options);
   const app = createShardApp({ store: temp.store, log: silentLog });
-  const server = await NodeServer.listen(app, "127.0.0.1", 0);
+  const server = await NodeServer.listen(app, "127.0.0.1", 0, systemClock);
   const url = `http://127.0.0.1:${server.port}`;
-  const service = new HttpShardService(url);
+  const service = new HttpShardService(url, { clock: systemClock });
   const close = async (): Promise<void> => {
     await service.close();
     await server.close();
