@@ -49,5 +49,5 @@ export const MAX_DAMAGE_BATCH = 256;
 export const DAMAGE_REPEAT_AFTER_MS = 60_000;
 /** Findings remembered so as not to repeat them. */
 export const MAX_DAMAGE_REMEMBERED = 8192;
-/** Blocks in one durability request. */
+/** Blocks of one syncBlocks call; a node gets their shards in requests of MAX_SYNC_SHARDS. */
 export const MAX_SYNC_BLOCKS = 1024;

@@ -4,7 +4,6 @@ import type { Coding } from "../codec/policy-codecs.ts";
 import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
-import { MAX_PUT_BYTES_IN_FLIGHT, MAX_PUTS_IN_FLIGHT } from "./limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { DamageReport } from "../protocol/meta/meta-service.ts";
@@ -19,10 +18,7 @@ import { StoreContext } from "./store-context.ts";
 import { deleteStripes } from "./stripe-delete.ts";
 import { StripeSync } from "./stripe-sync.ts";
 import { StripeWrite } from "./stripe-write.ts";
-import { WorkLimit } from "../platform/flow/work-limit.ts";
-
-/** A block counts for at least so many bytes among those in flight. */
-const LEAST_PUT_BYTES = MAX_PUT_BYTES_IN_FLIGHT / MAX_PUTS_IN_FLIGHT;
+import { PutLimit } from "./put-limit.ts";
 
 export interface BlockStoreOptions {
   /** The current maps; a new object when they change. */
@@ -40,7 +36,7 @@ export class StripeBlockStore implements BlockStore {
   readonly #context: StoreContext;
   readonly #reader: StripeReader;
   readonly #sync: StripeSync;
-  readonly #writes = new WorkLimit(MAX_PUT_BYTES_IN_FLIGHT);
+  readonly #writes = new PutLimit();
 
   constructor(options: BlockStoreOptions) {
     const { maps, connect, coding, clock, log } = options;
@@ -61,7 +57,7 @@ export class StripeBlockStore implements BlockStore {
     if (data.length !== ref.lengthBytes) {
       throw new RangeError(`block of ${ref.lengthBytes} bytes was given ${data.length}`);
     }
-    const standing = await this.#writes.run(weightOf(ref), signal, () =>
+    const standing = await this.#writes.run(ref, signal, () =>
       this.#write(ref, data, [], [], signal),
     );
     this.#context.whereabouts.written(ref, standing);
@@ -117,7 +113,7 @@ export class StripeBlockStore implements BlockStore {
     excluded: ReadonlySet<NodeId>,
     signal: AbortSignal | undefined,
   ): Promise<Standing> {
-    return this.#writes.run(weightOf(ref), signal, async () => {
+    return this.#writes.run(ref, signal, async () => {
       const block = this.#context.scratch.take(ref.lengthBytes);
       try {
         await this.#reader.read(ref, 0, block, signal);
@@ -127,8 +123,4 @@ export class StripeBlockStore implements BlockStore {
       }
     });
   }
-}
-
-function weightOf({ lengthBytes }: BlockRef): number {
-  return Math.max(lengthBytes, LEAST_PUT_BYTES);
 }

@@ -14,11 +14,11 @@ import type { Clock } from "../../platform/clock.ts";
 import type { DirEntry, LockConflict, MetaSession } from "../../protocol/meta/meta-service.ts";
 import { createMountContext, type MountContext } from "./create-mount-context.ts";
 import { DirectoryReader } from "./directory-reader.ts";
-import { FileOperations } from "./open-file-operations.ts";
+import { OpenFileOperations } from "./open-file-operations.ts";
 import { DEFAULT_GEOMETRY, type Geometry } from "../geometry.ts";
-import { Handles } from "./handle-table.ts";
-import { LockOperations } from "./open-file-locks.ts";
-import { RangeOperations } from "./open-range-operations.ts";
+import { HandleTable } from "./handle-table.ts";
+import { OpenFileLocks } from "./open-file-locks.ts";
+import { OpenRangeOperations } from "./open-range-operations.ts";
 import type { Beliefs } from "../coherence/beliefs.ts";
 import { OpenFiles } from "./open-files.ts";
 import { ReleaseQueue } from "./release-queue.ts";
@@ -60,11 +60,11 @@ export class DfsVfs implements Vfs {
   readonly #readOnly: boolean;
   readonly #releases: ReleaseQueue;
   readonly #files: OpenFiles;
-  readonly #handles = new Handles();
+  readonly #handles = new HandleTable();
   readonly #beliefs: Beliefs;
-  readonly #operations: FileOperations;
-  readonly #ranges: RangeOperations;
-  readonly #locks: LockOperations;
+  readonly #operations: OpenFileOperations;
+  readonly #ranges: OpenRangeOperations;
+  readonly #locks: OpenFileLocks;
 
   constructor(options: DfsVfsOptions) {
     const context = createMountContext({
@@ -80,13 +80,13 @@ export class DfsVfs implements Vfs {
     this.#readOnly = options.readOnly ?? false;
     this.#releases = new ReleaseQueue(options.meta, options.clock, options.log);
     this.#files = new OpenFiles(context, this.#releases);
-    this.#operations = new FileOperations(context, {
+    this.#operations = new OpenFileOperations(context, {
       files: this.#files,
       handles: this.#handles,
       releases: this.#releases,
     });
-    this.#ranges = new RangeOperations(context, this.#handles);
-    this.#locks = new LockOperations(context, this.#handles);
+    this.#ranges = new OpenRangeOperations(context, this.#handles);
+    this.#locks = new OpenFileLocks(context, this.#handles);
     options.meta.on("sessionLost", () => {
       this.#locks.sessionLost();
       this.#operations.reopenAll().catch((error: unknown) => {

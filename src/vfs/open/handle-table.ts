@@ -20,7 +20,7 @@ export interface OpenHandle {
   toldFailures: number;
 }
 
-export class Handles {
+export class HandleTable {
   readonly #files = new Map<FileHandle, OpenHandle>();
   readonly #directories = new Map<FileHandle, DirectoryReader>();
   #last = 0;

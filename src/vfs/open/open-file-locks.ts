@@ -6,7 +6,7 @@ import { FsError, isFsError } from "../../domain/errno.ts";
 import { WHOLE_FILE, type LockOwner, type LockSpace } from "../../domain/file-lock.ts";
 import type { LockConflict, LockRequest, MetaSession } from "../../protocol/meta/meta-service.ts";
 import type { FileData } from "./file-data.ts";
-import type { Handles } from "./handle-table.ts";
+import type { HandleTable } from "./handle-table.ts";
 import { LockRequests, type LockServer } from "./lock-requests.ts";
 import type { Log } from "../../observability/log.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
@@ -19,20 +19,20 @@ interface Locker {
   readonly handles: Set<FileHandle>;
 }
 
-export interface LockServices {
+export interface OpenFileLockServices {
   readonly meta: Pick<MetaSession, "getlk"> & LockServer;
   readonly beliefs: { askedNow(): AskedAt };
   readonly log: Log;
 }
 
-export class LockOperations {
-  readonly #services: LockServices;
-  readonly #handles: Handles;
+export class OpenFileLocks {
+  readonly #services: OpenFileLockServices;
+  readonly #handles: HandleTable;
   readonly #requests: LockRequests;
   readonly #lockers = new Map<FileData, Set<Locker>>();
   #sessions = 1;
 
-  constructor(services: LockServices, handles: Handles) {
+  constructor(services: OpenFileLockServices, handles: HandleTable) {
     this.#services = services;
     this.#handles = handles;
     this.#requests = new LockRequests(services.meta);

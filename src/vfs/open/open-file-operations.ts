@@ -10,10 +10,10 @@ import type {
   OpenAccess,
   OpenReply,
 } from "../../protocol/meta/meta-service.ts";
-import { asFsError } from "../write/failures.ts";
+import { asFsError } from "../write/failure-latch.ts";
 import type { FileData } from "./file-data.ts";
 import { ReadCursor } from "../read/file-reader.ts";
-import type { Handles, OpenHandle } from "./handle-table.ts";
+import type { HandleTable, OpenHandle } from "./handle-table.ts";
 import type { Log } from "../../observability/log.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
 import type { Geometry } from "../geometry.ts";
@@ -33,7 +33,7 @@ import {
   type OpenResult,
 } from "../vfs.ts";
 
-export interface FileOperationServices {
+export interface OpenFileOperationServices {
   readonly meta: Pick<MetaService, "create" | "createUnnamed" | "open">;
   readonly beliefs: { askedNow(): AskedAt };
   readonly sliceIds: SliceAllocator;
@@ -41,15 +41,15 @@ export interface FileOperationServices {
   readonly log: Log;
 }
 
-export class FileOperations {
-  readonly #services: FileOperationServices;
+export class OpenFileOperations {
+  readonly #services: OpenFileOperationServices;
   readonly #files: OpenFiles;
-  readonly #handles: Handles;
+  readonly #handles: HandleTable;
   readonly #releases: ReleaseQueue;
 
   constructor(
-    services: FileOperationServices,
-    parts: { files: OpenFiles; handles: Handles; releases: ReleaseQueue },
+    services: OpenFileOperationServices,
+    parts: { files: OpenFiles; handles: HandleTable; releases: ReleaseQueue },
   ) {
     this.#services = services;
     this.#files = parts.files;

@@ -4,11 +4,11 @@ import type { Attr, Caller } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
 import type { DataRun, MetaService, RangeReply } from "../../protocol/meta/meta-service.ts";
-import type { Handles, OpenHandle } from "./handle-table.ts";
+import type { HandleTable, OpenHandle } from "./handle-table.ts";
 import type { CopiedRanges } from "../write/copied-ranges.ts";
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, type FileHandle } from "../vfs.ts";
 
-export interface RangeServices {
+export interface OpenRangeServices {
   readonly meta: Pick<MetaService, "changeRange" | "copyRange" | "nextData" | "statfs">;
   readonly copied: CopiedRanges;
 }
@@ -23,11 +23,11 @@ interface Range {
   to: number;
 }
 
-export class RangeOperations {
-  readonly #services: RangeServices;
-  readonly #handles: Handles;
+export class OpenRangeOperations {
+  readonly #services: OpenRangeServices;
+  readonly #handles: HandleTable;
 
-  constructor(services: RangeServices, handles: Handles) {
+  constructor(services: OpenRangeServices, handles: HandleTable) {
     this.#services = services;
     this.#handles = handles;
   }

@@ -8,7 +8,7 @@ import { MAX_COMMIT_EXTENTS } from "../../protocol/meta/limits.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
 import { MAX_PENDING_SLICES, MAX_UNCOMMITTED_SLICES } from "./limits.ts";
 import { DirtySlices } from "./dirty-slices.ts";
-import { asFsError, FailureLatch } from "./failures.ts";
+import { asFsError, FailureLatch } from "./failure-latch.ts";
 import { InodeLock } from "./inode-lock.ts";
 import type { PendingSlice } from "./pending-slice.ts";
 import { SliceSender, type SenderServices } from "./slice-sender.ts";

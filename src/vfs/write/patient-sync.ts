@@ -7,7 +7,7 @@ import type { BlockRef } from "../../domain/layout.ts";
 import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 
-const RETRY_DELAY_MS = 500;
+const RETRY_CADENCE_MS = 500;
 
 export class PatientSync {
   readonly #blocks: BlockStore;
@@ -29,7 +29,7 @@ export class PatientSync {
         const waitedMs = this.#clock.monotonicMs() - beganMs;
         if (!isFsError(error, "EIO", "ETIMEDOUT") || waitedMs >= PUT_RETRY_TIMEOUT_MS) throw error;
       }
-      await this.#clock.sleep(RETRY_DELAY_MS);
+      await this.#clock.sleep(RETRY_CADENCE_MS);
     }
   }
 }

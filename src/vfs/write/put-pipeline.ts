@@ -3,10 +3,9 @@
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import { MAX_PUT_BYTES_IN_FLIGHT, MAX_PUTS_IN_FLIGHT } from "../../stripes/limits.ts";
+import { PutLimit } from "../../stripes/put-limit.ts";
 import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { WorkLimit } from "../../platform/flow/work-limit.ts";
 
 const FIRST_RETRY_DELAY_MS = 100;
 const LAST_RETRY_DELAY_MS = 1000;
@@ -14,8 +13,8 @@ const LAST_RETRY_DELAY_MS = 1000;
 export class PutPipeline {
   readonly #blocks: BlockStore;
   readonly #clock: Clock;
-  readonly #puts = new WorkLimit(MAX_PUTS_IN_FLIGHT);
-  readonly #bytes = new WorkLimit(MAX_PUT_BYTES_IN_FLIGHT);
+  /** Those that wait to be tried again count, too: an outage must not let ever more begin. */
+  readonly #limit = new PutLimit();
   /**
    * When puts began to fail without one success since: an outage is waited out once, not per block.
    */
@@ -30,9 +29,7 @@ export class PutPipeline {
    * Resolves when the block stands. `data` must not change until then. @throws FsError of putBlock
    */
   put(ref: BlockRef, data: Uint8Array): Promise<void> {
-    return this.#puts.run(1, undefined, () =>
-      this.#bytes.run(ref.lengthBytes, undefined, () => this.#putWithRetry(ref, data)),
-    );
+    return this.#limit.run(ref, undefined, () => this.#putWithRetry(ref, data));
   }
 
   async #putWithRetry(ref: BlockRef, data: Uint8Array): Promise<void> {

@@ -4,7 +4,7 @@ import { WRITEBACK_IDLE_MS, WRITEBACK_MAX_AGE_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { DirtyBudget } from "./dirty-budget.ts";
 
-const TICK_MS = 1000;
+const CADENCE_MS = 1000;
 
 /** A file with dirty data. */
 export interface WritebackTarget {
@@ -34,7 +34,7 @@ export class Writeback {
 
   add(file: WritebackTarget): void {
     this.#files.add(file);
-    this.#cancelTick ??= this.#clock.after(TICK_MS, () => this.#tick());
+    this.#cancelTick ??= this.#clock.after(CADENCE_MS, () => this.#tick());
   }
 
   remove(file: WritebackTarget): void {
@@ -53,7 +53,7 @@ export class Writeback {
       if (nowMs - file.lastWriteMs >= WRITEBACK_IDLE_MS) file.sealAll();
       else file.sealBornBefore(nowMs - WRITEBACK_MAX_AGE_MS);
     }
-    if (this.#files.size > 0) this.#cancelTick = this.#clock.after(TICK_MS, () => this.#tick());
+    if (this.#files.size > 0) this.#cancelTick = this.#clock.after(CADENCE_MS, () => this.#tick());
   }
 
   /** Somebody waits: make sure that enough memory is about to come free. */
