@@ -44,6 +44,14 @@ export function whyNoFuseNative(): string | undefined {
   return undefined;
 }
 
+/**
+ * What programs get from a mount whose server died: ECONNABORTED where the request was under way
+ * when the kernel noticed, ENOTCONN afterwards. Which of them is up to the scheduler.
+ */
+export const DEAD_MOUNT_ERRNOS: readonly string[] = ["ENOTCONN", "ECONNABORTED"];
+/** The same as strerror(3) tells them. */
+export const DEAD_MOUNT_MESSAGE = /endpoint is not connected|caused connection abort/;
+
 export interface RunResult {
   readonly code: number;
   readonly stdout: string;
