@@ -12,7 +12,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { isDying } from "./interrupts.ts";
 import { encodeInvalidateEntry, encodeInvalidateInode } from "./notifications.ts";
 import { connectDevice } from "./connect.ts";
-import { withCallerGroups } from "../mounting/grouped-vfs.ts";
+import { withCallerGroups } from "../../vfs/views/grouped-vfs.ts";
 import { setReadAhead } from "../mounting/kernel-read-ahead.ts";
 import { clearStaleMount, unmountPath } from "../mounting/stale-mount.ts";
 

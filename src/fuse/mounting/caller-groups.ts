@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Caller } from "../../domain/attributes.ts";
 import { MAX_CALLER_GROUPS_AGE_MS, MAX_CALLER_GROUPS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { GroupsOfCallers } from "../../vfs/views/grouped-vfs.ts";
 import { BoundedMap } from "../../platform/flow/bounded-map.ts";
 
 interface Found {
@@ -33,7 +34,7 @@ export async function readGroups(pid: number): Promise<readonly number[]> {
  * POSIX ACLs bring along, the kernel has checked the caller by then and asks on behalf of no one
  * whom it would refuse.
  */
-export class CallerGroups {
+export class CallerGroups implements GroupsOfCallers {
   readonly #clock: Clock;
   readonly #read: (pid: number) => Promise<readonly number[]>;
   readonly #found = new BoundedMap<number, Found>(MAX_CALLER_GROUPS);

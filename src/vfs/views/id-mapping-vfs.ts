@@ -3,8 +3,7 @@
 // somebody else.
 import { ACL_TAG, encodeAcl, isAclName, isNamed, parseAcl } from "../../domain/acl.ts";
 import type { Attr, AttrChanges, Caller } from "../../domain/attributes.ts";
-import type { DirEntry } from "../../protocol/meta/meta-service.ts";
-import { TranslatedVfs } from "./translated-vfs.ts";
+import { translateVfs } from "./translated-vfs.ts";
 import type { Vfs } from "../vfs.ts";
 
 /** What Linux shows for an owner without a meaning here (/proc/sys/fs/overflowuid), "nobody". */
@@ -43,30 +42,31 @@ export function mapIds(vfs: Vfs, uids: IdPair | undefined, gids: IdPair | undefi
     );
     return encodeAcl(entries);
   };
-  const outerAttr = (attr: Attr): Attr => {
-    return { ...attr, uid: toLocal(uids, attr.uid), gid: toLocal(gids, attr.gid) };
+  const attr = (inner: Attr): Attr => {
+    return { ...inner, uid: toLocal(uids, inner.uid), gid: toLocal(gids, inner.gid) };
   };
-  return new TranslatedVfs(vfs, {
-    innerCaller(caller: Caller): Caller {
-      const { uid, gid } = caller;
-      const mapped = { ...caller, uid: toCluster(uids, uid), gid: toCluster(gids, gid) };
-      if (caller.groups === undefined) return mapped;
-      return { ...mapped, groups: caller.groups.map((id) => toCluster(gids, id)) };
+  return translateVfs(vfs, {
+    inward: {
+      caller(caller: Caller): Caller {
+        const { uid, gid } = caller;
+        const mapped = { ...caller, uid: toCluster(uids, uid), gid: toCluster(gids, gid) };
+        if (caller.groups === undefined) return mapped;
+        return { ...mapped, groups: caller.groups.map((id) => toCluster(gids, id)) };
+      },
+      changes(changes: AttrChanges): AttrChanges {
+        const { uid, gid } = changes;
+        return {
+          ...changes,
+          ...(uid === undefined ? {} : { uid: toCluster(uids, uid) }),
+          ...(gid === undefined ? {} : { gid: toCluster(gids, gid) }),
+        };
+      },
+      xattrValue: (value, name) => mapAcl(name, value, (pair, id) => toCluster(pair, id)),
     },
-    innerIno: (ino) => ino,
-    innerChanges(changes: AttrChanges): AttrChanges {
-      const { uid, gid } = changes;
-      return {
-        ...changes,
-        ...(uid === undefined ? {} : { uid: toCluster(uids, uid) }),
-        ...(gid === undefined ? {} : { gid: toCluster(gids, gid) }),
-      };
+    outward: {
+      attr,
+      entry: (entry) => (entry.attr === undefined ? entry : { ...entry, attr: attr(entry.attr) }),
+      xattrValue: (value, name) => mapAcl(name, value, (pair, id) => toLocal(pair, id)),
     },
-    outerAttr,
-    outerEntry(entry: DirEntry): DirEntry {
-      return entry.attr === undefined ? entry : { ...entry, attr: outerAttr(entry.attr) };
-    },
-    innerXattr: (name, value) => mapAcl(name, value, (pair, id) => toCluster(pair, id)),
-    outerXattr: (name, value) => mapAcl(name, value, (pair, id) => toLocal(pair, id)),
   });
 }

@@ -5,21 +5,16 @@ import { FsError } from "../../domain/errno.ts";
 import { ROOT_INO, type Ino } from "../../domain/ids.ts";
 import { nameFromUtf8 } from "../../domain/name.ts";
 import type { DirEntry } from "../../protocol/meta/meta-service.ts";
-import { TranslatedVfs } from "./translated-vfs.ts";
-import type { FileHandle, MaybePromise, Vfs } from "../vfs.ts";
+import { translateVfs } from "./translated-vfs.ts";
+import type { FileHandle, Vfs } from "../vfs.ts";
 
-class SubdirVfs extends TranslatedVfs {
-  readonly #directory: Ino;
-  /** Open handles of the root: its ".." leads to itself. */
-  readonly #rootHandles = new Set<FileHandle>();
-
-  constructor(inner: Vfs, directory: Ino) {
-    super(inner, {
-      innerCaller: (caller) => caller,
-      innerIno: (ino) => (ino === ROOT_INO ? directory : ino),
-      innerChanges: (changes) => changes,
-      outerAttr: (attr) => (attr.ino === directory ? { ...attr, ino: ROOT_INO } : attr),
-      outerEntry(entry) {
+/** `inner` with `directory` as its root. */
+function rootAt(inner: Vfs, directory: Ino): Vfs {
+  const view = translateVfs(inner, {
+    inward: { ino: (ino) => (ino === ROOT_INO ? directory : ino) },
+    outward: {
+      attr: (attr) => (attr.ino === directory ? { ...attr, ino: ROOT_INO } : attr),
+      entry(entry) {
         if (entry.ino !== directory) return entry;
         const { attr, ...rest } = entry;
         return {
@@ -28,46 +23,39 @@ class SubdirVfs extends TranslatedVfs {
           ...(attr === undefined ? {} : { attr: { ...attr, ino: ROOT_INO } }),
         };
       },
-      innerXattr: (_name, value) => value,
-      outerXattr: (_name, value) => value,
-    });
-    this.#directory = directory;
-  }
-
-  override forget(ino: Ino, count: number): void {
-    // The root's one reference is ours, from finding it: the kernel counts none of its own.
-    if (ino !== ROOT_INO) super.forget(ino, count);
-  }
-
-  override opendir(caller: Caller, ino: Ino): MaybePromise<FileHandle> {
-    const opened = super.opendir(caller, ino);
-    if (ino !== ROOT_INO) return opened;
-    const remember = (fh: FileHandle): FileHandle => {
-      this.#rootHandles.add(fh);
-      return fh;
-    };
-    return opened instanceof Promise ? opened.then(remember) : remember(opened);
-  }
-
-  override readdir(
-    fh: FileHandle,
-    cursor: number,
-    withAttrs: boolean,
-  ): MaybePromise<readonly DirEntry[]> {
-    const page = super.readdir(fh, cursor, withAttrs);
-    if (!this.#rootHandles.has(fh)) return page;
-    return page instanceof Promise ? page.then(closeAbove) : closeAbove(page);
-  }
-
-  override releasedir(fh: FileHandle): void {
-    this.#rootHandles.delete(fh);
-    super.releasedir(fh);
-  }
-
-  override close(): Promise<void> {
-    this.inner.forget(this.#directory, 1);
-    return super.close();
-  }
+    },
+  });
+  /** Open handles of the root: its ".." leads to itself. */
+  const rootHandles = new Set<FileHandle>();
+  return {
+    ...view,
+    forget(ino, count) {
+      // The root's one reference is ours, from finding it: the kernel counts none of its own.
+      if (ino !== ROOT_INO) view.forget(ino, count);
+    },
+    opendir(caller, ino) {
+      const opened = view.opendir(caller, ino);
+      if (ino !== ROOT_INO) return opened;
+      const remember = (fh: FileHandle): FileHandle => {
+        rootHandles.add(fh);
+        return fh;
+      };
+      return opened instanceof Promise ? opened.then(remember) : remember(opened);
+    },
+    readdir(fh, cursor, withAttrs) {
+      const page = view.readdir(fh, cursor, withAttrs);
+      if (!rootHandles.has(fh)) return page;
+      return page instanceof Promise ? page.then(closeAbove) : closeAbove(page);
+    },
+    releasedir(fh) {
+      rootHandles.delete(fh);
+      view.releasedir(fh);
+    },
+    close() {
+      inner.forget(directory, 1);
+      return view.close();
+    },
+  };
 }
 
 /** The root's "..", with neither number nor attributes of what is above. */
@@ -94,7 +82,7 @@ export async function openSubdir(vfs: Vfs, caller: Caller, path: string): Promis
     found = await enter(vfs, caller, parent, part, walked);
     if (parent !== ROOT_INO) vfs.forget(parent, 1);
   }
-  return found === ROOT_INO ? vfs : new SubdirVfs(vfs, found);
+  return found === ROOT_INO ? vfs : rootAt(vfs, found);
 }
 
 async function enter(

@@ -5,8 +5,8 @@ import { FsError, type ErrnoName } from "../../domain/errno.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { testMount } from "../../testing/vfs/vfs-mount.ts";
-import type { Vfs } from "../../vfs/vfs.ts";
-import { CallerGroups } from "./caller-groups.ts";
+import type { Vfs } from "../vfs.ts";
+import { CallerGroups } from "../../fuse/mounting/caller-groups.ts";
 import { withCallerGroups } from "./grouped-vfs.ts";
 
 const ann: Caller = { uid: 100, gid: 10, pid: 7 };
