@@ -13,6 +13,7 @@ export const S_IFIFO = 0o010000;
 export const S_ISUID = 0o4000;
 export const S_ISGID = 0o2000;
 export const S_ISVTX = 0o1000;
+export const S_IXGRP = 0o010;
 
 /** Attributes of an inode. Times are POSIX seconds (may be negative) and 0…999,999,999 ns. */
 export interface Attr {

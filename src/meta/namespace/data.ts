@@ -1,4 +1,5 @@
 // A file's content as extents: reading them, committing new ones, truncating.
+import { withoutPrivileges } from "../../domain/attribute-rules.ts";
 import type { Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { chunkIndex } from "../../domain/layout.ts";
@@ -17,7 +18,6 @@ import type { Inode } from "../schema/inode.ts";
 import { chunkOfKey, keyRanges, keys, type KeyRange } from "../schema/keys.ts";
 import { requireRegular } from "./entries.ts";
 import { adjustUsage, allocateId, loadInode, saveInode, stampChange } from "./inodes.ts";
-import { withoutPrivileges } from "./permission.ts";
 import { queueReap } from "./reaper.ts";
 import { addSlice, CitationChanges, resolveExtent } from "./slices.ts";
 

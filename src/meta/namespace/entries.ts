@@ -39,7 +39,7 @@ import {
   MAY_WRITE,
   requireAccess,
   requireUnsticky,
-} from "./permission.ts";
+} from "../../domain/permission.ts";
 import { destroyInode } from "./reaper.ts";
 
 const PERMISSION_BITS = 0o7777;

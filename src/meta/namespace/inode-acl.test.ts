@@ -16,7 +16,7 @@ import type { Ino } from "../../domain/ids.ts";
 import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { loadInode } from "./inodes.ts";
-import { mayAccess } from "./permission.ts";
+import { mayAccess } from "../../domain/permission.ts";
 
 const NO_ID = 0xffffffff;
 const permissions = fc.integer({ min: 0, max: 7 });

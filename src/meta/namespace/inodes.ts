@@ -1,21 +1,13 @@
 // Inodes and the namespace's totals in the store: load, save, make. No permissions, no dentries.
-import {
-  isDirectory,
-  S_IFDIR,
-  S_IFMT,
-  S_IFREG,
-  S_ISGID,
-  type Caller,
-  type Timespec,
-} from "../../domain/attributes.ts";
+import { isDirectory, S_IFDIR, type Caller, type Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
+import { inheritanceOf } from "../../domain/inheritance.ts";
 import { DEFAULT_POOL, ROOT_INO, type Ino } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
 import { keys } from "../schema/keys.ts";
 import { decodeTotals, encodeTotals, type Totals } from "../schema/totals.ts";
-import { inheritAcls, loadAccessAcl } from "./inode-acl.ts";
-import { inGroup, S_IXGRP } from "./permission.ts";
+import { defaultAclOf, loadAccessAcl, storeInherited } from "./inode-acl.ts";
 
 const TOTALS_KEY = keys.counter("namespace");
 /** What a directory's st_size says, as ext4's smallest. */
@@ -105,9 +97,8 @@ export function allocateId(tx: Transaction): number {
 }
 
 /**
- * A new inode owned by the caller, not yet saved; setgid directories hand on their group
- * (inode_init_owner of Linux), and default ACLs are inherited. Its ino may serve as the cookie of
- * its first dentry.
+ * A new inode, not yet saved, with what it inherits. Its ino may serve as the cookie of its first
+ * dentry.
  */
 export function makeInode(
   tx: Transaction,
@@ -122,14 +113,14 @@ export function makeInode(
   totals.nextId += 1;
   totals.inodes += 1;
   saveTotals(tx, totals);
-  const inherits = (parent.mode & S_ISGID) !== 0;
+  const inherited = inheritanceOf(caller, parent, defaultAclOf(tx, parent), mode);
   const directory = isDirectory(mode);
   const inode: Inode = {
     ino,
-    mode: inherits ? inheritedMode(caller, parent, mode) : mode,
+    mode: inherited.mode,
     nlink: directory ? 2 : 1,
-    uid: caller.uid,
-    gid: inherits ? parent.gid : caller.gid,
+    uid: inherited.uid,
+    gid: inherited.gid,
     rdev,
     sizeBytes: directory ? DIRECTORY_SIZE_BYTES : 0,
     allocatedBytes: 0,
@@ -146,21 +137,8 @@ export function makeInode(
     xattrListBytes: 0,
     acls: 0,
   };
-  inheritAcls(tx, caller, parent, inode);
+  storeInherited(tx, inode, inherited);
   return inode;
-}
-
-function inheritedMode(caller: Caller, parent: Inode, mode: number): number {
-  if (isDirectory(mode)) return mode | S_ISGID;
-  const executableSetgid = S_ISGID | S_IXGRP;
-  if (
-    (mode & S_IFMT) === S_IFREG &&
-    (mode & executableSetgid) === executableSetgid &&
-    !inGroup(caller, parent.gid)
-  ) {
-    return mode & ~S_ISGID;
-  }
-  return mode;
 }
 
 export function stampChange(inode: Inode, now: Timespec): void {

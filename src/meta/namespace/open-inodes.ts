@@ -1,4 +1,5 @@
 // Which session holds which inode open how often; unlinked inodes live until the last release.
+import { withoutPrivileges } from "../../domain/attribute-rules.ts";
 import type { Caller, Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
@@ -17,8 +18,7 @@ import {
   MAY_READ,
   MAY_WRITE,
   requireAccess,
-  withoutPrivileges,
-} from "./permission.ts";
+} from "../../domain/permission.ts";
 import { destroyInode } from "./reaper.ts";
 
 export function openInode(

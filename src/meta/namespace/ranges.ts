@@ -1,5 +1,6 @@
 // Ranges of a file without new bytes: holes, growth, copies by reference, and where data is. Each
 // change is a bounded step, so that no range, however long, makes a transaction long.
+import { withoutPrivileges } from "../../domain/attribute-rules.ts";
 import type { Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { chunkIndex } from "../../domain/layout.ts";
@@ -24,7 +25,6 @@ import { chunkOfKey, keyRanges } from "../schema/keys.ts";
 import { allocate, ChunkChanges } from "./data.ts";
 import { requireRegular } from "./entries.ts";
 import { loadInode, saveInode, stampContent } from "./inodes.ts";
-import { withoutPrivileges } from "./permission.ts";
 
 /** Runs that touch are told as one, as far as one search looks. */
 export function nextData(tx: ReadTransaction, inode: Inode, offset: number): DataRun {

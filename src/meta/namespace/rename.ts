@@ -18,7 +18,7 @@ import {
   stampChange,
   stampContent,
 } from "./inodes.ts";
-import { MAY_EXECUTE, MAY_WRITE, requireAccess, requireUnsticky } from "./permission.ts";
+import { MAY_EXECUTE, MAY_WRITE, requireAccess, requireUnsticky } from "../../domain/permission.ts";
 import { destroyInode } from "./reaper.ts";
 
 export interface Rename {

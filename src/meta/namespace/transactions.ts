@@ -20,7 +20,7 @@ import * as entries from "./entries.ts";
 import { loadDirectory, loadInode } from "./inodes.ts";
 import { listDirectory } from "./listing.ts";
 import * as handles from "./open-inodes.ts";
-import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "./permission.ts";
+import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "../../domain/permission.ts";
 import * as ranges from "./ranges.ts";
 import { renameEntry } from "./rename.ts";
 import { abandonSlices, requireOwnSlices } from "./slices.ts";

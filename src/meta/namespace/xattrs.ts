@@ -15,8 +15,8 @@ import type { Inode } from "../schema/inode.ts";
 import { keyRanges, keys, nameOfKey } from "../schema/keys.ts";
 import { requireAclCarrier, setAcl } from "./inode-acl.ts";
 import { loadInode, saveInode, stampChange } from "./inodes.ts";
-import { inGroup, isRoot, MAY_READ, MAY_WRITE, requireAccess } from "./permission.ts";
-import { requireOwner } from "./permission.ts";
+import { inGroup, isRoot, MAY_READ, MAY_WRITE, requireAccess } from "../../domain/permission.ts";
+import { requireOwner } from "../../domain/permission.ts";
 
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;

@@ -1,6 +1,7 @@
 // A small POSIX file system in memory behind the Vfs interface: correct, synchronous, one process.
 // It counts the kernel's lookups, so that a driver that loses or repeats a FORGET is found out.
 import { isAclName } from "../../domain/acl.ts";
+import { withoutPrivileges } from "../../domain/attribute-rules.ts";
 import {
   isDirectory,
   isRegular,
@@ -8,14 +9,13 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
-  S_ISGID,
-  S_ISUID,
   type Attr,
   type AttrChanges,
   type Caller,
   type StatFs,
 } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
+import { inheritanceOf } from "../../domain/inheritance.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
 import {
@@ -29,7 +29,6 @@ import { attrOf, MemoryTree, wallTime, type MemoryNode } from "./fuse-memory-tre
 
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
-const GROUP_EXECUTE = 0o010;
 const CAPACITY_BYTES = 2 ** 40;
 
 export interface MemoryVfsOptions {
@@ -95,7 +94,7 @@ export class MemoryVfs implements Vfs {
       node.file.truncate(changes.sizeBytes);
       node.mtime = time;
     }
-    if (changes.killPrivileges === true) killPrivileges(node);
+    if (changes.killPrivileges === true) node.mode = withoutPrivileges(node.mode);
     if (changes.mode !== undefined) node.mode = (node.mode & S_IFMT) | (changes.mode & 0o7777);
     if (changes.uid !== undefined) node.uid = changes.uid;
     if (changes.gid !== undefined) node.gid = changes.gid;
@@ -214,13 +213,15 @@ export class MemoryVfs implements Vfs {
     const node = this.#tree.opened(fh);
     if (offset + data.length > MAX_FILE_BYTES) throw new FsError("EFBIG", "too large");
     node.file.write(offset, data);
-    if (killsPrivileges) killPrivileges(node);
+    if (killsPrivileges) node.mode = withoutPrivileges(node.mode);
     node.mtime = node.ctime = wallTime();
     return data.length;
   }
 
-  createUnnamed(caller: Caller, _parent: Ino, mode: number): OpenResult {
-    const node = this.#tree.newNode(caller, unmasked(caller, S_IFREG | (mode & 0o7777)), 0);
+  createUnnamed(caller: Caller, parent: Ino, mode: number): OpenResult {
+    const directory = this.#tree.directory(parent);
+    const made = inheritanceOf(caller, directory, undefined, S_IFREG | (mode & 0o7777));
+    const node = this.#tree.newNode(made, made.mode, 0);
     node.nlink = 0;
     const fh = this.#tree.openHandle(node);
     return { fh, attr: this.#handOut(node), keepCache: this.#keepCache };
@@ -341,17 +342,11 @@ export class MemoryVfs implements Vfs {
   #add(caller: Caller, parent: Ino, name: Name, mode: number, rdev: number): MemoryNode {
     const directory = this.#tree.directory(parent);
     if (directory.entries.has(name)) throw new FsError("EEXIST", "exists");
-    const inherits = (directory.mode & S_ISGID) !== 0;
-    const owner = { uid: caller.uid, gid: inherits ? directory.gid : caller.gid };
-    const inherited = inherits && isDirectory(mode) ? S_ISGID : 0;
-    const node = this.#tree.newNode(owner, unmasked(caller, mode) | inherited, rdev);
+    const made = inheritanceOf(caller, directory, undefined, mode);
+    const node = this.#tree.newNode(made, made.mode, rdev);
     this.#tree.addName(directory, name, node);
     return node;
   }
-}
-
-function unmasked({ umask = 0 }: Caller, mode: number): number {
-  return (mode & S_IFMT) === S_IFLNK ? mode : mode & ~umask;
 }
 
 function cut(bytes: Uint8Array, pieceBytes: number): Uint8Array[] {
@@ -365,13 +360,6 @@ function cut(bytes: Uint8Array, pieceBytes: number): Uint8Array[] {
 
 function dots(name: string, ino: Ino, cookie: number): DirEntry {
   return { name: name as Name, ino, mode: S_IFDIR, cookie };
-}
-
-/** As Linux does after a write or a change of owner. */
-function killPrivileges(node: MemoryNode): void {
-  if (!isRegular(node.mode)) return;
-  node.mode &= ~S_ISUID;
-  if ((node.mode & GROUP_EXECUTE) !== 0) node.mode &= ~S_ISGID;
 }
 
 function requireReplaceable(node: MemoryNode, target: MemoryNode): void {

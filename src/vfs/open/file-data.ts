@@ -1,7 +1,7 @@
 // One open inode: what this mount believes of it, its writer and its reader. Shared by all handles
 // of the inode.
+import { withoutPrivileges } from "../../domain/attribute-rules.ts";
 import type { Attr, AttrChanges, Caller } from "../../domain/attributes.ts";
-import { S_ISGID, S_ISUID } from "../../domain/attributes.ts";
 import type { FsError } from "../../domain/errno.ts";
 import type { Ino, PoolId } from "../../domain/ids.ts";
 import type { MetaService, OpenReply } from "../../protocol/meta/meta-service.ts";
@@ -13,8 +13,6 @@ import type { MaybePromise } from "../vfs.ts";
 import type { DirtySlices } from "../write/dirty-slices.ts";
 import { FileWriter, type WriterOwner, type WriterServices } from "../write/file-writer.ts";
 import type { PendingSlice } from "../write/pending-slice.ts";
-
-const S_IXGRP = 0o010;
 
 export interface FileServices extends WriterServices, ReaderServices {
   readonly meta: Pick<MetaService, "setattr"> & WriterServices["meta"];
@@ -150,9 +148,4 @@ export class FileData implements WriterOwner, ReaderOwner {
     if (changes.sizeBytes === 0) this.writer.dropFailed();
     else if (this.writer.failure !== undefined) throw this.writer.failure;
   }
-}
-
-/** As a write by other than root leaves the mode (setgid without group execute is a lock mark). */
-function withoutPrivileges(mode: number): number {
-  return mode & ~S_ISUID & ~((mode & S_IXGRP) === 0 ? 0 : S_ISGID);
 }

@@ -1,16 +1,21 @@
 // Who may do what to an inode: mode bits, ACLs, groups, ownership, sticky directories, root's
 // override. Follows Linux where POSIX leaves a choice (fs/namei.c generic_permission, fs/attr.c).
-import { isDirectory, S_ISGID, S_ISUID, S_ISVTX, type Caller } from "../../domain/attributes.ts";
-import { FsError } from "../../domain/errno.ts";
-import type { Inode } from "../schema/inode.ts";
-import { aclAllows } from "./inode-acl.ts";
+import type { Acl } from "./acl.ts";
+import { aclAllows } from "./acl-rules.ts";
+import { type Attr, type Caller, isDirectory, S_ISVTX } from "./attributes.ts";
+import { FsError } from "./errno.ts";
+
+/** What decides about access to an inode. */
+export interface Protected extends Pick<Attr, "ino" | "mode" | "uid" | "gid"> {
+  /** The access list, where there is one. */
+  readonly accessAcl?: Acl | undefined;
+}
 
 export const MAY_READ = 4;
 export const MAY_WRITE = 2;
 export const MAY_EXECUTE = 1;
 
-/** Execute bits of the group, and of all three (POSIX sys/stat.h). */
-export const S_IXGRP = 0o010;
+/** Execute bits of all three classes. */
 const S_IXUGO = 0o111;
 
 export function isRoot(caller: Caller): boolean {
@@ -22,7 +27,7 @@ export function inGroup(caller: Caller, gid: number): boolean {
 }
 
 /** True when the caller may do everything of `wanted` (MAY_… bits). */
-export function mayAccess(caller: Caller, inode: Inode, wanted: number): boolean {
+export function mayAccess(caller: Caller, inode: Protected, wanted: number): boolean {
   const { mode } = inode;
   if (isRoot(caller)) {
     const executable = isDirectory(mode) || (mode & S_IXUGO) !== 0;
@@ -36,13 +41,13 @@ export function mayAccess(caller: Caller, inode: Inode, wanted: number): boolean
 }
 
 /** @throws FsError EACCES */
-export function requireAccess(caller: Caller, inode: Inode, wanted: number): void {
+export function requireAccess(caller: Caller, inode: Protected, wanted: number): void {
   if (mayAccess(caller, inode, wanted)) return;
   throw new FsError("EACCES", `uid ${caller.uid} may not access inode ${inode.ino}`);
 }
 
 /** @throws FsError EPERM unless the caller owns the inode or is root */
-export function requireOwner(caller: Caller, inode: Inode): void {
+export function requireOwner(caller: Caller, inode: Protected): void {
   if (isRoot(caller) || caller.uid === inode.uid) return;
   throw new FsError("EPERM", `uid ${caller.uid} does not own inode ${inode.ino}`);
 }
@@ -51,14 +56,8 @@ export function requireOwner(caller: Caller, inode: Inode): void {
  * Checks that an entry of `directory` may be removed or renamed.
  * @throws FsError EPERM in a sticky directory, where neither it nor `entry` is the caller's
  */
-export function requireUnsticky(caller: Caller, directory: Inode, entry: Inode): void {
+export function requireUnsticky(caller: Caller, directory: Protected, entry: Protected): void {
   if ((directory.mode & S_ISVTX) === 0) return;
   if (isRoot(caller) || caller.uid === directory.uid || caller.uid === entry.uid) return;
   throw new FsError("EPERM", `directory ${directory.ino} is sticky`);
-}
-
-/** The mode without suid, and without sgid where it is not the mark of mandatory locking. */
-export function withoutPrivileges(mode: number): number {
-  if (isDirectory(mode)) return mode;
-  return mode & ~(S_ISUID | ((mode & S_IXGRP) !== 0 ? S_ISGID : 0));
 }
