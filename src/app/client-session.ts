@@ -8,6 +8,7 @@ import type { Log } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { MetaSession } from "../protocol/meta/meta-service.ts";
 import { connectMetaSession } from "../protocol/meta/meta-session-client.ts";
+import { dialWebSocket } from "../protocol/rpc/web-sockets.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { DfsVfs } from "../vfs/open/dfs-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
@@ -35,7 +36,7 @@ export interface ClientSession {
 /** @throws FsError EACCES (token refused), ECONNREFUSED or ETIMEDOUT (no server there) */
 export async function openClientSession(options: ClientSessionOptions): Promise<ClientSession> {
   const { url, token, clientName, log } = options;
-  const meta = await connectMetaSession({ url, token, clientName, log });
+  const meta = await connectMetaSession({ url, token, dial: dialWebSocket, clientName, log });
   try {
     return await compose(meta, options);
   } catch (error) {

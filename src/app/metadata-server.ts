@@ -27,7 +27,8 @@ import { systemClock, type Clock } from "../platform/clock.ts";
 import { systemRandom } from "../platform/random.ts";
 import { deferred } from "../platform/flow/deferred.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
-import { RpcServer } from "../protocol/meta/rpc-server.ts";
+import { RpcServer } from "../protocol/rpc/rpc-server.ts";
+import { WebSocketEntrance } from "../protocol/rpc/web-sockets.ts";
 import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -179,7 +180,8 @@ class MetadataServer implements RunningMetadataServer {
         jobsStatus: () => parts.jobs.status().jobs,
       }),
     );
-    this.#http.on("upgrade", (request, socket, head) => rpc.upgrade(request, socket, head));
+    const entrance = new WebSocketEntrance(rpc, log);
+    this.#http.on("upgrade", (request, socket, head) => entrance.upgrade(request, socket, head));
   }
 
   get url(): string {

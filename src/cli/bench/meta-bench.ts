@@ -5,6 +5,7 @@ import { ROOT_INO } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import { type Metric, timeSeconds } from "./metric.ts";
 import { inLanes } from "./shard-bench.ts";
 
@@ -14,6 +15,7 @@ export async function benchMeta(url: string, token: string, count: number): Prom
   await using meta = await connectMetaSession({
     url,
     token,
+    dial: dialWebSocket,
     clientName: "dfs bench",
     log: silentLog,
   });

@@ -16,7 +16,9 @@ async function connect(meta: LocalMeta): Promise<Client> {
   const client = Object.assign(await meta.newSession(), { ready: [] as number[] });
   meta.sessions.attach(client.session, {
     displaced: () => undefined,
-    lockReady: (wait) => client.ready.push(wait),
+    push: (name, value) => {
+      if (name === "lockReady") client.ready.push(value as number); // a wait, by its name
+    },
   });
   return client;
 }

@@ -9,6 +9,7 @@ import { ROOT_INO } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { firstLogin } from "../../testing/meta/meta-server.ts";
 
@@ -49,7 +50,13 @@ test("a server killed amid creates loses none it acknowledged and does none twic
   const token = await firstLogin(server.url);
   await using proxy = await MetaProxy.start(server.url);
   const { url } = proxy;
-  const session = await connectMetaSession({ url, token, clientName: "kill", log: silentLog });
+  const session = await connectMetaSession({
+    url,
+    token,
+    dial: dialWebSocket,
+    clientName: "kill",
+    log: silentLog,
+  });
   let lost = 0;
   session.on("sessionLost", () => (lost += 1));
 

@@ -6,6 +6,7 @@ import { ROOT_INO, type Ino } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import type { LockRequest, MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
@@ -24,7 +25,13 @@ async function makeFile(meta: MetaService): Promise<Ino> {
 }
 
 function connectVia(proxy: MetaProxy, { token }: TestMetaServer): Promise<MetaSession> {
-  return connectMetaSession({ url: proxy.url, token, clientName: "test", log: silentLog });
+  return connectMetaSession({
+    url: proxy.url,
+    token,
+    dial: dialWebSocket,
+    clientName: "test",
+    log: silentLog,
+  });
 }
 
 test("requests, answers and conflicts arrive as sent, 63-bit offsets included", async (t) => {

@@ -3,11 +3,12 @@ import { pack, unpack } from "msgpackr";
 import { WebSocket } from "ws";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
-import { RPC_MISSED_HEARTBEATS } from "../../protocol/meta/limits.ts";
+import { RPC_MISSED_HEARTBEATS } from "../../protocol/rpc/limits.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
 import type { MetaSession } from "../../protocol/meta/meta-service.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { TestMetaServer } from "../../testing/meta/meta-server.ts";
@@ -20,7 +21,14 @@ function connectVia(
   options: { clock?: FakeClock; answerTimeoutMs?: number } = {},
 ): Promise<MetaSession> {
   const { url } = proxy;
-  return connectMetaSession({ url, token, clientName: "test", log: silentLog, ...options });
+  return connectMetaSession({
+    url,
+    token,
+    dial: dialWebSocket,
+    clientName: "test",
+    log: silentLog,
+    ...options,
+  });
 }
 
 test("a change whose answer was lost is answered after the reconnect and done once", async (t) => {
@@ -146,7 +154,7 @@ test("new cluster maps are pushed, those missed while away come with the reconne
 
 test("a token that doesn't hold, or holds no more, ends the session with EACCES", async (t) => {
   await using server = await TestMetaServer.start();
-  const options = { url: server.url, clientName: "test", log: silentLog };
+  const options = { url: server.url, dial: dialWebSocket, clientName: "test", log: silentLog };
   const refused = connectMetaSession({ ...options, token: "dfs_" + "x".repeat(43) });
   await t.throwsAsync(refused, { code: "EACCES" });
   const session = await server.connect();
@@ -162,7 +170,13 @@ test("a token that doesn't hold, or holds no more, ends the session with EACCES"
 
 test("no server at all is told soon", async (t) => {
   const clock = new FakeClock();
-  const options = { url: "http://127.0.0.1:1", token: "", clientName: "test", log: silentLog };
+  const options = {
+    url: "http://127.0.0.1:1",
+    token: "",
+    dial: dialWebSocket,
+    clientName: "test",
+    log: silentLog,
+  };
   const progress = { settled: false };
   const connecting = t
     .throwsAsync(connectMetaSession({ ...options, clock }), { code: "ECONNREFUSED" })
@@ -182,7 +196,7 @@ test("a client of another version is refused and told so", async (t) => {
   socket.send(pack([0, "hello", 999, { of: "another shape" }]));
   const [id, refusal, code, text] = unpack(await answer) as unknown[];
   t.deepEqual([id, refusal, code], [0, "refused", "EPROTO"]);
-  t.regex(String(text), /version 2, the client 999/);
+  t.regex(String(text), /version 3, the client 999/);
 });
 
 test("malformed frames end their connection and nothing else", async (t) => {

@@ -39,7 +39,7 @@ test("a connected session lives, and its time begins when the connection ends", 
   const clock = new FakeClock();
   const meta = await openLocalMeta({ clock, sessionDeadAfterMs: 60_000 });
   const { session } = await meta.newSession();
-  const connection = { displaced: () => undefined, lockReady: () => undefined };
+  const connection = { displaced: () => undefined, push: () => undefined };
   meta.sessions.attach(session, connection);
   meta.sessions.start();
   await clock.advance(600_000);

@@ -7,7 +7,8 @@ import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
 import { MAX_SESSIONS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Random } from "../../platform/random.ts";
-import type { SessionKey } from "../../protocol/meta/hello.ts";
+import type { Push } from "../../protocol/meta/meta-pushes.ts";
+import type { SessionKey } from "../../protocol/rpc/control-messages.ts";
 import { LockRegistry } from "../locks/lock-registry.ts";
 import { closeSessionOpens } from "../namespace/open-inodes.ts";
 import { reapStep } from "../namespace/reaper.ts";
@@ -35,8 +36,7 @@ export interface SessionRegistryOptions extends Omit<SessionDependencies, "locks
 export interface SessionConnection {
   /** Another connection has taken the session over; nothing of this one counts any more. */
   displaced(): void;
-  /** The lock of the session's wait with this number was granted. */
-  lockReady(wait: number): void;
+  readonly push: Push;
 }
 
 export interface SessionView {
@@ -93,7 +93,7 @@ export class SessionRegistry {
     this.#options = options;
     this.#locks = new LockRegistry({
       ...options,
-      granted: (id, wait) => this.#sessions.get(id)?.connection?.lockReady(wait),
+      granted: (id, wait) => this.#sessions.get(id)?.connection?.push("lockReady", wait),
     });
   }
 

@@ -11,7 +11,7 @@ import {
   type MetaResult,
   type ReadOperation,
 } from "../../protocol/meta/meta-operations.ts";
-import type { Ticket } from "../../protocol/meta/served-connection.ts";
+import type { Ticket } from "../../protocol/rpc/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";

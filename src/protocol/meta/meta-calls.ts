@@ -1,23 +1,12 @@
 // What is made from the table of operations: their rows for code that treats all alike, and
 // services whose every method is one call.
-import { FsError } from "../../domain/errno.ts";
+import type { Procedure } from "../rpc/procedure.ts";
 import { META_OPERATIONS, rowOf, type MetaOperation } from "./meta-operations.ts";
 import type { MetaService } from "./meta-service.ts";
 
-/** A codec whose types are known only to the operation it belongs to. */
-interface UntypedCodec {
-  pack(value: unknown): unknown;
-  read(raw: unknown): unknown;
-}
-
 /** One operation's row. */
-export interface Operation {
+export interface Operation extends Procedure {
   readonly name: MetaOperation;
-  readonly number: number;
-  readonly once: boolean;
-  readonly doneBySessionEnd: boolean;
-  readonly args: readonly UntypedCodec[];
-  readonly result: UntypedCodec;
 }
 
 // The table's keys are the operations, by its type.
@@ -54,16 +43,4 @@ export function makeMetaService(call: MetaCall): MetaService {
   // fromEntries, other than adding them one by one, leaves V8 an object with fast properties. The
   // table has a row for each method of MetaService, and by contract `call` gives its result.
   return Object.fromEntries(methods) as MetaService;
-}
-
-export function packArgs(operation: Operation, args: readonly unknown[]): unknown[] {
-  return operation.args.map((codec, position) => codec.pack(args[position]));
-}
-
-/** @throws FsError EPROTO (malformed), or the errno of a value no file system accepts */
-export function readArgs(operation: Operation, raw: unknown): unknown[] {
-  if (!Array.isArray(raw) || raw.length !== operation.args.length) {
-    throw new FsError("EPROTO", `malformed message: arguments of ${operation.name}`);
-  }
-  return operation.args.map((codec, position) => codec.read(raw[position]));
 }

@@ -23,6 +23,7 @@ import {
   sliceRangeCodec,
 } from "./wire-commit.ts";
 import { dataRunCodec, rangeChangeCodec, rangeCopyCodec, rangeReplyCodec } from "./wire-ranges.ts";
+import { type Codec } from "../rpc/wire-readers.ts";
 import {
   attrChangesCodec,
   attrCodec,
@@ -40,7 +41,6 @@ import {
   openReplyCodec,
   pageCodec,
   statFsCodec,
-  type Codec,
 } from "./wire-values.ts";
 
 export type MetaOperation = keyof MetaService;
@@ -48,7 +48,7 @@ export type MetaArgs<O extends MetaOperation> = Parameters<MetaService[O]>;
 export type MetaResult<O extends MetaOperation> = Awaited<ReturnType<MetaService[O]>>;
 
 /** Raised whenever a message changes its meaning; both ends must agree. */
-export const RPC_VERSION = 2;
+export const RPC_VERSION = 3;
 
 type ArgCodecs<A extends readonly unknown[]> = { readonly [I in keyof A]: Codec<A[I]> };
 

@@ -166,16 +166,24 @@ export interface DamageReport {
   node: NodeId;
 }
 
-/** What the server may tell a session at any time. */
-export interface MetaEvents {
-  mapChanged: (maps: MapHistory) => void;
+/** What the server may tell a session at any time (rows in meta-pushes.ts). */
+export interface MetaPushes {
+  mapChanged: MapHistory;
+  /** The lock of this wait was granted. Asking again tells so, too. */
+  lockReady: number;
+}
+
+/** What a client's end of a session finds out by itself. */
+interface SessionEvents {
   /** The session is dead on the server: its open inodes must be opened again. */
   sessionLost: () => void;
   /** The connection was lost and is there again; waits for locks must be asked for again. */
   resumed: () => void;
-  /** The lock of this wait was granted. Asking again tells so, too. */
-  lockReady: (wait: number) => void;
 }
+
+export type MetaEvents = SessionEvents & {
+  readonly [P in keyof MetaPushes]: (value: MetaPushes[P]) => void;
+};
 
 /**
  * Every method rejects with FsError: the POSIX errno of the operation; EIO for a broken server;

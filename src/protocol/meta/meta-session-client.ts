@@ -1,16 +1,22 @@
 // A client's session with the metadata server: MetaService over the RPC link.
-import type { MetaEvents, MetaSession } from "./meta-service.ts";
+import type { MapHistory } from "../../domain/cluster-map.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
 import { RPC_ANSWER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
+import type { Dial } from "../rpc/message-socket.ts";
+import { SessionLink } from "../rpc/session-link.ts";
+import { packHello, readWelcome, type Welcome } from "./hello.ts";
 import { makeMetaService } from "./meta-calls.ts";
-import { MetaLink } from "./meta-link.ts";
+import { readPush, type Push } from "./meta-pushes.ts";
+import type { MetaSession } from "./meta-service.ts";
+import { SessionListeners } from "./session-listeners.ts";
 
 export interface ConnectOptions {
   /** Base URL of the metadata server. */
   url: string;
   token: string;
+  dial: Dial;
   /** How the session is called in lists and logs. */
   clientName: string;
   log: Log;
@@ -19,8 +25,6 @@ export interface ConnectOptions {
   answerTimeoutMs?: number;
 }
 
-type Listeners = { readonly [K in keyof MetaEvents]: Set<MetaEvents[K]> };
-
 /**
  * Connects and begins a session, which then outlives broken connections and server restarts.
  * @throws FsError EACCES (token refused), EPROTO (other version), ECONNREFUSED or ETIMEDOUT
@@ -28,35 +32,37 @@ type Listeners = { readonly [K in keyof MetaEvents]: Set<MetaEvents[K]> };
 export async function connectMetaSession(options: ConnectOptions): Promise<MetaSession> {
   const { clock = systemClock, answerTimeoutMs = RPC_ANSWER_TIMEOUT_MS } = options;
   const clientName = options.clientName.slice(0, MAX_CLIENT_NAME_CHARS);
-  const listeners: Listeners = {
-    mapChanged: new Set(),
-    sessionLost: new Set(),
-    resumed: new Set(),
-    lockReady: new Set(),
+  const listeners = new SessionListeners();
+  let epoch = -1;
+  const learnMaps = (maps: MapHistory): void => {
+    if (maps.current.epoch <= epoch) return;
+    epoch = maps.current.epoch;
+    listeners.pushed("mapChanged", maps);
   };
-  const link = new MetaLink(
-    { ...options, clock, answerTimeoutMs, clientName },
+  const pushed: Push = (name, value) => {
+    if (name === "mapChanged")
+      learnMaps(value as MapHistory); // by its name
+    else listeners.pushed(name, value);
+  };
+  const link = new SessionLink<Welcome>(
     {
-      mapChanged: (maps) => {
-        for (const listener of listeners.mapChanged) listener(maps);
-      },
-      sessionLost: () => {
-        for (const listener of listeners.sessionLost) listener();
-      },
-      resumed: () => {
-        for (const listener of listeners.resumed) listener();
-      },
-      lockReady: (wait) => {
-        for (const listener of listeners.lockReady) listener(wait);
-      },
+      ...options,
+      clock,
+      answerTimeoutMs,
+      hello: (resume) => packHello({ clientName, ...(resume === undefined ? {} : { resume }) }),
+      readWelcome,
+    },
+    {
+      sessionLost: () => listeners.happened("sessionLost"),
+      resumed: () => listeners.happened("resumed"),
+      welcomed: ({ maps }) => learnMaps(maps),
+      pushed: (message) => readPush(message, pushed),
     },
   );
   await link.start();
   return {
     ...makeMetaService((operation, args) => link.call(operation, args)),
-    on: (event, listener) => {
-      listeners[event].add(listener);
-    },
+    on: (event, listener) => listeners.on(event, listener),
     close: () => link.close(),
     [Symbol.asyncDispose]: () => link.close(),
   };

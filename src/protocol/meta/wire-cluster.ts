@@ -6,7 +6,7 @@ import { formatShardId, parseShardId, type NodeId } from "../../domain/ids.ts";
 import { MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
 import { MAX_NODE_WEIGHT } from "../../domain/format.ts";
 import type { DamageReport } from "./meta-service.ts";
-import { readList, readText, type Codec } from "./wire-values.ts";
+import { readList, readText, type Codec } from "../rpc/wire-readers.ts";
 
 const nodeSchema = z.object({
   id: z.string(),

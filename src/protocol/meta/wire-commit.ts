@@ -10,15 +10,8 @@ import type {
   OpenAccess,
   SliceRange,
 } from "./meta-service.ts";
-import {
-  readBytes,
-  readCount,
-  readFlag,
-  readIno,
-  readList,
-  readTime,
-  type Codec,
-} from "./wire-values.ts";
+import { readBytes, readCount, readFlag, readList, type Codec } from "../rpc/wire-readers.ts";
+import { readIno, readTime } from "./wire-values.ts";
 
 function packExtent(extent: ExtentCommit): unknown[] {
   const fields: unknown[] = [

@@ -1,22 +1,17 @@
 // Advisory locks as they travel. Offsets are 64-bit integers of MessagePack.
-import { FsError } from "../../domain/errno.ts";
 import { LOCK_END, type LockOwner, type LockRange } from "../../domain/file-lock.ts";
 import type { LockConflict, LockQuery, LockReply, LockRequest } from "./meta-service.ts";
 import {
-  attrCodec,
+  malformed,
   readCount,
   readFlag,
-  readIno,
   readList,
   readText,
   type Codec,
-} from "./wire-values.ts";
+} from "../rpc/wire-readers.ts";
+import { attrCodec, readIno } from "./wire-values.ts";
 
 const OWNER = /^[0-9a-f]{16}$/;
-
-function malformed(what: string): FsError {
-  return new FsError("EPROTO", `malformed message: ${what}`);
-}
 
 function readRange(start: unknown, end: unknown): LockRange {
   const valid = typeof start === "bigint" && typeof end === "bigint";

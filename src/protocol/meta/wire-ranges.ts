@@ -1,6 +1,7 @@
 // Requests that change or look for ranges of a file, as they travel.
 import type { DataRun, RangeChange, RangeCopy, RangeReply } from "./meta-service.ts";
-import { attrCodec, readCount, readFlag, readIno, readList, type Codec } from "./wire-values.ts";
+import { readCount, readFlag, readList, type Codec } from "../rpc/wire-readers.ts";
+import { attrCodec, readIno } from "./wire-values.ts";
 
 export const dataRunCodec: Codec<DataRun> = {
   pack: (run) => [run.from, run.to, run.sizeBytes],

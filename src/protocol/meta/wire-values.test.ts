@@ -4,7 +4,8 @@ import { Packr } from "msgpackr";
 import type { Attr } from "../../domain/attributes.ts";
 import { isFsError } from "../../domain/errno.ts";
 import type { Ino } from "../../domain/ids.ts";
-import { OPERATIONS_BY_NUMBER, packArgs, readArgs } from "./meta-calls.ts";
+import { packArgs, readArgs } from "../rpc/procedure.ts";
+import { OPERATIONS_BY_NUMBER } from "./meta-calls.ts";
 import { META_OPERATIONS, rowOf } from "./meta-operations.ts";
 import { attrCodec, callerCodec, nameCodec } from "./wire-values.ts";
 

@@ -6,63 +6,32 @@ import type { Ino, Name, PoolId, SliceId } from "../../domain/ids.ts";
 import type { Extent, SliceLocation } from "../../domain/layout.ts";
 import { MAX_NAME_BYTES } from "../../domain/limits.ts";
 import { toName } from "../../domain/name.ts";
+import {
+  malformed,
+  readBytes,
+  readCount,
+  readFlag,
+  readInteger,
+  readList,
+  readText,
+  type Codec,
+} from "../rpc/wire-readers.ts";
 import type { ChunkExtents, CreateReply, DirEntry, DirPage, OpenReply } from "./meta-service.ts";
-
-/** How one type of value travels. `read` throws FsError EPROTO for anything malformed. */
-export interface Codec<T> {
-  pack(value: T): unknown;
-  read(raw: unknown): T;
-}
 
 /** Supplementary groups Linux allows a process (NGROUPS_MAX). */
 const MAX_GROUPS = 65_536;
 /** A UTF-16 unit that is no byte. */
 const BEYOND_LATIN1 = /[\u0100-\uffff]/;
 
-function malformed(what: string): FsError {
-  return new FsError("EPROTO", `malformed message: ${what}`);
-}
-
-/** A non-negative safe integer. Throws FsError EPROTO, as all readers here do. */
-export function readCount(value: unknown, what: string): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw malformed(what);
-  return value;
-}
-
-export function readInteger(value: unknown, what: string): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value)) throw malformed(what);
-  return value;
-}
-
-export function readFlag(value: unknown, what: string): boolean {
-  if (typeof value !== "boolean") throw malformed(what);
-  return value;
-}
-
-export function readText(value: unknown, maxChars: number, what: string): string {
-  if (typeof value !== "string" || value.length > maxChars) throw malformed(what);
-  return value;
+export function readIno(value: unknown): Ino {
+  return readCount(value, "inode number") as Ino;
 }
 
 /** Bytes as text, one character a byte. */
-export function readLatin1(value: unknown, maxChars: number, what: string): string {
+function readLatin1(value: unknown, maxChars: number, what: string): string {
   const text = readText(value, maxChars, what);
   if (BEYOND_LATIN1.test(text)) throw malformed(what);
   return text;
-}
-
-export function readBytes(value: unknown, what: string): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw malformed(what);
-  return value;
-}
-
-export function readList(value: unknown, maxLength: number, what: string): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > maxLength) throw malformed(what);
-  return value;
-}
-
-export function readIno(value: unknown): Ino {
-  return readCount(value, "inode number") as Ino;
 }
 
 /** @throws FsError EINVAL, ENAMETOOLONG as a local file system would answer */

@@ -1,10 +1,10 @@
-// Messages over one WebSocket: msgpack, many to a frame, those of one tick corked together.
+// Messages over one socket: msgpack, many to a frame, those of one tick corked together.
 // Both ends use it. It knows nothing of what the messages mean.
 import { Packr } from "msgpackr";
-import type { RawData, WebSocket } from "ws";
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import { MAX_RPC_FRAME_BYTES, RPC_CORK_BYTES } from "./limits.ts";
+import type { MessageSocket } from "./message-socket.ts";
 
 /** A message: positional fields, the first of them the request's id (0: not about a request). */
 export type Message = readonly unknown[];
@@ -33,7 +33,7 @@ function createPackr(): Packr {
 }
 
 export class FrameChannel {
-  readonly #socket: WebSocket;
+  readonly #socket: MessageSocket;
   readonly #handlers: FrameHandlers;
   readonly #packr = createPackr();
   #corked: Uint8Array[] = [];
@@ -43,16 +43,14 @@ export class FrameChannel {
   #silentBeats = 0;
   #closed = false;
 
-  constructor(socket: WebSocket, handlers: FrameHandlers) {
+  constructor(socket: MessageSocket, handlers: FrameHandlers) {
     this.#socket = socket;
     this.#handlers = handlers;
-    socket.binaryType = "nodebuffer";
-    socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    socket.on("ping", () => (this.#heard = true));
-    socket.on("pong", () => (this.#heard = true));
-    // ws reports the error's consequence as a close right after.
-    socket.on("error", () => undefined);
-    socket.on("close", (code, reason) => this.#onClose(code, reason.toString("utf8")));
+    socket.listen({
+      message: (frame) => this.#receive(frame),
+      heard: () => (this.#heard = true),
+      closed: (code, reason) => this.#onClose(code, reason),
+    });
   }
 
   get isClosed(): boolean {
@@ -61,7 +59,7 @@ export class FrameChannel {
 
   /** Bytes handed to the socket that the network hasn't taken yet. */
   get unsentBytes(): number {
-    return this.#socket.bufferedAmount;
+    return this.#socket.bufferedBytes;
   }
 
   /** Sent with the others of this tick. Lost without a word if the connection is gone. */
@@ -89,7 +87,7 @@ export class FrameChannel {
     this.#corkedBytes = 0;
     if (this.#closed) return;
     const frame = parts.length === 1 ? first : Buffer.concat(parts);
-    this.#socket.send(frame, { binary: true });
+    this.#socket.send(frame);
   }
 
   /** Stops and resumes reading from the network. */
@@ -108,9 +106,7 @@ export class FrameChannel {
   beat(ping: boolean): number {
     this.#silentBeats = this.#heard ? 0 : this.#silentBeats + 1;
     this.#heard = false;
-    if (ping && !this.#closed && this.#socket.readyState === this.#socket.OPEN) {
-      this.#socket.ping();
-    }
+    if (ping && !this.#closed) this.#socket.ping();
     return this.#silentBeats;
   }
 
@@ -125,14 +121,14 @@ export class FrameChannel {
     this.#socket.terminate();
   }
 
-  #receive(data: RawData, isBinary: boolean): void {
+  #receive(frame: Uint8Array | string): void {
     if (this.#closed) return;
     this.#heard = true;
     try {
-      if (!isBinary || !(data instanceof Uint8Array)) throw new FsError("EPROTO", "text frame");
+      if (typeof frame === "string") throw new FsError("EPROTO", "text frame");
       // Decoded as a whole first: a handler may decode bytes of its own, and msgpackr would then
       // copy the rest of the frame to save its place.
-      const messages: unknown[] = this.#packr.unpackMultiple(data);
+      const messages: unknown[] = this.#packr.unpackMultiple(frame);
       for (const message of messages) {
         if (!Array.isArray(message)) throw new FsError("EPROTO", "message is not a list");
         this.#handlers.message(message);

@@ -13,6 +13,7 @@ import { systemClock, type Clock } from "../../platform/clock.ts";
 import { systemRandom } from "../../platform/random.ts";
 import { AdminClient } from "../../protocol/admin/admin-client.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
+import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
 import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
 import type { MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
@@ -55,6 +56,7 @@ export class TestMetaServer implements AsyncDisposable {
     const session = await connectMetaSession({
       url: this.url,
       token: this.token,
+      dial: dialWebSocket,
       clientName: "test",
       log: silentLog,
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),

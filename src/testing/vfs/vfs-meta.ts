@@ -4,6 +4,7 @@ import type { Session } from "../../meta/session/session-registry.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
 import type { MetaArgs, MetaOperation } from "../../protocol/meta/meta-operations.ts";
+import { SessionListeners } from "../../protocol/meta/session-listeners.ts";
 import type { MetaSession } from "../../protocol/meta/meta-service.ts";
 import { type LocalMeta, openLocalMeta } from "../meta/meta-server.ts";
 
@@ -35,14 +36,11 @@ export class TestNamespace {
     let session = await this.#begin();
     const counts = new Map<MetaOperation, number>();
     const hooks = new Map<MetaOperation, MetaHook>();
-    const lost: (() => void)[] = [];
-    const ready: ((wait: number) => void)[] = [];
+    const listeners = new SessionListeners();
     const connect = (): void => {
       sessions.attach(session, {
         displaced: () => undefined,
-        lockReady: (wait) => {
-          for (const listener of ready) listener(wait);
-        },
+        push: (name, value) => listeners.pushed(name, value),
       });
     };
     connect();
@@ -58,15 +56,12 @@ export class TestNamespace {
       ...makeMetaService(({ name }, args) => request(name, args)),
       counts,
       hooks,
-      on: (event, listener) => {
-        if (event === "sessionLost") lost.push(listener as () => void); // K says so
-        if (event === "lockReady") ready.push(listener as (wait: number) => void); // and here
-      },
+      on: (event, listener) => listeners.on(event, listener),
       lose: async () => {
         await sessions.end(session);
         session = await this.#begin();
         connect();
-        for (const listener of lost) listener();
+        listeners.happened("sessionLost");
       },
       close: () => sessions.end(session),
       [Symbol.asyncDispose]: () => sessions.end(session),

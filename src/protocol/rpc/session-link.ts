@@ -1,9 +1,8 @@
-// A client's lasting link to the metadata server: one session over one connection after another.
+// A client's lasting link to a server: one session over one connection after another.
 import { FsError, isFsError } from "../../domain/errno.ts";
-import type { MapHistory } from "../../domain/cluster-map.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
-import { RPC_CONNECT_TIMEOUT_MS } from "../rpc/limits.ts";
 import {
+  RPC_CONNECT_TIMEOUT_MS,
   RPC_FIRST_CONNECT_TIMEOUT_MS,
   RPC_MISSED_HEARTBEATS,
   RPC_RECONNECT_MAX_MS,
@@ -12,46 +11,57 @@ import {
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
-import { dial, type Connection } from "./dial.ts";
-import type { FrameChannel, Message } from "../rpc/frame-channel.ts";
-import { GOODBYE, LOCK_READY, MAPS, type SessionKey } from "./hello.ts";
-import { packArgs, type Operation } from "./meta-calls.ts";
-import { RPC_VERSION } from "./meta-operations.ts";
+import { GOODBYE, type SessionKey } from "./control-messages.ts";
+import type { FrameChannel, Message } from "./frame-channel.ts";
+import { greet, type Connection } from "./greet.ts";
+import type { Dial } from "./message-socket.ts";
 import { PendingCalls } from "./pending-calls.ts";
-import { mapsCodec } from "./wire-cluster.ts";
-import { readCount } from "./wire-values.ts";
+import { packArgs, type Procedure } from "./procedure.ts";
 
-export interface LinkOptions {
+export interface LinkOptions<W> {
+  readonly dial: Dial;
   readonly url: string;
   readonly token: string;
-  readonly clientName: string;
+  /** First message to the server; it goes on with the session of the key, if there is one. */
+  hello(resume: SessionKey | undefined): Message;
+  readWelcome(message: Message): W;
   readonly answerTimeoutMs: number;
   readonly log: Log;
   readonly clock: Clock;
 }
 
-export interface LinkEvents {
-  mapChanged(maps: MapHistory): void;
-  sessionLost(): void;
-  resumed(): void;
-  lockReady(wait: number): void;
+/** What the link itself wants to know of a server's first message. */
+export interface SessionWelcome {
+  readonly key: SessionKey;
+  /** False when the session is a new one. */
+  readonly resumed: boolean;
 }
 
-export class MetaLink {
-  readonly #options: LinkOptions;
-  readonly #events: LinkEvents;
+export interface LinkEvents<W> {
+  /** The session is dead on the server; this one is new. */
+  sessionLost(): void;
+  /** The connection was lost and is there again. */
+  resumed(): void;
+  /** After each welcome, and after either of the above. */
+  welcomed(welcome: W): void;
+  /** A message that is no answer. */
+  pushed(message: Message): void;
+}
+
+export class SessionLink<W extends SessionWelcome> {
+  readonly #options: LinkOptions<W>;
+  readonly #events: LinkEvents<W>;
   readonly #calls = new PendingCalls();
   readonly #stop = new AbortController();
   #key: SessionKey | undefined;
   #channel: FrameChannel | undefined;
   #disconnected = deferred();
   #farewell: (() => void) | undefined;
-  #epoch = -1;
   #failure: FsError | undefined;
   #maintenance: Promise<void> | undefined;
   #cancelBeat: () => void = () => undefined;
 
-  constructor(options: LinkOptions, events: LinkEvents) {
+  constructor(options: LinkOptions<W>, events: LinkEvents<W>) {
     this.#options = options;
     this.#events = events;
   }
@@ -78,12 +88,12 @@ export class MetaLink {
     this.#maintenance = this.#maintain();
   }
 
-  call(operation: Operation, args: readonly unknown[]): Promise<unknown> {
+  call(procedure: Procedure, args: readonly unknown[]): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { clock, answerTimeoutMs } = this.#options;
     return this.#calls.add(
-      operation,
-      packArgs(operation, args),
+      procedure,
+      packArgs(procedure, args),
       clock.monotonicMs() + answerTimeoutMs,
     );
   }
@@ -150,14 +160,16 @@ export class MetaLink {
   }
 
   async #connect(): Promise<void> {
-    const { url, token, clientName, clock } = this.#options;
+    const { dial, url, token, clock } = this.#options;
     const resume = this.#key;
-    const connection = await dial({
+    const connection = await greet<W>({
+      dial,
       url,
       token,
-      hello: { version: RPC_VERSION, clientName, ...(resume === undefined ? {} : { resume }) },
+      hello: this.#options.hello(resume),
       timeoutMs: RPC_CONNECT_TIMEOUT_MS,
       clock,
+      readWelcome: (message) => this.#options.readWelcome(message),
       message: (message) => this.#receive(message),
       closed: (code, reason) => this.#onClosed(code, reason),
     });
@@ -168,7 +180,7 @@ export class MetaLink {
     this.#adopt(connection, resume !== undefined);
   }
 
-  #adopt({ channel, welcome }: Connection, wasConnected: boolean): void {
+  #adopt({ channel, welcome }: Connection<W>, wasConnected: boolean): void {
     this.#channel = channel;
     this.#key = welcome.key;
     this.#disconnected = deferred();
@@ -187,25 +199,17 @@ export class MetaLink {
         this.#events.sessionLost();
       }
     }
-    this.#learnMaps(welcome.maps);
+    this.#events.welcomed(welcome);
   }
 
   #receive(message: Message): void {
     if (message[0] !== 0) {
       this.#calls.answer(message);
-    } else if (message[1] === MAPS) {
-      this.#learnMaps(mapsCodec.read(message[2]));
-    } else if (message[1] === LOCK_READY) {
-      this.#events.lockReady(readCount(message[2], "wait"));
     } else if (message[1] === GOODBYE) {
       this.#farewell?.();
+    } else {
+      this.#events.pushed(message);
     }
-  }
-
-  #learnMaps(maps: MapHistory): void {
-    if (maps.current.epoch <= this.#epoch) return;
-    this.#epoch = maps.current.epoch;
-    this.#events.mapChanged(maps);
   }
 
   #onClosed(code: number, reason: string): void {

@@ -1,14 +1,14 @@
 import test from "ava";
 import { MAX_REPLY_SLOTS } from "./limits.ts";
-import type { Message } from "../rpc/frame-channel.ts";
-import { OPERATIONS_BY_NUMBER, type Operation } from "./meta-calls.ts";
+import type { Message } from "./frame-channel.ts";
+import type { Procedure } from "./procedure.ts";
 import { PendingCalls } from "./pending-calls.ts";
 
-function operationNamed(name: string): Operation {
-  const operation = OPERATIONS_BY_NUMBER.find((candidate) => candidate?.name === name);
-  if (operation === undefined) throw new Error(`no operation ${name}`);
-  return operation;
-}
+const NO_CODEC = { pack: (value: unknown) => value, read: (raw: unknown) => raw ?? undefined };
+const COMMON = { once: true, doneBySessionEnd: false, args: [], result: NO_CODEC };
+const CHANGE: Procedure = { ...COMMON, name: "change", number: 1 };
+const RELEASE: Procedure = { ...COMMON, name: "release", number: 2, doneBySessionEnd: true };
+const LOOK: Procedure = { ...COMMON, name: "look", number: 3, once: false };
 
 function idOf(message: Message | undefined): number {
   return message?.[0] as number;
@@ -18,8 +18,7 @@ test("a mutation beyond the reply slots leaves when one before it is answered", 
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
-  const unlink = operationNamed("unlink");
-  const all = Array.from({ length: MAX_REPLY_SLOTS + 1 }, () => calls.add(unlink, [], Infinity));
+  const all = Array.from({ length: MAX_REPLY_SLOTS + 1 }, () => calls.add(CHANGE, [], Infinity));
   t.is(sent.length, MAX_REPLY_SLOTS);
   const slots = new Set(sent.map((message) => message[3]));
   t.is(slots.size, MAX_REPLY_SLOTS);
@@ -34,8 +33,7 @@ test("reads need no slot and never wait", (t) => {
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
-  const getattr = operationNamed("getattr");
-  for (let i = 0; i < 500; i++) void calls.add(getattr, [1], Infinity);
+  for (let i = 0; i < 500; i++) void calls.add(LOOK, [1], Infinity);
   t.is(sent.length, 500);
   t.is(sent[0]?.length, 3);
 });
@@ -44,10 +42,10 @@ test("after a reconnect unanswered requests are sent again under the same slot a
   const calls = new PendingCalls();
   const [before, after]: [Message[], Message[]] = [[], []];
   calls.resume((message) => before.push(message));
-  void calls.add(operationNamed("mkdir"), ["x"], Infinity);
-  void calls.add(operationNamed("getattr"), [1], Infinity);
+  void calls.add(CHANGE, ["x"], Infinity);
+  void calls.add(LOOK, [1], Infinity);
   calls.disconnect();
-  void calls.add(operationNamed("rmdir"), ["y"], Infinity);
+  void calls.add(CHANGE, ["y"], Infinity);
   calls.resume((message) => after.push(message));
   t.is(before.length, 2);
   t.is(after.length, 3);
@@ -59,12 +57,11 @@ test("with a new session, changes of unknown fate fail and all else is asked aga
   const calls = new PendingCalls();
   const after: Message[] = [];
   calls.resume(() => undefined);
-  const unlink = operationNamed("unlink");
-  const unknown = calls.add(unlink, [], Infinity);
-  const release = calls.add(operationNamed("release"), [[5]], Infinity);
-  const read = calls.add(operationNamed("parentOf"), [1], Infinity);
+  const unknown = calls.add(CHANGE, [], Infinity);
+  const release = calls.add(RELEASE, [[5]], Infinity);
+  const read = calls.add(LOOK, [1], Infinity);
   calls.disconnect();
-  const neverSent = calls.add(unlink, [], Infinity);
+  const neverSent = calls.add(CHANGE, [], Infinity);
   calls.restart((message) => after.push(message));
   await t.throwsAsync(unknown, { code: "EIO" });
   t.is(await release, undefined);
@@ -79,13 +76,12 @@ test("a request past its deadline fails; its slot is taken until its fate is kno
   const calls = new PendingCalls();
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
-  const unlink = operationNamed("unlink");
-  const late = calls.add(unlink, [], 100);
+  const late = calls.add(CHANGE, [], 100);
   calls.expire(99);
   calls.expire(100);
   await t.throwsAsync(late, { code: "ETIMEDOUT" });
   t.is(calls.size, 1);
-  void calls.add(unlink, [], 1000);
+  void calls.add(CHANGE, [], 1000);
   t.not(sent[1]?.[3], sent[0]?.[3]);
   calls.disconnect();
   calls.resume((message) => sent.push(message));

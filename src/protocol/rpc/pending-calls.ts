@@ -3,9 +3,9 @@
 // RFC 8881 section 2.10.6). No connection here.
 import { FsError } from "../../domain/errno.ts";
 import { MAX_REPLY_SLOTS, MAX_RPC_PENDING } from "./limits.ts";
-import type { Message } from "../rpc/frame-channel.ts";
-import { readError } from "./hello.ts";
-import type { Operation } from "./meta-calls.ts";
+import type { Message } from "./frame-channel.ts";
+import { readError } from "./control-messages.ts";
+import type { Procedure } from "./procedure.ts";
 
 interface Slot {
   readonly index: number;
@@ -14,12 +14,12 @@ interface Slot {
 
 interface PendingCall {
   readonly id: number;
-  readonly operation: Operation;
+  readonly procedure: Procedure;
   readonly args: readonly unknown[];
   readonly deadlineMs: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Held by an operation that runs once; such a call without a slot waits for one. */
+  /** Held by a procedure that runs once; such a call without a slot waits for one. */
   slot: Slot | undefined;
   /** It has left on some connection, so the server may have done it. */
   sent: boolean;
@@ -42,14 +42,14 @@ export class PendingCalls {
   }
 
   /** Adds a request; it leaves as soon as there is a connection, and a slot if it needs one. */
-  add(operation: Operation, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
+  add(procedure: Procedure, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
     if (this.#calls.size >= MAX_RPC_PENDING) {
       return Promise.reject(new FsError("EAGAIN", "too many metadata requests are outstanding"));
     }
     return new Promise((resolve, reject) => {
       const call: PendingCall = {
         id: ++this.#lastId,
-        operation,
+        procedure,
         args,
         deadlineMs,
         resolve,
@@ -59,7 +59,7 @@ export class PendingCalls {
         abandoned: false,
       };
       this.#calls.set(call.id, call);
-      if (operation.once && !this.#takeSlot(call)) this.#waiting.push(call);
+      if (procedure.once && !this.#takeSlot(call)) this.#waiting.push(call);
       else this.#send(call);
     });
   }
@@ -74,7 +74,7 @@ export class PendingCalls {
       return;
     }
     try {
-      call.resolve(call.operation.result.read(message[1]));
+      call.resolve(call.procedure.result.read(message[1]));
     } catch (error) {
       call.reject(error);
     }
@@ -102,8 +102,8 @@ export class PendingCalls {
     this.#dropAbandoned();
     const survivors: PendingCall[] = [];
     for (const call of this.#calls.values()) {
-      if (call.operation.doneBySessionEnd) call.resolve(undefined);
-      else if (call.operation.once && call.sent) call.reject(unknownFate());
+      if (call.procedure.doneBySessionEnd) call.resolve(undefined);
+      else if (call.procedure.once && call.sent) call.reject(unknownFate());
       else survivors.push(call);
     }
     this.#calls.clear();
@@ -114,7 +114,7 @@ export class PendingCalls {
       call.slot = undefined;
       call.sent = false;
       this.#calls.set(call.id, call);
-      if (call.operation.once && !this.#takeSlot(call)) this.#waiting.push(call);
+      if (call.procedure.once && !this.#takeSlot(call)) this.#waiting.push(call);
       else this.#send(call);
     }
   }
@@ -139,10 +139,10 @@ export class PendingCalls {
 
   #send(call: PendingCall): void {
     if (this.#transmit === undefined || !isReady(call)) return;
-    const { id, operation, args, slot, sent } = call;
+    const { id, procedure, args, slot, sent } = call;
     try {
-      if (slot === undefined) this.#transmit([id, operation.number, args]);
-      else this.#transmit([id, operation.number, args, slot.index, slot.sequence, sent]);
+      if (slot === undefined) this.#transmit([id, procedure.number, args]);
+      else this.#transmit([id, procedure.number, args, slot.index, slot.sequence, sent]);
       call.sent = true;
     } catch (error) {
       this.#remove(call);
@@ -161,7 +161,7 @@ export class PendingCalls {
   #remove(call: PendingCall): void {
     this.#calls.delete(call.id);
     if (call.slot === undefined) {
-      const position = call.operation.once ? this.#waiting.indexOf(call) : -1;
+      const position = call.procedure.once ? this.#waiting.indexOf(call) : -1;
       if (position >= 0) this.#waiting.splice(position, 1);
       return;
     }
@@ -176,7 +176,7 @@ export class PendingCalls {
 }
 
 function isReady(call: PendingCall): boolean {
-  return !call.operation.once || call.slot !== undefined;
+  return !call.procedure.once || call.slot !== undefined;
 }
 
 function createSlots(): Slot[] {

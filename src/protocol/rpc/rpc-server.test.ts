@@ -8,9 +8,12 @@ import { invariant } from "../../domain/invariant.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { violationOf } from "../../testing/violation.ts";
-import { connectMetaSession } from "./meta-session-client.ts";
+import { packWelcome } from "../meta/hello.ts";
+import { OPERATIONS_BY_NUMBER } from "../meta/meta-calls.ts";
+import { connectMetaSession } from "../meta/meta-session-client.ts";
 import { RpcServer } from "./rpc-server.ts";
 import type { RpcHost, RpcSession } from "./served-connection.ts";
+import { dialWebSocket, WebSocketEntrance } from "./web-sockets.ts";
 
 /** The client asks whether the server lives when it has waited. */
 const PONG_BYTES = 2;
@@ -19,13 +22,17 @@ const PONG_BYTES = 2;
 function hostOf(invoke: RpcSession["invoke"]): RpcHost<string> {
   const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
   const current = { epoch: 1 as Epoch, nodes: [], pools: [] };
-  const welcome = {
+  const welcome = packWelcome({
     key: { session: 1 as SessionId, secret: new Uint8Array(16) },
     resumed: false,
     clusterId: "00",
     maps: { current, older: [] },
+  });
+  return {
+    procedures: OPERATIONS_BY_NUMBER,
+    authenticate: async () => "tester",
+    greet: async () => ({ welcome, session }),
   };
-  return { authenticate: async () => "tester", greet: async () => ({ welcome, session }) };
 }
 
 /** A client's first request breaks an invariant: nothing is answered and nothing is logged. */
@@ -34,13 +41,14 @@ async function assertSilence(t: ExecutionContext, invoke: () => unknown): Promis
   const log = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
   const rpc = new RpcServer({ host: hostOf(invoke), clock: new FakeClock(), log });
   const server = createServer().listen(0, "127.0.0.1");
-  server.on("upgrade", (request, socket, head) => rpc.upgrade(request, socket, head));
+  const entrance = new WebSocketEntrance(rpc, log);
+  server.on("upgrade", (request, socket, head) => entrance.upgrade(request, socket, head));
   const connected = once(server, "connection") as Promise<[Socket]>;
   await once(server, "listening");
   // The server listens on TCP, so its address is no pipe's name.
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const options = { token: "", clientName: "t", log: silentLog, clock: new FakeClock() };
-  const session = await connectMetaSession({ url, ...options });
+  const session = await connectMetaSession({ url, dial: dialWebSocket, ...options });
   const [socket] = await connected;
   t.teardown(() => {
     socket.destroy();

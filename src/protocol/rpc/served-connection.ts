@@ -1,24 +1,21 @@
 // One client's connection on the server: greeting, requests in, answers out, pushes, back-pressure.
-import type { WebSocket } from "ws";
-import type { MapHistory } from "../../domain/cluster-map.ts";
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import {
   MAX_REPLY_SLOTS,
   MAX_RPC_OUTSTANDING,
   MAX_RPC_UNSENT_BYTES,
-  RPC_RECONNECT_MIN_MS,
+  RPC_CONNECT_TIMEOUT_MS,
+  RPC_DRAIN_CADENCE_MS,
   RPC_SERVER_MISSED_HEARTBEATS,
 } from "./limits.ts";
-import { RPC_CONNECT_TIMEOUT_MS } from "../rpc/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { FrameChannel, type Message } from "../rpc/frame-channel.ts";
-import { GOODBYE, LOCK_READY, MAPS, packRefusal, packWelcome, readHello } from "./hello.ts";
-import type { Hello, Welcome } from "./hello.ts";
-import { OPERATIONS_BY_NUMBER, readArgs, type Operation } from "./meta-calls.ts";
-import { mapsCodec } from "./wire-cluster.ts";
-import { readCount, readFlag } from "./wire-values.ts";
+import { FrameChannel, type Message } from "./frame-channel.ts";
+import { GOODBYE, packRefusal } from "./control-messages.ts";
+import type { MessageSocket } from "./message-socket.ts";
+import { readArgs, type Procedure } from "./procedure.ts";
+import { readCount, readFlag } from "./wire-readers.ts";
 
 /** How a mutating request is known again: its reply slot and number (see PendingCalls). */
 export interface Ticket {
@@ -31,7 +28,7 @@ export interface Ticket {
 /** A session as a connection sees it. */
 export interface RpcSession {
   /** Runs a request; errors that are no FsError are bugs. */
-  invoke(operation: Operation, args: readonly unknown[], ticket: Ticket | undefined): unknown;
+  invoke(procedure: Procedure, args: readonly unknown[], ticket: Ticket | undefined): unknown;
   /** The client ends the session. */
   goodbye(): Promise<void>;
   /** The connection is gone; the session may be resumed by another. */
@@ -40,28 +37,29 @@ export interface RpcSession {
 
 /** What the server may do to a connection. */
 export interface RpcPeer {
-  pushMaps(maps: MapHistory): void;
-  /** The lock of the client's wait with this number was granted. */
-  pushLockReady(wait: number): void;
+  /** Sends something unasked; before the welcome it waits, after the end it is lost. */
+  push(message: Message): void;
   /** Nothing that still arrives on it is executed. */
   end(code: number, reason: string): void;
 }
 
 /** What a server of sessions does with connections. `P` says who is at the other end. */
 export interface RpcHost<P> {
+  /** What may be called, by number. */
+  readonly procedures: readonly (Procedure | undefined)[];
   /** From the Authorization header; undefined refuses the connection. */
   authenticate(authorization: string | undefined): Promise<P | undefined>;
-  /** Begins or resumes a session. A FsError refuses it. */
+  /** Begins or resumes a session by a client's first message. A FsError refuses it. */
   greet(
     principal: P,
-    hello: Hello,
+    hello: Message,
     peer: RpcPeer,
-  ): Promise<{ welcome: Welcome; session: RpcSession }>;
+  ): Promise<{ welcome: Message; session: RpcSession }>;
 }
 
 export interface ServedConnectionOptions<P> {
   readonly principal: P;
-  readonly socket: WebSocket;
+  readonly socket: MessageSocket;
   readonly host: RpcHost<P>;
   readonly clock: Clock;
   readonly log: Log;
@@ -75,8 +73,8 @@ export class ServedConnection<P> implements RpcPeer {
   readonly #cancelGreetingTimer: () => void;
   #greeting = false;
   #session: RpcSession | undefined;
-  /** A change of the map while the session was being begun. */
-  #mapsAfterWelcome: MapHistory | undefined;
+  /** Pushed since the session was begun: until its welcome leaves, so a few at the most. */
+  #early: Message[] | undefined = [];
   #ended = false;
   #outstanding = 0;
   #paused = false;
@@ -94,15 +92,10 @@ export class ServedConnection<P> implements RpcPeer {
     });
   }
 
-  pushMaps(maps: MapHistory): void {
+  push(message: Message): void {
     if (this.#ended) return;
-    if (this.#session === undefined) this.#mapsAfterWelcome = maps;
-    else this.#channel.send([0, MAPS, mapsCodec.pack(maps)]);
-  }
-
-  pushLockReady(wait: number): void {
-    // Before the welcome the client has no wait of this connection.
-    if (!this.#ended && this.#session !== undefined) this.#channel.send([0, LOCK_READY, wait]);
+    if (this.#early !== undefined) this.#early.push(message);
+    else if (this.#session !== undefined) this.#channel.send(message);
   }
 
   end(code: number, reason: string): void {
@@ -136,16 +129,16 @@ export class ServedConnection<P> implements RpcPeer {
 
   async #greet(message: Message): Promise<void> {
     try {
-      const hello = readHello(message);
-      const { welcome, session } = await this.#options.host.greet(this.principal, hello, this);
+      const { welcome, session } = await this.#options.host.greet(this.principal, message, this);
       this.#cancelGreetingTimer();
       if (this.#ended || this.#channel.isClosed) {
         session.disconnected();
         return;
       }
       this.#session = session;
-      this.#channel.send(packWelcome(welcome));
-      if (this.#mapsAfterWelcome !== undefined) this.pushMaps(this.#mapsAfterWelcome);
+      this.#channel.send(welcome);
+      for (const early of this.#early ?? []) this.#channel.send(early);
+      this.#early = undefined;
     } catch (error) {
       const { code, message: text } = this.#toFsError(error);
       this.#channel.send(packRefusal(code, text));
@@ -174,30 +167,30 @@ export class ServedConnection<P> implements RpcPeer {
     const id = readCount(message[0], "request id");
     this.#outstanding += 1;
     if (this.#outstanding >= MAX_RPC_OUTSTANDING) this.#pause();
-    const operation = OPERATIONS_BY_NUMBER[message[1] as number];
-    if (operation === undefined) {
-      this.#fail(id, new FsError("ENOSYS", "unknown operation"));
+    const procedure = this.#options.host.procedures[message[1] as number];
+    if (procedure === undefined) {
+      this.#fail(id, new FsError("ENOSYS", "unknown procedure"));
       return;
     }
     try {
-      const ticket = operation.once ? readTicket(message) : undefined;
-      const result = session.invoke(operation, readArgs(operation, message[2]), ticket);
+      const ticket = procedure.once ? readTicket(message) : undefined;
+      const result = session.invoke(procedure, readArgs(procedure, message[2]), ticket);
       if (result instanceof Promise) {
         result.then(
-          (value: unknown) => this.#answer(id, operation, value),
+          (value: unknown) => this.#answer(id, procedure, value),
           (error: unknown) => this.#fail(id, error),
         );
       } else {
-        this.#answer(id, operation, result);
+        this.#answer(id, procedure, result);
       }
     } catch (error) {
       this.#fail(id, error);
     }
   }
 
-  #answer(id: number, operation: Operation, result: unknown): void {
+  #answer(id: number, procedure: Procedure, result: unknown): void {
     try {
-      this.#channel.send([id, operation.result.pack(result)]);
+      this.#channel.send([id, procedure.result.pack(result)]);
     } catch (error) {
       this.#fail(id, error);
       return;
@@ -227,9 +220,9 @@ export class ServedConnection<P> implements RpcPeer {
     this.#planResume();
   }
 
-  /** ws tells nobody when its buffers have drained, so a paused connection is looked at again. */
+  /** Nobody is told when a socket has drained, so a paused connection is looked at again. */
   #planResume(): void {
-    this.#options.clock.after(RPC_RECONNECT_MIN_MS, () => {
+    this.#options.clock.after(RPC_DRAIN_CADENCE_MS, () => {
       if (this.#paused && !this.#ended && !this.#resumeIfPossible()) this.#planResume();
     });
   }
