@@ -24,6 +24,7 @@ import { endJobSessions } from "../meta/session/job-session.ts";
 import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
+import { systemDisk } from "../platform/disk/system-disk.ts";
 import { systemRandom } from "../platform/random.ts";
 import { deferred } from "../platform/flow/deferred.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
@@ -81,6 +82,7 @@ export async function startMetadataServer(
       : await LmdbEngine.open({
           directory: join(options.dataDir, "meta"),
           clock: systemClock,
+          disk: systemDisk,
           log,
           onFailure,
         });

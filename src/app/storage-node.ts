@@ -1,6 +1,5 @@
 // The composition root of a storage node: identity, store, server, scrub and the link to the
 // metadata server, started in order and stopped in reverse.
-import { mkdir } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { setFlagsFromString } from "node:v8";
 import { PolicyCodecs } from "../codec/policy-codecs.ts";
@@ -10,6 +9,7 @@ import type { CodingPolicy } from "../domain/layout.ts";
 import { MAX_REBUILDS, SCRUB_BYTES_PER_SECOND } from "../storage/shards/limits.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
+import { systemDisk } from "../platform/disk/system-disk.ts";
 import { systemRandom } from "../platform/random.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { DataLock } from "../storage/membership/data-lock.ts";
@@ -94,9 +94,9 @@ function suitCollector(): void {
 
 async function assemble(options: StorageNodeOptions, parts: Parts): Promise<RunningNode> {
   const { dataDir, log, host = DEFAULT_HOST } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o750 });
+  await systemDisk.makeDirectory(dataDir, 0o750);
   parts.add(await DataLock.acquire(dataDir));
-  const identity = await NodeIdentity.open(dataDir, systemRandom);
+  const identity = await NodeIdentity.open(dataDir, { disk: systemDisk, random: systemRandom });
   const { capacityBytes, zone, weight } = options;
   await identity.keepSettings({ capacityBytes, zone, weight });
   const peers = parts.add(new Peers());
@@ -160,6 +160,7 @@ function openStore(
   return ShardStore.open({
     directory,
     clock: systemClock,
+    disk: systemDisk,
     ...(capacityBytes === undefined ? {} : { capacityBytes }),
     rebuild: peers,
     onDamage: link.damageFound,

@@ -1,25 +1,33 @@
 // Small JSON state with one owner, kept by lowdb. lowdb's own file adapter doesn't fsync; this one
 // does.
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Low, type Adapter } from "lowdb";
 import { FsError } from "../domain/errno.ts";
+import { syncDirectory, writeAll, type Disk } from "./disk/disk.ts";
+import type { Random } from "./random.ts";
+
+export interface DurableJsonPlace {
+  readonly disk: Disk;
+  /** For the names of temporary files. */
+  readonly random: Random;
+  /** Of the file; 0600 unless said. */
+  readonly mode?: number;
+}
 
 /** Writes a temporary file, syncs it, renames it over the old one and syncs the directory. */
 class DurableJsonFile<T> implements Adapter<T> {
   readonly #path: string;
-  readonly #mode: number;
+  readonly #on: DurableJsonPlace;
 
-  constructor(path: string, mode: number) {
+  constructor(path: string, on: DurableJsonPlace) {
     this.#path = path;
-    this.#mode = mode;
+    this.#on = on;
   }
 
   async read(): Promise<T | null> {
     let text: string;
     try {
-      text = await readFile(this.#path, "utf8");
+      text = (await this.#on.disk.readWhole(this.#path)).toString("utf8");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw error;
@@ -34,36 +42,34 @@ class DurableJsonFile<T> implements Adapter<T> {
   }
 
   async write(data: T): Promise<void> {
+    const { disk, random, mode = 0o600 } = this.#on;
     const directory = dirname(this.#path);
-    await mkdir(directory, { recursive: true });
-    const temporary = `${this.#path}.${randomBytes(6).toString("hex")}.tmp`;
+    await disk.makeDirectory(directory);
+    const temporary = `${this.#path}.${random.bytes(6).toString("hex")}.tmp`;
     try {
-      const file = await open(temporary, "wx", this.#mode);
+      const file = await disk.open(temporary, "create", mode);
       try {
-        await file.writeFile(`${JSON.stringify(data, null, 2)}\n`);
+        await writeAll(file, Buffer.from(`${JSON.stringify(data, null, 2)}\n`), 0);
         await file.sync();
       } finally {
         await file.close();
       }
-      await rename(temporary, this.#path);
+      await disk.rename(temporary, this.#path);
     } catch (error) {
-      await unlink(temporary).catch(() => undefined);
+      await disk.remove(temporary).catch(() => undefined);
       throw error;
     }
-    const handle = await open(directory, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncDirectory(disk, directory);
   }
 }
 
-/**
- * Opens (or begins) the JSON file at `path`; `mode` is that of the file. Call `write()` to save.
- */
-export async function openDurableJson<T>(path: string, defaults: T, mode = 0o600): Promise<Low<T>> {
-  const db = new Low<T>(new DurableJsonFile<T>(path, mode), defaults);
+/** Opens (or begins) the JSON file at `path`. Call `write()` to save. */
+export async function openDurableJson<T>(
+  path: string,
+  defaults: T,
+  on: DurableJsonPlace,
+): Promise<Low<T>> {
+  const db = new Low<T>(new DurableJsonFile<T>(path, on), defaults);
   await db.read();
   return db;
 }

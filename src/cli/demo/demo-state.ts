@@ -2,6 +2,8 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Low } from "lowdb";
+import { systemDisk } from "../../platform/disk/system-disk.ts";
+import { systemRandom } from "../../platform/random.ts";
 import { openDurableJson } from "../../platform/durable-json.ts";
 import type { FuseDriver } from "../../fuse/driver.ts";
 import { CliError, EXIT } from "../terminal/exit-codes.ts";
@@ -85,7 +87,10 @@ export class DemoStateFile {
   /** The state, or that of a cluster that isn't there yet: no nodes. */
   static async open(paths: DemoPaths): Promise<DemoStateFile> {
     const empty: DemoState = { version: STATE_VERSION, meta: { data: paths.meta }, nodes: [] };
-    const file = await openDurableJson<DemoState>(paths.state, empty, 0o600);
+    const file = await openDurableJson<DemoState>(paths.state, empty, {
+      disk: systemDisk,
+      random: systemRandom,
+    });
     if (file.data.version !== STATE_VERSION) {
       throw new CliError(EXIT.failure, `${paths.state} was written by another version of dfs`);
     }

@@ -4,6 +4,8 @@ import { homedir, hostname, userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import type { Low } from "lowdb";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
+import { systemDisk } from "../../platform/disk/system-disk.ts";
+import { systemRandom } from "../../platform/random.ts";
 import { openDurableJson } from "../../platform/durable-json.ts";
 import { CliError, EXIT } from "../terminal/exit-codes.ts";
 
@@ -86,7 +88,13 @@ export class Credentials {
 
   static async #read(path: string): Promise<Credentials> {
     const defaults: CredentialsFile = { version: 1, profiles: {} };
-    return new Credentials(dirname(path), await openDurableJson(path, defaults, 0o600));
+    return new Credentials(
+      dirname(path),
+      await openDurableJson(path, defaults, {
+        disk: systemDisk,
+        random: systemRandom,
+      }),
+    );
   }
 
   /** In order: `meta` (the option), DFS_META, the latest login, the default URL. */

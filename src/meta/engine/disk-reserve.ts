@@ -2,7 +2,7 @@
 // find room for what shrinks it: deleting must work on a full disk.
 import { METADATA_RESERVE_BYTES, METADATA_SPACE_MAX_AGE_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { DiskFigures } from "../../platform/disk-figures.ts";
+import type { DiskFigures } from "../../platform/disk/disk.ts";
 
 /** A reserve takes no more than this share of a small disk. */
 const MAX_RESERVE_SHARE = 0.5;

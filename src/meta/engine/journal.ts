@@ -6,11 +6,16 @@
 //   record  length(4) crc32(4) changes; the crc runs on from the record before, that of the first
 //           from the head, and that of the head from the last record of the generation before
 //   change  keyLength(2) valueLength(4, 0xffffffff: deleted) key value       all little-endian
-import { ftruncateSync, readdirSync, readFileSync, unlinkSync, writeSync } from "node:fs";
-import { open, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { FsError } from "../../domain/errno.ts";
+import {
+  syncDirectory,
+  writeAll,
+  writeAllSync,
+  type Disk,
+  type DiskFile,
+} from "../../platform/disk/disk.ts";
 import type { Changes } from "./layers.ts";
 
 const MAGIC = "DFSJ";
@@ -24,7 +29,8 @@ const FILE_NAME = /^journal-([0-9]+)$/;
 export class JournalFile {
   readonly generation: number;
   readonly #path: string;
-  readonly #file: FileHandle;
+  readonly #disk: Disk;
+  readonly #file: DiskFile;
   readonly #head: Buffer;
   #crc: number;
   #buffer = Buffer.allocUnsafe(64 * 1024);
@@ -36,7 +42,12 @@ export class JournalFile {
   /** The sync that begins when the one under way is over. */
   #nextSync: Promise<void> | undefined;
 
-  private constructor(path: string, generation: number, file: FileHandle, head: Buffer) {
+  private constructor(
+    parts: { disk: Disk; path: string; file: DiskFile; head: Buffer },
+    generation: number,
+  ) {
+    const { disk, path, file, head } = parts;
+    this.#disk = disk;
     this.#path = path;
     this.generation = generation;
     this.#file = file;
@@ -45,22 +56,22 @@ export class JournalFile {
   }
 
   /** Begins a new file; its name is on disk when this resolves. */
-  static async create(directory: string, generation: number): Promise<JournalFile> {
+  static async create(disk: Disk, directory: string, generation: number): Promise<JournalFile> {
     const path = journalPath(directory, generation);
     const head = Buffer.alloc(FILE_HEAD);
     head.write(MAGIC, "latin1");
     head[4] = VERSION;
     head.writeBigUInt64LE(BigInt(generation), 8);
-    const file = await open(path, "wx", 0o600);
+    const file = await disk.open(path, "create", 0o600);
     try {
-      await file.writeFile(head);
-      await syncDirectory(directory);
+      await writeAll(file, head, 0);
+      await syncDirectory(disk, directory);
     } catch (error) {
       await file.close();
-      await unlink(path);
+      await disk.remove(path);
       throw error;
     }
-    return new JournalFile(path, generation, file, head);
+    return new JournalFile({ disk, path, file, head }, generation);
   }
 
   /** Checksum of all that was committed, which the next generation continues. */
@@ -105,7 +116,7 @@ export class JournalFile {
     const crc = crc32(buffer.subarray(RECORD_HEAD, length), this.#crc);
     buffer.writeUInt32LE(length - RECORD_HEAD, 0);
     buffer.writeUInt32LE(crc, 4);
-    writeFully(this.#file.fd, buffer.subarray(0, length), this.#writtenBytes);
+    writeFully(this.#file, buffer.subarray(0, length), this.#writtenBytes);
     this.#crc = crc;
     this.#end = RECORD_HEAD;
     this.#writtenBytes += length;
@@ -146,7 +157,7 @@ export class JournalFile {
 
   async remove(): Promise<void> {
     await this.#file.close();
-    await unlink(this.#path);
+    await this.#disk.remove(this.#path);
   }
 
   #reserve(bytes: number): void {
@@ -162,16 +173,17 @@ function journalPath(directory: string, generation: number): string {
 }
 
 /** Generations of which there is a journal file, ascending. */
-export function journalGenerations(directory: string): number[] {
-  return readdirSync(directory)
+export function journalGenerations(disk: Disk, directory: string): number[] {
+  return disk
+    .listSync(directory)
     .map((name) => FILE_NAME.exec(name)?.[1])
     .filter((digits) => digits !== undefined)
     .map(Number)
     .sort((left, right) => left - right);
 }
 
-export function removeJournal(directory: string, generation: number): void {
-  unlinkSync(journalPath(directory, generation));
+export function removeJournal(disk: Disk, directory: string, generation: number): void {
+  disk.removeSync(journalPath(directory, generation));
 }
 
 /**
@@ -180,12 +192,13 @@ export function removeJournal(directory: string, generation: number): void {
  * @returns the file's checksum, undefined when it ends in something broken
  */
 export function replayJournal(
+  disk: Disk,
   directory: string,
   generation: number,
   follows: number,
   apply: (key: string, value: Uint8Array | null) => void,
 ): number | undefined {
-  const file = readFileSync(journalPath(directory, generation));
+  const file = disk.readWholeSync(journalPath(directory, generation));
   const head = file.subarray(0, FILE_HEAD);
   if (head.length < FILE_HEAD || head.toString("latin1", 0, 4) !== MAGIC) return undefined;
   if (head[4] !== VERSION) {
@@ -221,22 +234,11 @@ function replayRecord(
   }
 }
 
-function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+function writeFully(file: DiskFile, bytes: Uint8Array, position: number): void {
   try {
-    for (let done = 0; done < bytes.length;) {
-      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-    }
+    writeAllSync(file, bytes, position);
   } catch (error) {
-    ftruncateSync(fd, position);
+    file.truncateSync(position);
     throw error;
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -1,5 +1,4 @@
 import test, { type ExecutionContext } from "ava";
-import { systemClock } from "../../platform/clock.ts";
 import { SYSTEM } from "../../testing/system.ts";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
@@ -11,7 +10,7 @@ import type { Readable } from "node:stream";
 import fc from "fast-check";
 import { invariant } from "../../domain/invariant.ts";
 import { engineConformance, seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
-import type { DiskFigures } from "../../platform/disk-figures.ts";
+import type { DiskFigures } from "../../platform/disk/disk.ts";
 import { violationOf } from "../../testing/violation.ts";
 import { JournalFile } from "./journal.ts";
 import type { Changes } from "./layers.ts";
@@ -73,7 +72,7 @@ test("what was committed is there after close and open, whatever was checkpointe
     let length = 0;
     for (let round = 0; round < 3; round += 1) {
       await using engine = await LmdbEngine.open({
-        clock: systemClock,
+        ...SYSTEM,
         directory,
         checkpointBytes,
       });
@@ -145,7 +144,7 @@ async function writeJournals(directory: string): Promise<{ generation: number; b
   const lengths = [];
   let crc = 0;
   for (let generation = 1; generation <= 4; generation += 1) {
-    const journal = await JournalFile.create(directory, generation);
+    const journal = await JournalFile.create(SYSTEM.disk, directory, generation);
     journal.follow(crc);
     const end = generation === 4 ? 0 : generation * 40;
     for (let index = end - 40; index >= 0 && index < end; index += 1) {
@@ -239,7 +238,7 @@ test("a second process is refused, and told which one is in the way", async (t) 
 test("commits that wait for the disk share its flushes and come back in any number", async (t) => {
   const directory = await directoryFor(t);
   await using engine = await LmdbEngine.open({
-    clock: systemClock,
+    ...SYSTEM,
     directory,
     checkpointBytes: 5000,
   });
@@ -251,7 +250,7 @@ test("commits that wait for the disk share its flushes and come back in any numb
 test("an engine that cannot store any more refuses everything, with the reason", async (t) => {
   const directory = await directoryFor(t);
   await using engine = await LmdbEngine.open({
-    clock: systemClock,
+    ...SYSTEM,
     directory,
     checkpointBytes: 1000,
   });
@@ -273,11 +272,11 @@ test("what was deleted in memory is room again, though the file doesn't shrink",
       0,
     );
   };
-  const measureDisk = (): DiskFigures => ({ totalBytes, freeBytes: totalBytes - usedBytes() });
+  const figures = (): DiskFigures => ({ totalBytes, freeBytes: totalBytes - usedBytes() });
   await using engine = await LmdbEngine.open({
-    clock: systemClock,
+    ...SYSTEM,
     directory,
-    measureDisk,
+    disk: { ...SYSTEM.disk, figures },
     checkpointBytes: 1e6,
   });
   const put = (index: number): Promise<void> => {

@@ -2,7 +2,6 @@
 // memory, over the database, until a checkpoint carries them there in the background. So a commit
 // costs a few microseconds whatever the disk's fsync takes, and a key that changes often is written
 // once.
-import { mkdirSync } from "node:fs";
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import {
@@ -14,7 +13,7 @@ import {
 } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { nextTurn, type Clock } from "../../platform/clock.ts";
-import { diskFigures, type DiskFigures } from "../../platform/disk-figures.ts";
+import type { Disk, DiskFigures } from "../../platform/disk/disk.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { JournalFile } from "./journal.ts";
@@ -28,13 +27,13 @@ export interface LmdbEngineOptions {
   /** Belongs to this engine; made if it isn't there. */
   directory: string;
   clock: Clock;
+  disk: Disk;
   log?: Log;
   /**
    * A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless
    * given.
    */
   checkpointBytes?: number;
-  measureDisk?: () => DiskFigures;
   /** The store can't go on: nothing but closing it works any more. */
   onFailure?: (failure: FsError) => void;
 }
@@ -50,6 +49,7 @@ interface Job {
 interface Parts {
   directory: string;
   clock: Clock;
+  disk: Disk;
   store: LmdbStore;
   journal: JournalFile;
   spare: JournalFile;
@@ -92,17 +92,17 @@ export class LmdbEngine implements Engine {
    * @throws FsError EBUSY when another process has it open, EIO when it is damaged
    */
   static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
-    const { directory, clock, log, onFailure } = options;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const { directory, clock, disk, log, onFailure } = options;
+    disk.makeDirectorySync(directory, 0o700);
     const store = LmdbStore.open(directory);
     try {
-      const generation = await recoverJournals(directory, store, log);
-      const journal = await JournalFile.create(directory, generation + 1);
-      const spare = await JournalFile.create(directory, generation + 2);
-      const measure = options.measureDisk ?? (() => diskFigures(directory));
+      const generation = await recoverJournals(disk, directory, store, log);
+      const journal = await JournalFile.create(disk, directory, generation + 1);
+      const spare = await JournalFile.create(disk, directory, generation + 2);
+      const measure = (): DiskFigures => disk.figures(directory);
       const reserve = new DiskReserve(measure, () => store.reusableBytes(), clock);
       const { checkpointBytes = checkpointBytesWithin(reserve) } = options;
-      const files = { directory, clock, store, journal, spare };
+      const files = { directory, clock, disk, store, journal, spare };
       return new LmdbEngine({ ...files, reserve, checkpointBytes, log, onFailure });
     } catch (error) {
       await store.close();
@@ -270,7 +270,7 @@ export class LmdbEngine implements Engine {
     this.#frozenJournal = undefined;
     await journal.remove();
     this.#spare = await this.#whenRoom(() =>
-      JournalFile.create(directory, this.#journal.generation + 1),
+      JournalFile.create(this.#parts.disk, directory, this.#journal.generation + 1),
     );
   }
 

@@ -1,8 +1,8 @@
 // How a node reads and writes its files: at once while the disk answers from its cache, which is
 // the cheapest way by far, and through the thread pool after an answer that took long, so that a
 // slow disk doesn't stop the process.
-import { read, readSync, write, writeSync } from "node:fs";
 import type { Clock } from "../../platform/clock.ts";
+import { writeAll, writeAllSync, type DiskFile } from "../../platform/disk/disk.ts";
 import { DISK_SLOW_CALL_MS, DISK_SLOW_FOR_MS } from "./limits.ts";
 
 export class DiskLane {
@@ -14,12 +14,12 @@ export class DiskLane {
   }
 
   /** Fills `target` from `position`; brings the bytes read, fewer only at the file's end. */
-  read(fd: number, target: Uint8Array, position: number): number | Promise<number> {
+  read(file: DiskFile, target: Uint8Array, position: number): number | Promise<number> {
     const startMs = this.#clock.monotonicMs();
-    if (startMs < this.#slowUntilMs) return this.#readSlowly(fd, target, position, startMs);
+    if (startMs < this.#slowUntilMs) return this.#readSlowly(file, target, position, startMs);
     let done = 0;
     while (done < target.length) {
-      const got = readSync(fd, target, done, target.length - done, position + done);
+      const got = file.readSync(target, done, position + done);
       if (got === 0) break;
       done += got;
     }
@@ -28,24 +28,22 @@ export class DiskLane {
   }
 
   /** Writes all of `bytes` at `position`; they must not change before it is done. */
-  write(fd: number, bytes: Uint8Array, position: number): void | Promise<void> {
+  write(file: DiskFile, bytes: Uint8Array, position: number): void | Promise<void> {
     const startMs = this.#clock.monotonicMs();
-    if (startMs < this.#slowUntilMs) return this.#writeSlowly(fd, bytes, position, startMs);
-    for (let done = 0; done < bytes.length;) {
-      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
-    }
+    if (startMs < this.#slowUntilMs) return this.#writeSlowly(file, bytes, position, startMs);
+    writeAllSync(file, bytes, position);
     this.#judge(startMs);
   }
 
   async #readSlowly(
-    fd: number,
+    file: DiskFile,
     target: Uint8Array,
     position: number,
     startMs: number,
   ): Promise<number> {
     let done = 0;
     while (done < target.length) {
-      const got = await readPart(fd, target, done, position + done);
+      const got = await file.read(target, done, position + done);
       if (got === 0) break;
       done += got;
     }
@@ -54,14 +52,12 @@ export class DiskLane {
   }
 
   async #writeSlowly(
-    fd: number,
+    file: DiskFile,
     bytes: Uint8Array,
     position: number,
     startMs: number,
   ): Promise<void> {
-    for (let done = 0; done < bytes.length;) {
-      done += await writePart(fd, bytes, done, position + done);
-    }
+    await writeAll(file, bytes, position);
     this.#judge(startMs);
   }
 
@@ -69,22 +65,4 @@ export class DiskLane {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - startMs > DISK_SLOW_CALL_MS) this.#slowUntilMs = nowMs + DISK_SLOW_FOR_MS;
   }
-}
-
-function readPart(fd: number, target: Uint8Array, at: number, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    read(fd, target, at, target.length - at, position, (error, got) => {
-      if (error === null) resolve(got);
-      else reject(error);
-    });
-  });
-}
-
-function writePart(fd: number, bytes: Uint8Array, at: number, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(fd, bytes, at, bytes.length - at, position, (error, done) => {
-      if (error === null) resolve(done);
-      else reject(error);
-    });
-  });
 }

@@ -3,7 +3,7 @@
 import { FsError } from "../../domain/errno.ts";
 import { DISK_RESERVE_FRACTION, MAX_DISK_RESERVE_BYTES, STATFS_MAX_AGE_MS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { DiskFigures } from "../../platform/disk-figures.ts";
+import type { DiskFigures } from "../../platform/disk/disk.ts";
 
 export class DiskSpace {
   readonly #clock: Clock;

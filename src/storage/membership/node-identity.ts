@@ -5,8 +5,7 @@ import type { Low } from "lowdb";
 import { z } from "zod";
 import { FsError } from "../../domain/errno.ts";
 import type { NodeId } from "../../domain/ids.ts";
-import type { Random } from "../../platform/random.ts";
-import { openDurableJson } from "../../platform/durable-json.ts";
+import { openDurableJson, type DurableJsonPlace } from "../../platform/durable-json.ts";
 
 const identitySchema = z.object({
   version: z.literal(1),
@@ -33,10 +32,10 @@ export class NodeIdentity {
   }
 
   /** Reads the identity in `directory` or makes one. @throws FsError EIO when it is spoilt */
-  static async open(directory: string, random: Random): Promise<NodeIdentity> {
+  static async open(directory: string, on: DurableJsonPlace): Promise<NodeIdentity> {
     const path = join(directory, "node.json");
-    const id = random.bytes(6).toString("hex");
-    const db = await openDurableJson<z.infer<typeof identitySchema>>(path, { version: 1, id });
+    const id = on.random.bytes(6).toString("hex");
+    const db = await openDurableJson<z.infer<typeof identitySchema>>(path, { version: 1, id }, on);
     const parsed = identitySchema.safeParse(db.data);
     if (!parsed.success) {
       const message = `${path} is not a node's identity; restore it or use another directory`;

@@ -1,13 +1,13 @@
 // Where a node's larger shards stand as files: one folder a placement group, a folder for those
 // that are arriving, and one for what was found spoilt. Knows paths and directory entries, no
 // index.
-import { mkdirSync, openSync, renameSync, statSync, unlinkSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FsError } from "../../domain/errno.ts";
+import { syncDirectory, writeAll, type Disk, type DiskFile } from "../../platform/disk/disk.ts";
 import { formatShardId, parseShardId, type ShardId } from "../../domain/ids.ts";
 
 export class ShardFiles {
+  readonly #disk: Disk;
   readonly #shardsDir: string;
   readonly #incomingDir: string;
   readonly #quarantineDir: string;
@@ -19,21 +19,22 @@ export class ShardFiles {
   #sequence = 0;
   #quarantined = 0;
 
-  private constructor(directory: string) {
+  private constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
     this.#shardsDir = join(directory, "shards");
     this.#incomingDir = join(directory, "incoming");
     this.#quarantineDir = join(directory, "quarantine");
   }
 
   /** Opens the folders in `directory` and removes what was arriving when the node last stopped. */
-  static async open(directory: string): Promise<ShardFiles> {
-    const files = new ShardFiles(directory);
-    await rm(files.#incomingDir, { recursive: true, force: true });
+  static async open(disk: Disk, directory: string): Promise<ShardFiles> {
+    const files = new ShardFiles(disk, directory);
+    await disk.removeTree(files.#incomingDir);
     for (const dir of [files.#shardsDir, files.#incomingDir, files.#quarantineDir]) {
-      await mkdir(dir, { recursive: true });
+      await disk.makeDirectory(dir);
     }
-    files.#quarantined = (await readdir(files.#quarantineDir)).length;
-    await syncPath(directory);
+    files.#quarantined = (await disk.list(files.#quarantineDir)).length;
+    await syncDirectory(disk, directory);
     return files;
   }
 
@@ -46,9 +47,9 @@ export class ShardFiles {
   }
 
   /** A new file for bytes that arrive. */
-  openIncoming(): { fd: number; path: string } {
+  openIncoming(): { file: DiskFile; path: string } {
     const path = join(this.#incomingDir, String(this.#sequence++));
-    return { fd: openSync(path, "wx", 0o640), path };
+    return { file: this.#disk.openSync(path, "create", 0o640), path };
   }
 
   /**
@@ -57,22 +58,22 @@ export class ShardFiles {
   accept(incomingPath: string, id: ShardId): void {
     const dir = this.#groupDir(id.pool, id.pg);
     if (!this.#made.has(dir)) {
-      mkdirSync(dir, { recursive: true });
+      this.#disk.makeDirectorySync(dir);
       this.#made.add(dir);
       this.#unsyncedDirs.add(dirname(dir)).add(this.#shardsDir);
     }
-    renameSync(incomingPath, join(dir, fileName(id)));
+    this.#disk.renameSync(incomingPath, join(dir, fileName(id)));
     this.#unsyncedDirs.add(dir);
   }
 
   discard(incomingPath: string): void {
-    unlinkSync(incomingPath);
+    this.#disk.removeSync(incomingPath);
   }
 
   /** @throws FsError ENOENT when the file is gone */
-  openForReading(id: ShardId): number {
+  openForReading(id: ShardId): DiskFile {
     try {
-      return openSync(this.path(id), "r");
+      return this.#disk.openSync(this.path(id), "read");
     } catch (error) {
       throw fileError(error, id);
     }
@@ -80,13 +81,13 @@ export class ShardFiles {
 
   /** True when the file stands and has `sizeBytes`. */
   stands(id: ShardId, sizeBytes: number): boolean {
-    return statSync(this.path(id), { throwIfNoEntry: false })?.size === sizeBytes;
+    return this.#disk.factsSync(this.path(id))?.sizeBytes === sizeBytes;
   }
 
   /** A missing file is no error. */
   async remove(id: ShardId): Promise<void> {
     try {
-      await unlink(this.path(id));
+      await this.#disk.remove(this.path(id));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(error, id);
     }
@@ -95,7 +96,7 @@ export class ShardFiles {
   /** Brings a file's bytes to disk. @throws FsError ENOENT */
   async syncFile(id: ShardId): Promise<void> {
     try {
-      const file = await open(this.path(id), "r");
+      const file = await this.#disk.open(this.path(id), "read");
       try {
         await file.datasync();
       } finally {
@@ -121,7 +122,7 @@ export class ShardFiles {
       await this.#syncingDirs.get(dir);
       return;
     }
-    const syncing = syncPath(dir);
+    const syncing = syncDirectory(this.#disk, dir);
     this.#syncingDirs.set(dir, syncing);
     try {
       await syncing;
@@ -137,11 +138,20 @@ export class ShardFiles {
   async quarantine(id: ShardId, packedBytes: Uint8Array | undefined, atMs: number): Promise<void> {
     const aside = join(this.#quarantineDir, `${formatShardId(id)}.${atMs}`);
     try {
-      if (packedBytes === undefined) await rename(this.path(id), aside);
-      else await writeFile(aside, packedBytes);
+      if (packedBytes === undefined) await this.#disk.rename(this.path(id), aside);
+      else await this.#writeAside(aside, packedBytes);
       this.#quarantined++;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw fileError(error, id);
+    }
+  }
+
+  async #writeAside(path: string, bytes: Uint8Array): Promise<void> {
+    const file = await this.#disk.open(path, "replace");
+    try {
+      await writeAll(file, bytes, 0);
+    } finally {
+      await file.close();
     }
   }
 
@@ -149,11 +159,11 @@ export class ShardFiles {
   async olderFiles(pool: number, pg: number, beforeMs: number): Promise<ShardId[]> {
     const dir = this.#groupDir(pool, pg);
     const found: ShardId[] = [];
-    for (const name of await readdir(dir)) {
+    for (const name of await this.#disk.list(dir)) {
       const id = parseShardId(`${pool.toString(16)}-${pg.toString(16)}-${name}`);
       if (id === undefined) continue;
-      const stats = await stat(join(dir, name)).catch(() => undefined);
-      if (stats !== undefined && stats.ctimeMs < beforeMs) found.push(id);
+      const facts = await this.#disk.facts(join(dir, name)).catch(() => undefined);
+      if (facts !== undefined && facts.changedMs < beforeMs) found.push(id);
     }
     return found;
   }
@@ -161,8 +171,8 @@ export class ShardFiles {
   /** Groups that have a folder, whether anything is in it or not. */
   async groups(): Promise<{ pool: number; pg: number }[]> {
     const groups: { pool: number; pg: number }[] = [];
-    for (const pool of await readdir(this.#shardsDir)) {
-      for (const pg of await readdir(join(this.#shardsDir, pool))) {
+    for (const pool of await this.#disk.list(this.#shardsDir)) {
+      for (const pg of await this.#disk.list(join(this.#shardsDir, pool))) {
         groups.push({ pool: Number.parseInt(pool, 16), pg: Number.parseInt(pg, 16) });
       }
     }
@@ -177,15 +187,6 @@ export class ShardFiles {
 /** slice-index-slot: pool and group are the folders'. */
 function fileName(id: ShardId): string {
   return `${id.slice.toString(16)}-${id.index.toString(16)}-${id.slot.toString(16)}`;
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** What a failed call on a shard's file means. */

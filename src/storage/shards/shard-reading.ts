@@ -1,8 +1,8 @@
 // One run of cells of a stored shard, open for reading piece by piece into the reader's buffers.
-import { closeSync } from "node:fs";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
+import type { DiskFile } from "../../platform/disk/disk.ts";
 import type { DiskLane } from "../disk/disk-lane.ts";
 import { fileError, type ShardFiles } from "./shard-files.ts";
 import type { ShardRecord } from "./shard-index.ts";
@@ -19,7 +19,7 @@ export class ShardReading {
   /** The whole shard, when it is a small one. */
   readonly packedBytes: Buffer | undefined;
   readonly #lane: DiskLane;
-  #fd: number | undefined;
+  #file: DiskFile | undefined;
 
   /** @throws FsError ENOENT when the shard's file is gone */
   constructor(
@@ -38,7 +38,7 @@ export class ShardReading {
     this.cellCrcs = record.cellCrcs.subarray(firstCell, endCell);
     this.packedBytes = packedBytes;
     this.#lane = disk.lane;
-    if (!record.packed) this.#fd = disk.files.openForReading(id);
+    if (!record.packed) this.#file = disk.files.openForReading(id);
   }
 
   /**
@@ -47,14 +47,14 @@ export class ShardReading {
    */
   readInto(target: Uint8Array, at: number): void | Promise<void> {
     const position = this.offsetBytes + at;
-    if (this.#fd === undefined) {
+    if (this.#file === undefined) {
       const bytes = this.packedBytes?.subarray(position, position + target.length);
       this.#require(bytes?.length ?? 0, target.length);
       if (bytes !== undefined) target.set(bytes);
       return;
     }
     try {
-      const got = this.#lane.read(this.#fd, target, position);
+      const got = this.#lane.read(this.#file, target, position);
       if (typeof got === "number") {
         this.#require(got, target.length);
         return;
@@ -71,8 +71,8 @@ export class ShardReading {
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
+    this.#file?.closeSync();
+    this.#file = undefined;
   }
 
   #require(gotBytes: number, wantedBytes: number): void {

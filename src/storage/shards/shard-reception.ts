@@ -1,12 +1,12 @@
 // One shard on its way in: bytes are written where they go as they arrive and checked cell by cell,
 // in no buffer of our own but for the small shards that LMDB will hold.
-import { closeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { cellCount } from "../../domain/layout.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { MAX_PACKED_SHARD_BYTES } from "../../protocol/shard/limits.ts";
+import type { DiskFile } from "../../platform/disk/disk.ts";
 import type { DiskLane } from "../disk/disk-lane.ts";
 import { fileError, type ShardFiles } from "./shard-files.ts";
 
@@ -27,7 +27,7 @@ export class ShardReception {
   readonly #cellCrcs: Uint32Array;
   #receivedBytes = 0;
   #packedBytes: Buffer | undefined;
-  #file: { fd: number; path: string } | undefined;
+  #incoming: { file: DiskFile; path: string } | undefined;
 
   /** @throws FsError ENOSPC, EIO when no file can be made */
   constructor(
@@ -47,7 +47,7 @@ export class ShardReception {
       return;
     }
     try {
-      this.#file = this.#files.openIncoming();
+      this.#incoming = this.#files.openIncoming();
     } catch (error) {
       throw fileError(error, id);
     }
@@ -68,9 +68,9 @@ export class ShardReception {
       this.#packedBytes.set(bytes, start);
       return;
     }
-    if (this.#file === undefined) throw new FsError("EIO", "the reception has ended");
+    if (this.#incoming === undefined) throw new FsError("EIO", "the reception has ended");
     try {
-      const writing = this.#lane.write(this.#file.fd, bytes, start);
+      const writing = this.#lane.write(this.#incoming.file, bytes, start);
       return writing?.catch((error: unknown) => {
         throw fileError(error, this.id);
       });
@@ -109,11 +109,11 @@ export class ShardReception {
   }
 
   #closeFile(): string | undefined {
-    const file = this.#file;
-    if (file === undefined) return undefined;
-    this.#file = undefined;
-    closeSync(file.fd);
-    return file.path;
+    const incoming = this.#incoming;
+    if (incoming === undefined) return undefined;
+    this.#incoming = undefined;
+    incoming.file.closeSync();
+    return incoming.path;
   }
 
   /** Carries the checksums over `bytes` and compares each cell that they complete. */

@@ -116,7 +116,7 @@ test("shards that arrive at once cannot overfill the node together", async (t) =
 
 test("the disk's reserve is left alone", async (t) => {
   const disk = { totalBytes: 1_000_000, freeBytes: 20_000 + 64 };
-  const opened = await openTempStore({ measureDisk: () => disk });
+  const opened = await openTempStore({ disk: { ...SYSTEM.disk, figures: () => disk } });
   await opened.store.put(shardId(1), payloadOf(64));
   await rejectsWith(t, "ENOSPC", opened.store.put(shardId(2), payloadOf(8)));
   await opened.close();

@@ -21,7 +21,7 @@ import type {
 } from "../../protocol/shard/shard-service.ts";
 import { checkPayload, checkShardSize } from "../../protocol/shard/shard-wire.ts";
 import { DiskLane } from "../disk/disk-lane.ts";
-import { type DiskFigures, diskFigures } from "../../platform/disk-figures.ts";
+import type { Disk, DiskFigures } from "../../platform/disk/disk.ts";
 import { DiskSpace } from "../disk/disk-space.ts";
 import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { ShardCustody, type Damage } from "./shard-custody.ts";
@@ -44,8 +44,7 @@ export interface ShardStoreOptions {
   /** Told of each shard found spoilt or gone. */
   onDamage?: (id: ShardId, kind: Damage) => void;
   clock: Clock;
-  /** For tests: the disk's figures. */
-  measureDisk?: () => DiskFigures;
+  disk: Disk;
 }
 
 export class ShardStore implements ShardService, AsyncDisposable {
@@ -70,7 +69,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
     this.#flusher = new ShardFlusher(files);
     const parts = { index, files, flusher: this.#flusher, clock: this.#clock };
     this.#custody = new ShardCustody(parts, (id, kind) => options.onDamage?.(id, kind));
-    const measure = options.measureDisk ?? (() => diskFigures(directory));
+    const measure = (): DiskFigures => options.disk.figures(directory);
     this.#space = new DiskSpace(this.#clock, measure, options.capacityBytes);
     this.#lane = new DiskLane(this.#clock);
     this.#startedMs = this.#clock.nowMs();
@@ -78,7 +77,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
 
   /** Opens the store in `options.directory`, making it when missing. One process at a time. */
   static async open(options: ShardStoreOptions): Promise<ShardStore> {
-    const files = await ShardFiles.open(options.directory);
+    const files = await ShardFiles.open(options.disk, options.directory);
     const index = await ShardIndex.open(join(options.directory, "index"), options.clock);
     return new ShardStore(options, index, files);
   }
