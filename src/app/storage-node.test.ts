@@ -251,6 +251,16 @@ test("a node copies a shard from a peer that has it", async (t) => {
   await rebuiltIs(t, target.service, 3, shards);
 });
 
+test("a shard that no stripe of the policy has is refused, and the node goes on", async (t) => {
+  const { nodes, shards, sources } = await startStripe(t, 700_001);
+  const target = present(nodes[0]);
+  const request = { id: shardId(1, { slot: 6 }), policy: POLICY, sources };
+  await rejectsWith(t, "EINVAL", target.service.rebuild(request));
+  await target.service.deleteMany([shardId(1, { slot: 0 })]);
+  await target.service.rebuild({ ...request, id: shardId(1, { slot: 0 }) });
+  await rebuiltIs(t, target.service, 0, shards);
+});
+
 test("a node decodes any shard from k others, dead, spoilt and lost sources aside", async (t) => {
   for (const blockBytes of [4 * 1024 * 1024, 700_001]) {
     const { nodes, shards, sources } = await startStripe(t, blockBytes);

@@ -2,6 +2,7 @@
 // thread pool, and some bad arguments would abort the process. How blocks become rows is not here.
 import { createRequire } from "node:module";
 import { FsError } from "../domain/errno.ts";
+import { invariant } from "../domain/invariant.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
 import { MAX_DATA_SHARDS, MAX_PARITY_SHARDS } from "../domain/format.ts";
 
@@ -42,17 +43,16 @@ export class RowCoder {
    * `data` is k and `parity` m row pieces end to end, all of one length, a multiple of 8. Both must
    * stay as they are until the promise settles. Pieces of slots that are not among the sources may
    * be rewritten even when they are no targets.
-   * @throws RangeError lengths or flags are wrong (a broken invariant)
    */
   code(sources: number, targets: number, data: Uint8Array, parity: Uint8Array): Promise<void> {
     const { k, m } = this.#policy;
     const pieceBytes = data.length / k;
     // A length of zero (a detached buffer has that too) would abort the process in the addon.
-    if (pieceBytes === 0 || pieceBytes % 8 !== 0 || parity.length !== pieceBytes * m) {
-      throw new RangeError(
-        `row of ${data.length} + ${parity.length} bytes can't be coded ${k}+${m}`,
-      );
-    }
+    invariant(
+      pieceBytes > 0 && pieceBytes % 8 === 0 && parity.length === pieceBytes * m,
+      "a row's lengths don't fit",
+      { dataBytes: data.length, parityBytes: parity.length, k, m },
+    );
     return new Promise((resolve, reject) => {
       addon.encode(
         this.#context,

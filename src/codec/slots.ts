@@ -1,5 +1,6 @@
 // Which slots of a stripe are at hand and which are wanted: lists, bit flags and their checks.
 import { FsError } from "../domain/errno.ts";
+import { invariant } from "../domain/invariant.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
 
 /** By slot, the same run of some shards of a stripe. */
@@ -22,22 +23,20 @@ export function slotFlags(slots: readonly number[]): number {
 /**
  * Bytes of the run that all of `sources` and `targets` cover.
  * @throws FsError EIO when there are fewer than k sources
- * @throws RangeError lengths differ or aren't a multiple of 8, or a slot is odd
  */
 export function requireRunBytes(sources: Slots, targets: Slots, policy: CodingPolicy): number {
   const slotCount = policy.k + policy.m;
-  if (sources.length > slotCount || targets.length > slotCount) {
-    throw new RangeError(`a stripe of ${policy.k}+${policy.m} has no slot past ${slotCount - 1}`);
-  }
+  const slots = Math.max(sources.length, targets.length);
+  invariant(slots <= slotCount, "a stripe has no such slot", { slots, ...policy });
   const present = presentSlots(sources);
   if (present.length < policy.k) {
     throw new FsError("EIO", `only ${present.length} of ${policy.k} shards needed are at hand`);
   }
   const both = present.find((slot) => targets[slot] !== undefined);
-  if (both !== undefined) throw new RangeError(`slot ${both} is both source and target`);
+  invariant(both === undefined, "a slot is both source and target", { slot: both });
   const runBytes = sources[present[0] ?? 0]?.length ?? 0;
   const odd = [...sources, ...targets].find((run) => run !== undefined && run.length !== runBytes);
-  if (odd !== undefined) throw new RangeError(`runs of ${odd.length} and ${runBytes} bytes`);
-  if (runBytes % 8 !== 0) throw new RangeError(`run of ${runBytes} bytes isn't a multiple of 8`);
+  invariant(odd === undefined, "runs differ in length", { runBytes, odd: odd?.length });
+  invariant(runBytes % 8 === 0, "a run isn't a multiple of 8 bytes", { runBytes });
   return runBytes;
 }

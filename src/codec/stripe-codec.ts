@@ -2,6 +2,7 @@
 // any of them from k others. FORMAT.md beside this file describes what is stored.
 import { crc32 } from "node:zlib";
 import { cellCount, shardSizeBytes } from "../domain/layout.ts";
+import { invariant } from "../domain/invariant.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
 import { BLOCK_BYTES, CELL_BYTES } from "../domain/format.ts";
 import { MAX_CODEC_POOL_BYTES, MAX_CODING_ROWS_IN_FLIGHT } from "./limits.ts";
@@ -54,12 +55,9 @@ export class StripeCodec {
   /**
    * The stripe of a block of 0 to BLOCK_BYTES bytes, which must not change before `release` (its
    * data shards are views of it). An empty block has empty shards without cells.
-   * @throws RangeError the block is too long
    */
   async encode(block: Uint8Array): Promise<Stripe> {
-    if (block.length > BLOCK_BYTES) {
-      throw new RangeError(`block of ${block.length} bytes, at most ${BLOCK_BYTES} can be coded`);
-    }
+    invariant(block.length <= BLOCK_BYTES, "a block is too long", { lengthBytes: block.length });
     const { k, m } = this.policy;
     const shardBytes = shardSizeBytes(block.length, k);
     const unpadded = shardBytes === 0 ? k : Math.floor(block.length / shardBytes);
@@ -94,7 +92,6 @@ export class StripeCodec {
    * the same run of their shards, from a cell's begin to a cell's end or the shard's. No source is
    * changed; none may change, nor a target be used, before the promise settles.
    * @throws FsError EIO when there are fewer than k sources
-   * @throws RangeError lengths or slots don't fit (a broken invariant)
    */
   async reconstruct(sources: Slots, targets: Slots): Promise<void> {
     const runBytes = requireRunBytes(sources, targets, this.policy);

@@ -1,4 +1,5 @@
 // The cluster map: all that placement needs, versioned by epoch.
+import { FsError } from "./errno.ts";
 import type { Epoch, NodeId, PoolId } from "./ids.ts";
 import type { CodingPolicy } from "./layout.ts";
 
@@ -40,11 +41,9 @@ export interface MapHistory {
   readonly older: readonly ClusterMap[];
 }
 
-/**
- * @throws RangeError when the map has no such pool (a broken invariant: pools are never removed).
- */
+/** @throws FsError EIO when the map has no such pool: ids come from stored extents */
 export function poolOf(map: ClusterMap, id: PoolId): Pool {
   const pool = map.pools.find((candidate) => candidate.id === id);
-  if (pool === undefined) throw new RangeError(`cluster map ${map.epoch} has no pool ${id}`);
+  if (pool === undefined) throw new FsError("EIO", `cluster map ${map.epoch} has no pool ${id}`);
   return pool;
 }

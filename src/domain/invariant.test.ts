@@ -9,7 +9,7 @@ test("what holds costs nothing and narrows the type", (t) => {
   t.is(value + 1, 2);
 });
 
-test.serial("a violation goes past whoever catches it", async (t) => {
+test("a violation goes past whoever catches it", async (t) => {
   let caught: unknown = undefined;
   const violation = await violationOf(() => {
     try {
@@ -24,7 +24,7 @@ test.serial("a violation goes past whoever catches it", async (t) => {
   t.false(violation instanceof FsError);
 });
 
-test.serial("a forgotten case is a violation", async (t) => {
+test("a forgotten case is a violation", async (t) => {
   // What the compiler would refuse, as a value of another version of this program brings it.
   const violation = await violationOf(() => unreachable("new kind" as never));
   t.deepEqual(violation.details, { value: "new kind" });

@@ -91,7 +91,7 @@ test("a wake during the rest starts a pass, and one during a pass is not lost", 
   await loop.close();
 });
 
-test.serial("a broken invariant isn't a pass that failed", async (t) => {
+test("a broken invariant isn't a pass that failed", async (t) => {
   const broken = (): Promise<Outcome> => {
     invariant(t.title === "", "broken");
     return Promise.resolve("done");

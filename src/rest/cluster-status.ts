@@ -1,6 +1,6 @@
 // Puts together what `dfs status` and the console show.
 import type { Accounts } from "../auth/accounts.ts";
-import { FsError } from "../domain/errno.ts";
+import { invariant } from "../domain/invariant.ts";
 import type { ClusterStatus } from "../protocol/admin/admin-api.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
@@ -23,7 +23,7 @@ export async function describeCluster(sources: StatusSources): Promise<ClusterSt
   const users = await accounts.countUsers();
   const { epoch, pools } = cluster.current();
   const [pool] = pools;
-  if (pool === undefined) throw new FsError("EIO", "the cluster has no pool");
+  invariant(pool !== undefined, "a cluster has a pool", { epoch });
   const nodes = cluster.nodes();
   const dirty = cluster.dirtyGroups().length;
   const total = cluster.groupCount();

@@ -8,7 +8,7 @@ import { invariant } from "../domain/invariant.ts";
 import { violationOf } from "../testing/violation.ts";
 import { problemHandler } from "./problem.ts";
 
-test.serial("a broken invariant in a route is no answer and no log line", async (t) => {
+test("a broken invariant in a route is no answer and no log line", async (t) => {
   const lines: string[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
   const app = express();

@@ -16,7 +16,7 @@ export class GroupPlaces {
   readonly pool: Pool;
   readonly pg: number;
 
-  /** @throws RangeError when the map has no such pool */
+  /** @throws FsError EIO when the map has no such pool */
   constructor(maps: MapHistory, ref: BlockRef) {
     this.maps = maps;
     this.ref = ref;

@@ -2,6 +2,7 @@
 // map. Here the parts are put together and bounded; each way through has a file of its own.
 import type { Coding } from "../codec/policy-codecs.ts";
 import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
+import { invariant } from "../domain/invariant.ts";
 import type { NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import type { Log } from "../observability/log.ts";
@@ -54,9 +55,8 @@ export class StripeBlockStore implements BlockStore {
   }
 
   async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void> {
-    if (data.length !== ref.lengthBytes) {
-      throw new RangeError(`block of ${ref.lengthBytes} bytes was given ${data.length}`);
-    }
+    const givenBytes = data.length;
+    invariant(givenBytes === ref.lengthBytes, "a block isn't its bytes", { ...ref, givenBytes });
     const standing = await this.#writes.run(ref, signal, () =>
       this.#write(ref, data, [], [], signal),
     );

@@ -2,6 +2,7 @@
 // reader wants less than whole cells. How one run of cells is had in spite of failures is in
 // row-read.ts.
 import { shardSizeBytes, type BlockRef } from "../domain/layout.ts";
+import { invariant } from "../domain/invariant.ts";
 import { CELL_BYTES } from "../domain/format.ts";
 import { MAX_CELLS_IN_FLIGHT } from "./limits.ts";
 import { GroupPlaces } from "./group-places.ts";
@@ -29,8 +30,7 @@ export class StripeReader {
 
   /**
    * Reads [offsetBytes, offsetBytes + target.length) of the block.
-   * @throws RangeError the range isn't in the block (a broken invariant); else as
-   * BlockStore.readBlock
+   * @throws FsError as BlockStore.readBlock
    */
   async read(
     ref: BlockRef,
@@ -38,11 +38,12 @@ export class StripeReader {
     target: Uint8Array,
     signal?: AbortSignal,
   ): Promise<void> {
-    if (offsetBytes < 0 || offsetBytes + target.length > ref.lengthBytes) {
-      throw new RangeError(
-        `block of ${ref.lengthBytes} bytes has no ${target.length} at ${offsetBytes}`,
-      );
-    }
+    const wantedBytes = target.length;
+    invariant(
+      offsetBytes >= 0 && offsetBytes + wantedBytes <= ref.lengthBytes,
+      "a range isn't in its block",
+      { ...ref, offsetBytes, wantedBytes },
+    );
     if (target.length === 0) return;
     const places = new GroupPlaces(this.#context.links.follow(), ref);
     const shardBytes = shardSizeBytes(ref.lengthBytes, places.pool.k);

@@ -2,6 +2,7 @@
 // best, until every shard stands or time is up and enough do (write-rule.ts says what is enough).
 import { corruptCells, type Stripe } from "../codec/stripe-codec.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
+import { invariant } from "../domain/invariant.ts";
 import { FsError, isFsError } from "../domain/errno.ts";
 import { formatShardId, type NodeId } from "../domain/ids.ts";
 import { NODE_WATCH_INTERVAL_MS } from "./nodes/limits.ts";
@@ -151,7 +152,7 @@ export class StripeWrite {
 
   async #put(slot: number, link: NodeLink): Promise<void> {
     const [bytes, cellCrcs] = [this.#stripe.shards[slot], this.#stripe.cellCrcs[slot]];
-    if (bytes === undefined || cellCrcs === undefined) throw new RangeError(`no slot ${slot}`);
+    invariant(bytes !== undefined && cellCrcs !== undefined, "a stripe has no such slot", { slot });
     const id = this.#places.shardId(slot);
     const call = link.start(SHARD_REQUEST_TIMEOUT_MS, (service, signal) =>
       service.put(id, { bytes, cellCrcs }, signal),

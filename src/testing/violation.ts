@@ -1,11 +1,19 @@
-// Lets a test see the violation that would have ended its process. One at a time: test.serial.
+// Lets a test see the violation that would have ended its process.
 import { InvariantViolation } from "../domain/invariant.ts";
+import { Turns } from "../platform/flow/turns.ts";
+
+/** A process has one place for those who capture. */
+const turns = new Turns();
 
 /**
  * Runs `action` and resolves with the violation that it lets loose, at once or later; how the
  * action itself ends doesn't matter.
  */
-export async function violationOf(action: () => unknown): Promise<InvariantViolation> {
+export function violationOf(action: () => unknown): Promise<InvariantViolation> {
+  return turns.run(() => captureViolation(action));
+}
+
+async function captureViolation(action: () => unknown): Promise<InvariantViolation> {
   // The test runner's: without them Node hands rejections over as it does exceptions.
   const listeners = process.listeners("unhandledRejection");
   process.removeAllListeners("unhandledRejection");

@@ -75,7 +75,7 @@ test("an unknown error becomes EIO and is logged once with its stack", (t) => {
 });
 
 for (const when of ["at once", "later", "in a request without reply"] as const) {
-  test.serial(`a broken invariant is no answer and no log line: ${when}`, async (t) => {
+  test(`a broken invariant is no answer and no log line: ${when}`, async (t) => {
     const lines: string[] = [];
     const log = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
     const broken = (): void => invariant(t.title === "", "broken", { when });

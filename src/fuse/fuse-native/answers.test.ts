@@ -60,7 +60,7 @@ test("what takes too long is answered ETIMEDOUT, and its late outcome given back
   t.deepEqual(given, [-ERRNO.ETIMEDOUT, "late handle"]);
 });
 
-test.serial("a broken invariant is never an answer, at once or later", async (t) => {
+test("a broken invariant is never an answer, at once or later", async (t) => {
   const { answers, given, reply } = setUp();
   const broken = (): string => {
     invariant(t.title === "", "broken");

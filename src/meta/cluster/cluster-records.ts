@@ -1,5 +1,6 @@
 // How the cluster's state is kept in the engine: maps, nodes, groups, damage, settings.
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
+import { FsError } from "../../domain/errno.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { damageCodec, readClusterMap } from "../../protocol/meta/wire-cluster.ts";
@@ -43,7 +44,7 @@ export function loadCluster(tx: ReadTransaction): StoredCluster {
     decodeRecord(record, { [VERSION]: readClusterMap }),
   );
   const current = maps.at(-1);
-  if (current === undefined) throw new Error("the metadata store holds no cluster map");
+  if (current === undefined) throw new FsError("EIO", "the metadata store holds no cluster map");
   const groups = new GroupLedger(current, readSetting(tx, CLEAN_BASELINE, Number) as Epoch);
   for (const { key, value } of tx.range(keyRanges.groups())) {
     groups.setClean(groupOfKey(key), decodeRecord(value, { [VERSION]: Number }) as Epoch);

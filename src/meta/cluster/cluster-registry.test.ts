@@ -270,5 +270,5 @@ test("the registry opens only what was formatted", async (t) => {
   const options = { engine: new MemoryEngine(), clock: new FakeClock() };
   const { silentLog: log } = await import("../../observability/log.ts");
   const timings = { nodeDownAfterMs: 1, nodeOutAfterMs: 2 };
-  await t.throwsAsync(ClusterRegistry.open({ ...options, log, timings }));
+  await t.throwsAsync(ClusterRegistry.open({ ...options, log, timings }), { code: "EIO" });
 });

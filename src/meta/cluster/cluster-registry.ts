@@ -3,6 +3,7 @@
 import { FsError } from "../../domain/errno.ts";
 import type { ClusterMap, MapHistory, MapNode, Pool } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
+import { invariant } from "../../domain/invariant.ts";
 import { MAP_HISTORY_GRACE_MS } from "./limits.ts";
 import { MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
@@ -76,7 +77,7 @@ export class ClusterRegistry {
     this.#log = log;
     this.#groups = stored.groups;
     const current = stored.maps.at(-1);
-    if (current === undefined) throw new Error("the metadata store holds no cluster map");
+    invariant(current !== undefined, "a cluster has a map");
     for (const map of stored.maps) this.#replacedAtMs.set(map.epoch, clock.monotonicMs());
     this.#history = { current, older: this.#needed(current, stored.maps.slice(0, -1)) };
     this.#monitor = new NodeMonitor({

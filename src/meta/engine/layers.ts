@@ -1,6 +1,7 @@
 // What an engine's transactions are made of: layers of key-value pairs, a newer one over older
 // ones.
 import { MAX_KEY_BYTES } from "../../domain/format.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { Key, RangeOptions, ReadTransaction, Transaction } from "./engine.ts";
 import { SortedMap } from "./sorted-map.ts";
 
@@ -128,11 +129,11 @@ export class LayerTransaction implements Transaction {
     return this.#layer.range(options);
   }
 
-  /** @throws RangeError on a key that no engine takes */
   put(key: Key, value: Uint8Array): void {
-    if (key.length === 0 || key.length > MAX_KEY_BYTES) {
-      throw new RangeError(`keys have 1 to ${MAX_KEY_BYTES} bytes`);
-    }
+    const keyBytes = key.length;
+    invariant(keyBytes > 0 && keyBytes <= MAX_KEY_BYTES, "no engine takes such a key", {
+      keyBytes,
+    });
     this.changes.set(keyText(key), value);
   }
 

@@ -2,6 +2,7 @@
 import { isDirectory, S_IFDIR, type Caller, type Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { inheritanceOf } from "../../domain/inheritance.ts";
+import { invariant } from "../../domain/invariant.ts";
 import { DEFAULT_POOL, ROOT_INO, type Ino } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
@@ -33,10 +34,9 @@ export function saveInode(tx: Transaction, inode: Inode): void {
   tx.put(keys.inode(inode.ino), encodeInode(inode));
 }
 
-/** @throws FsError EIO before formatNamespace() */
 function loadTotals(tx: ReadTransaction): Totals {
   const record = tx.get(TOTALS_KEY);
-  if (record === undefined) throw new FsError("EIO", "the metadata store was never formatted");
+  invariant(record !== undefined, "the metadata store was formatted before it is used");
   return decodeTotals(record);
 }
 

@@ -1,6 +1,6 @@
 // What each operation does that is no transaction of the namespace: locks, slice ids, the map.
 import type { ClusterMap } from "../../domain/cluster-map.ts";
-import { FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import type {
   MetaArgs,
@@ -44,6 +44,6 @@ export const SERVICES: { readonly [O in ServiceOperation]: Service<O> } = {
 
 function defaultPool(map: ClusterMap): ClusterMap["pools"][number] {
   const [pool] = map.pools;
-  if (pool === undefined) throw new FsError("EIO", "the cluster has no pool");
+  invariant(pool !== undefined, "a cluster has a pool", { epoch: map.epoch });
   return pool;
 }

@@ -62,10 +62,8 @@ async function assertSilence(t: ExecutionContext, invoke: () => unknown): Promis
 
 const broken = (): void => invariant(hostOf.name === "", "broken");
 
-test.serial("a broken invariant in a request is no answer and no log line", (t) =>
-  assertSilence(t, broken),
-);
+test("a broken invariant in a request is no answer and no log line", (t) =>
+  assertSilence(t, broken));
 
-test.serial("a broken invariant behind a promise is no answer and no log line", (t) =>
-  assertSilence(t, () => Promise.resolve().then(broken)),
-);
+test("a broken invariant behind a promise is no answer and no log line", (t) =>
+  assertSilence(t, () => Promise.resolve().then(broken)));

@@ -8,7 +8,7 @@ import { openTempStore } from "../../testing/shard/shard-node.ts";
 import { violationOf } from "../../testing/violation.ts";
 import { createShardApp } from "./shard-server.ts";
 
-test.serial("a broken invariant in a route is no answer and no log line", async (t) => {
+test("a broken invariant in a route is no answer and no log line", async (t) => {
   const lines: string[] = [];
   const log = pino({ level: "warn" }, { write: (line: string) => lines.push(line) });
   const { store, close } = await openTempStore();

@@ -90,6 +90,9 @@ export class ShardRebuild {
   async #decode(offset: number, length: number): Promise<Uint8Array> {
     const { policy, id } = this.#request;
     const slots = policy.k + policy.m;
+    if (id.slot >= slots) throw new FsError("EINVAL", `no shard ${id.slot} of ${slots}`);
+    if (length % 8 !== 0)
+      throw new FsError("EIO", `peers have a shard of ${this.#sizeBytes} bytes`);
     const sources = new Array<Uint8Array | undefined>(slots).fill(undefined);
     for (let missing = policy.k; missing > 0;) {
       const chosen = this.#candidates(sources).slice(0, missing);

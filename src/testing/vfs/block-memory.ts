@@ -3,6 +3,7 @@
 // right length.
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 
 /** Called before an operation is carried out; it may throw, or make it wait. */
@@ -22,8 +23,7 @@ export class MemoryBlockStore implements BlockStore {
 
   async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (data.length !== ref.lengthBytes)
-      throw new RangeError("putBlock: data isn't as long as ref");
+    invariant(data.length === ref.lengthBytes, "data isn't as long as its reference", { ...ref });
     const bytes = Uint8Array.from(data);
     this.puts.push(ref);
     this.putBytesInFlight += data.length;

@@ -5,6 +5,7 @@ import type { FsError } from "../../domain/errno.ts";
 import type { PoolId, SliceId } from "../../domain/ids.ts";
 import type { BlockRef, Extent } from "../../domain/layout.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { ExtentCommit } from "../../protocol/meta/meta-service.ts";
 import type { BufferPool } from "../buffer-pool.ts";
 import type { DirtyBudget } from "./dirty-budget.ts";
@@ -166,7 +167,7 @@ export class PendingSlice {
   /** The bytes to put; the block takes no more writes. */
   beginPut(index: number): Uint8Array {
     const block = this.#blockAt(index);
-    if (block.buffer === undefined) throw new RangeError(`block ${index} was sent before`);
+    invariant(block.buffer !== undefined && !block.sent, "a block is put once", { index });
     block.sent = true;
     this.#sentBytes += block.lengthBytes;
     this.#unfinishedPuts += 1;
@@ -210,7 +211,7 @@ export class PendingSlice {
   }
 
   refOf(index: number): BlockRef {
-    if (this.id === undefined) throw new RangeError("a slice has no blocks before it has an id");
+    invariant(this.id !== undefined, "a slice has no blocks before it has an id", { index });
     const { lengthBytes } = this.#blockAt(index);
     return { pool: this.poolId, slice: this.id, index, lengthBytes };
   }
@@ -218,7 +219,7 @@ export class PendingSlice {
   /** What the commit says of a slice that is ready. */
   toCommit(): ExtentCommit {
     const { id, chunk, start, poolId } = this;
-    if (id === undefined) throw new RangeError("a slice is committed by its id");
+    invariant(id !== undefined, "a slice is committed by its id", { seq: this.seq });
     const lengthBytes = this.#length;
     const commit = { chunk, posInChunk: start, lengthBytes, slice: id, pool: poolId };
     const inline = this.#inlineBytes();
@@ -228,7 +229,7 @@ export class PendingSlice {
   /** The same as a reader sees it after the commit. */
   toExtent(): Extent {
     const { id, start, poolId } = this;
-    if (id === undefined) throw new RangeError("a slice is committed by its id");
+    invariant(id !== undefined, "a slice is committed by its id", { seq: this.seq });
     const extent = {
       posInChunk: start,
       lengthBytes: this.#length,
@@ -264,10 +265,9 @@ export class PendingSlice {
       if (block.buffer !== undefined) {
         block.shared = true;
         sink.bytes(block.buffer.subarray(inBlock, inBlock + step));
-      } else if (block.ref !== undefined) {
-        sink.block(block.ref, inBlock, step, this.#length);
       } else {
-        throw new RangeError(`block ${index} of a pending slice is nowhere`);
+        invariant(block.ref !== undefined, "a block of a pending slice is nowhere", { index });
+        sink.block(block.ref, inBlock, step, this.#length);
       }
       offset += step;
     }
@@ -284,7 +284,7 @@ export class PendingSlice {
 
   #blockAt(index: number): PendingBlock {
     const block = this.#blocks[index];
-    if (block === undefined) throw new RangeError(`slice has no block ${index}`);
+    invariant(block !== undefined, "a slice has no such block", { slice: this.id, index });
     return block;
   }
 
