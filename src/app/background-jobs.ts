@@ -21,8 +21,6 @@ import { EngineSliceLedger } from "./engine-slice-ledger.ts";
 /** Other paces than usual, for tests. */
 export interface JobTimings {
   deadSliceGraceMs?: number;
-  /** Pause between looks for garbage. */
-  orphanSurveyIntervalMs?: number;
   /** Pause between walks of compaction and of packing. */
   tidyIntervalMs?: number;
   /** Age of what is packed. */
@@ -58,14 +56,13 @@ export class BackgroundJobs implements AsyncDisposable {
     });
     this.#repair = new RepairJob({ cluster, ledger, shardsOf: (node) => peers.of(node), log });
     const repairLoop = new JobLoop(this.#repair, clock, log);
-    const surveyIntervalMs = timings.orphanSurveyIntervalMs ?? ORPHAN_SURVEY_INTERVAL_MS;
     let surveyedAtMs = -Infinity;
     const gc = new GcJob({
       ledger,
       blocks: this.#blocks,
       ...(timings.deadSliceGraceMs === undefined ? {} : { graceMs: timings.deadSliceGraceMs }),
       onAbandonedRanges: () => {
-        if (clock.monotonicMs() - surveyedAtMs < surveyIntervalMs) return;
+        if (clock.monotonicMs() - surveyedAtMs < ORPHAN_SURVEY_INTERVAL_MS) return;
         surveyedAtMs = clock.monotonicMs();
         this.#repair.requestFullSurvey();
         repairLoop.wake();

@@ -46,13 +46,7 @@ export interface MetadataServerOptions {
   port?: number;
   /** ordered (default): an answer survives this process; strict: it survives a power cut too. */
   durability?: "ordered" | "strict";
-  /** Coding policy of the default pool; looked at when the cluster is made. */
-  pool?: { k: number; m: number; pgCount?: number };
-  timings?: JobTimings & {
-    nodeDownAfterMs?: number;
-    nodeOutAfterMs?: number;
-    sessionDeadAfterMs?: number;
-  };
+  timings?: JobTimings;
   engine?: "lmdb" | "memory";
   clock?: Clock;
   log: Log;
@@ -109,8 +103,7 @@ interface Parts {
 }
 
 async function openParts(engine: Engine, options: MetadataServerOptions): Promise<Parts> {
-  const { clock = systemClock, log, timings = {}, durability, pool = DEFAULT_POLICY } = options;
-  const { nodeDownAfterMs = NODE_DOWN_AFTER_MS, nodeOutAfterMs = NODE_OUT_AFTER_MS } = timings;
+  const { clock = systemClock, log, timings = {}, durability } = options;
   const clusterId = systemRandom.uuid();
   await engine.transact(
     (tx) => {
@@ -120,7 +113,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
         id: DEFAULT_POOL,
         name: "default",
         pgCount: DEFAULT_PG_COUNT,
-        ...pool,
+        ...DEFAULT_POLICY,
       });
     },
     { durable: true },
@@ -129,7 +122,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     engine,
     clock,
     log,
-    timings: { nodeDownAfterMs, nodeOutAfterMs },
+    timings: { nodeDownAfterMs: NODE_DOWN_AFTER_MS, nodeOutAfterMs: NODE_OUT_AFTER_MS },
   });
   const sessions = await SessionRegistry.open({
     engine,
@@ -138,7 +131,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     random: systemRandom,
     log,
     strict: durability === "strict",
-    sessionDeadAfterMs: timings.sessionDeadAfterMs ?? SESSION_DEAD_AFTER_MS,
+    sessionDeadAfterMs: SESSION_DEAD_AFTER_MS,
   });
   const accounts = new Accounts({
     store: new EngineAccountStore(engine),
@@ -148,7 +141,7 @@ async function openParts(engine: Engine, options: MetadataServerOptions): Promis
     random: systemRandom,
   });
   const jobs = new BackgroundJobs({ engine, cluster, clock, log, timings });
-  return { engine, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs };
+  return { engine, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs: NODE_OUT_AFTER_MS };
 }
 
 class MetadataServer implements RunningMetadataServer {

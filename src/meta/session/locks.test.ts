@@ -12,6 +12,7 @@ import { FakeClock } from "../../testing/fake-clock.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { TestMetaServer } from "../../testing/meta/meta-server.ts";
 import { LockRequests } from "../../vfs/open/lock-requests.ts";
+import { SESSION_DEAD_AFTER_MS } from "./limits.ts";
 
 const OWNER = "0123456789abcdef" as LockOwner;
 
@@ -84,10 +85,7 @@ test("a wait goes on over broken connections; a lock granted meanwhile is not lo
 
 test("a client that dies keeps its locks until its session is dead, and no longer", async (t) => {
   const clock = new FakeClock();
-  await using server = await TestMetaServer.start({
-    clock,
-    timings: { sessionDeadAfterMs: 10_000 },
-  });
+  await using server = await TestMetaServer.start({ clock });
   await using proxy = await MetaProxy.start(server.url);
   const dying = await connectVia(proxy, server);
   const b = await server.connect();
@@ -98,7 +96,7 @@ test("a client that dies keeps its locks until its session is dead, and no longe
   proxy.refuse(true);
   proxy.cut();
   await t.throwsAsync(b.setlk(lock(ino, "write")), { code: "EAGAIN" });
-  for (let second = 0; second < 15; second += 1) {
+  for (let passedMs = 0; passedMs <= SESSION_DEAD_AFTER_MS; passedMs += 1000) {
     await clock.advance(1000);
     await b.getattr(ino);
   }
