@@ -64,7 +64,7 @@ export function attrOf(node: MemoryNode): Attr {
 
 export class MemoryTree {
   readonly #nodes = new Map<Ino, MemoryNode>();
-  readonly #handles = new Map<FileHandle, MemoryNode>();
+  readonly #handles = new Map<FileHandle, { node: MemoryNode; writable: boolean }>();
   #nextIno: number = ROOT_INO;
   #nextHandle = 1;
   /** 1 and 2 are those of "." and "..". */
@@ -132,6 +132,14 @@ export class MemoryTree {
     return node;
   }
 
+  /** Whether `node` is `directory` or somewhere above it. */
+  isAbove(node: MemoryNode, directory: MemoryNode): boolean {
+    for (let at = directory; ; at = this.node(at.parent)) {
+      if (at === node) return true;
+      if (at.ino === ROOT_INO) return false;
+    }
+  }
+
   /** Gives `node` a name that is free. */
   addName(directory: MemoryNode, name: Name, node: MemoryNode): void {
     if (directory.entries.has(name)) throw new FsError("EEXIST", "exists");
@@ -168,14 +176,21 @@ export class MemoryTree {
 
   /** @throws FsError EBADF */
   opened(fh: FileHandle): MemoryNode {
-    const node = this.#handles.get(fh);
-    if (node === undefined) throw new FsError("EBADF", `no handle ${fh}`);
+    const handle = this.#handles.get(fh);
+    if (handle === undefined) throw new FsError("EBADF", `no handle ${fh}`);
+    return handle.node;
+  }
+
+  /** @throws FsError EBADF */
+  openedToWrite(fh: FileHandle): MemoryNode {
+    const node = this.opened(fh);
+    if (this.#handles.get(fh)?.writable !== true) throw new FsError("EBADF", "opened to read");
     return node;
   }
 
-  openHandle(node: MemoryNode): FileHandle {
+  openHandle(node: MemoryNode, writable: boolean): FileHandle {
     const fh = this.#nextHandle++;
-    this.#handles.set(fh, node);
+    this.#handles.set(fh, { node, writable });
     node.openCount++;
     return fh;
   }

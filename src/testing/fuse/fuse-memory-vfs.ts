@@ -23,7 +23,14 @@ import {
   RENAME_NOREPLACE,
   type DirEntry,
 } from "../../protocol/meta/meta-service.ts";
-import { O_EXCL, O_TRUNC, type FileHandle, type OpenResult, type Vfs } from "../../vfs/vfs.ts";
+import {
+  O_ACCMODE,
+  O_EXCL,
+  O_TRUNC,
+  type FileHandle,
+  type OpenResult,
+  type Vfs,
+} from "../../vfs/vfs.ts";
 import * as ranges from "./fuse-memory-ranges.ts";
 import { attrOf, MemoryTree, wallTime, type MemoryNode } from "./fuse-memory-tree.ts";
 
@@ -105,7 +112,9 @@ export class MemoryVfs implements Vfs {
   }
 
   readlink(_caller: Caller, ino: Ino): string {
-    return this.#tree.node(ino).target;
+    const node = this.#tree.node(ino);
+    if ((node.mode & S_IFMT) !== S_IFLNK) throw new FsError("EINVAL", "not a symbolic link");
+    return node.target;
   }
 
   symlink(caller: Caller, parent: Ino, name: Name, target: string): Attr {
@@ -145,11 +154,13 @@ export class MemoryVfs implements Vfs {
     newName: Name,
     flags: number,
   ): void {
-    if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) throw new FsError("EINVAL", "flags");
+    if (![0, RENAME_NOREPLACE, RENAME_EXCHANGE].includes(flags))
+      throw new FsError("EINVAL", "flags");
     const tree = this.#tree;
     const from = tree.directory(parent);
     const to = tree.directory(newParent);
     const node = tree.child(from, name);
+    if (tree.isAbove(node, to)) throw new FsError("EINVAL", "below itself");
     node.ctime = wallTime();
     if ((flags & RENAME_EXCHANGE) !== 0) {
       const other = tree.child(to, newName);
@@ -172,6 +183,7 @@ export class MemoryVfs implements Vfs {
 
   link(_caller: Caller, ino: Ino, parent: Ino, name: Name): Attr {
     const node = this.#tree.node(ino);
+    if (isDirectory(node.mode)) throw new FsError("EPERM", "a directory has one name");
     this.#tree.addName(this.#tree.directory(parent), name, node);
     node.nlink++;
     node.ctime = wallTime();
@@ -189,7 +201,7 @@ export class MemoryVfs implements Vfs {
     }
     const node = this.#add(caller, parent, name, S_IFREG | (mode & 0o7777), 0);
     return {
-      fh: this.#tree.openHandle(node),
+      fh: this.#tree.openHandle(node, true),
       attr: this.#handOut(node),
       keepCache: this.#keepCache,
     };
@@ -197,11 +209,13 @@ export class MemoryVfs implements Vfs {
 
   open(_caller: Caller, ino: Ino, flags: number): OpenResult {
     const node = this.#tree.node(ino);
+    if (isDirectory(node.mode)) throw new FsError("EISDIR", "is a directory");
     if ((flags & O_TRUNC) !== 0) {
       node.file.truncate(0);
       node.mtime = node.ctime = wallTime();
     }
-    return { fh: this.#tree.openHandle(node), attr: attrOf(node), keepCache: this.#keepCache };
+    const fh = this.#tree.openHandle(node, (flags & O_ACCMODE) !== 0);
+    return { fh, attr: attrOf(node), keepCache: this.#keepCache };
   }
 
   read(fh: FileHandle, offset: number, sizeBytes: number): readonly Uint8Array[] {
@@ -210,7 +224,7 @@ export class MemoryVfs implements Vfs {
   }
 
   write(fh: FileHandle, offset: number, data: Uint8Array, killsPrivileges: boolean): number {
-    const node = this.#tree.opened(fh);
+    const node = this.#tree.openedToWrite(fh);
     if (offset + data.length > MAX_FILE_BYTES) throw new FsError("EFBIG", "too large");
     node.file.write(offset, data);
     if (killsPrivileges) node.mode = withoutPrivileges(node.mode);
@@ -223,7 +237,7 @@ export class MemoryVfs implements Vfs {
     const made = inheritanceOf(caller, directory, undefined, S_IFREG | (mode & 0o7777));
     const node = this.#tree.newNode(made, made.mode, 0);
     node.nlink = 0;
-    const fh = this.#tree.openHandle(node);
+    const fh = this.#tree.openHandle(node, true);
     return { fh, attr: this.#handOut(node), keepCache: this.#keepCache };
   }
 
@@ -265,7 +279,7 @@ export class MemoryVfs implements Vfs {
   }
 
   opendir(_caller: Caller, ino: Ino): FileHandle {
-    return this.#tree.openHandle(this.#tree.directory(ino));
+    return this.#tree.openHandle(this.#tree.directory(ino), false);
   }
 
   readdir(fh: FileHandle, cursor: number, withAttrs: boolean): DirEntry[] {
