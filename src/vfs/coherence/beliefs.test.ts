@@ -56,13 +56,13 @@ test("attributes and extents of an open file end together, when their time is ov
   await clock.advance(600);
   const { inode } = beliefs.opened(reply(), asked);
   t.true(inode.fresh);
-  t.not(inode.extents.get(0, clock.monotonicMs(), inode), undefined);
+  t.not(inode.extentsAt(0, clock.monotonicMs()), undefined);
   await clock.advance(400);
   t.false(inode.fresh);
-  t.is(inode.extents.get(0, clock.monotonicMs(), inode), undefined);
+  t.is(inode.extentsAt(0, clock.monotonicMs()), undefined);
   await inode.refresh();
   t.true(inode.fresh);
-  t.not(inode.extents.get(0, clock.monotonicMs(), inode), undefined);
+  t.not(inode.extentsAt(0, clock.monotonicMs()), undefined);
 });
 
 test("a reply that was asked for before an own change tells nothing of the file", (t) => {
@@ -94,7 +94,7 @@ test("another's change ends what is believed of the extents", (t) => {
   const { version } = inode;
   beliefs.seen({ ...ATTR, ctimeNsec: 77 }, beliefs.askedNow());
   t.not(inode.version, version);
-  t.is(inode.extents.get(0, clock.monotonicMs(), inode), undefined);
+  t.is(inode.extentsAt(0, clock.monotonicMs()), undefined);
 });
 
 test("a file that is opened again as it was closed is unchanged, and otherwise not", (t) => {

@@ -63,7 +63,7 @@ export class Beliefs {
 
   /** The last handle is gone. `whole`: all that was written reached the server. */
   closed(inode: InodeBeliefs, whole: boolean): void {
-    inode.extents.invalidate();
+    inode.forgetExtents();
     if (this.#files.get(inode.ino) !== inode) return;
     this.#files.delete(inode.ino);
     if (inode.traceable && whole) this.#closed.closed(inode.attr);

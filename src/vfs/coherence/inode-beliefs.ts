@@ -6,6 +6,7 @@ import type { MetaService, OpenReply } from "../../protocol/meta/meta-service.ts
 import { sameContent } from "./content-version.ts";
 import type { ExtentCache } from "./extent-cache.ts";
 import { type CommittedExtent, FileExtents, type Freshness } from "./file-extents.ts";
+import type { IntervalMap } from "./interval-map.ts";
 import type { AskedAt, OwnChanges } from "./own-changes.ts";
 import type { Validity } from "./validity.ts";
 
@@ -19,8 +20,8 @@ export interface BeliefSources {
 
 export class InodeBeliefs implements Freshness {
   readonly ino: Ino;
-  readonly extents: FileExtents;
   readonly #sources: BeliefSources;
+  readonly #extents: FileExtents;
   #attr: Attr;
   #version = 0;
   #freshUntilMs = 0;
@@ -41,9 +42,9 @@ export class InodeBeliefs implements Freshness {
     this.ino = reply.attr.ino;
     this.#attr = reply.attr;
     this.#allOwn = reply.attr.sizeBytes === 0;
-    this.extents = new FileExtents(sources, this.ino);
+    this.#extents = new FileExtents(sources, this.ino);
     this.#trust(reply.attr, asked);
-    this.extents.install(reply.firstChunk, asked.ms, this.#version);
+    this.#extents.install(reply.firstChunk, asked.ms, this.#version);
   }
 
   /** As the server last told them. */
@@ -62,12 +63,37 @@ export class InodeBeliefs implements Freshness {
   /** The attributes can be shown without asking the server. */
   get fresh(): boolean {
     const { validity, changes } = this.#sources;
-    return validity.nowMs < this.#freshUntilMs && this.#nameChangeSeen === changes.names;
+    return this.freshAt(validity.nowMs) && this.#nameChangeSeen === changes.names;
+  }
+
+  /** The same for reads, which ask for no names. */
+  freshAt(nowMs: number): boolean {
+    return nowMs < this.#freshUntilMs;
   }
 
   /** The kernel's pages of the file can be told good by its times at the next open. */
   get traceable(): boolean {
     return this.#allOwn || !this.#changedSome;
+  }
+
+  /** The chunk's extents if they are believed at `nowMs`. */
+  extentsAt(chunk: number, nowMs: number): IntervalMap | undefined {
+    return this.#extents.get(chunk, nowMs, this);
+  }
+
+  /** The chunk's extents, however old: for a read that has just fetched them. */
+  fetchedExtents(chunk: number): IntervalMap | undefined {
+    return this.#extents.peek(chunk);
+  }
+
+  /** Asks the server for the chunk's extents. @throws FsError of extents */
+  fetchExtents(chunk: number, nowMs: number): Promise<IntervalMap> {
+    return this.#extents.fetch(chunk, nowMs, this.#version);
+  }
+
+  /** Where the bytes are is believed no more, nor what is being fetched of it. */
+  forgetExtents(): void {
+    this.#extents.invalidate();
   }
 
   /** Asks the server for the attributes. @throws FsError of getattr */
@@ -101,7 +127,7 @@ export class InodeBeliefs implements Freshness {
     if (asked.change < this.#lastChange) return false;
     const same = sameContent(reply.attr, this.#attr);
     this.#trust(reply.attr, asked);
-    this.extents.install(reply.firstChunk, asked.ms, this.#version);
+    this.#extents.install(reply.firstChunk, asked.ms, this.#version);
     return same;
   }
 
@@ -135,7 +161,7 @@ export class InodeBeliefs implements Freshness {
   /** An own change of where its bytes are was acknowledged. */
   rearranged(attr: Attr): void {
     this.changed(attr);
-    this.extents.invalidate();
+    this.#extents.invalidate();
   }
 
   /** An own change of the size was acknowledged. */
@@ -146,7 +172,7 @@ export class InodeBeliefs implements Freshness {
 
   /** An own commit was acknowledged. */
   committed(attr: Attr, extents: readonly CommittedExtent[], asked: AskedAt): void {
-    this.extents.committed(extents);
+    this.#extents.committed(extents);
     // The server may have looked before a link or unlink that this mount knows of.
     const { nlink } = asked.nameChange < this.#nameChangeSeen ? this.#attr : attr;
     this.changed({ ...attr, nlink });
@@ -156,7 +182,7 @@ export class InodeBeliefs implements Freshness {
   uncertain(): void {
     this.#version += 1;
     this.#freshUntilMs = 0;
-    this.extents.invalidate();
+    this.#extents.invalidate();
   }
 
   async #askAttributes(asked: AskedAt): Promise<void> {
@@ -168,7 +194,7 @@ export class InodeBeliefs implements Freshness {
       this.#version += 1;
       this.#allOwn = false;
       this.#foreignChanges += 1;
-      this.extents.invalidate();
+      this.#extents.invalidate();
     }
     this.#attr = attr;
     this.#freshUntilMs = this.#sources.validity.untilMs(asked.ms);

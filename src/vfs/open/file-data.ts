@@ -5,7 +5,6 @@ import type { Attr, AttrChanges, Caller } from "../../domain/attributes.ts";
 import type { FsError } from "../../domain/errno.ts";
 import type { Ino, PoolId } from "../../domain/ids.ts";
 import type { MetaService, OpenReply } from "../../protocol/meta/meta-service.ts";
-import type { FileExtents, Freshness } from "../coherence/file-extents.ts";
 import type { InodeBeliefs } from "../coherence/inode-beliefs.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
 import { FileReader, type ReaderOwner, type ReaderServices } from "../read/file-reader.ts";
@@ -41,14 +40,6 @@ export class FileData implements WriterOwner, ReaderOwner {
 
   get slices(): DirtySlices {
     return this.writer.slices;
-  }
-
-  get extents(): FileExtents {
-    return this.beliefs.extents;
-  }
-
-  get freshness(): Freshness {
-    return this.beliefs;
   }
 
   get sizeBytes(): number {

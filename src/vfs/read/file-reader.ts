@@ -5,7 +5,7 @@ import type { Ino } from "../../domain/ids.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
 import type { DirtySlices } from "../write/dirty-slices.ts";
 import type { CacheEntry } from "./fetch-cache.ts";
-import type { FileExtents, Freshness } from "../coherence/file-extents.ts";
+import type { InodeBeliefs } from "../coherence/inode-beliefs.ts";
 import type { IntervalMap } from "../coherence/interval-map.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { ReadAhead } from "./read-ahead.ts";
@@ -29,11 +29,8 @@ export interface ReaderOwner {
   readonly ino: Ino;
   /** Length with dirty data. */
   readonly sizeBytes: number;
-  readonly freshness: Freshness;
+  readonly beliefs: InodeBeliefs;
   readonly slices: DirtySlices;
-  readonly extents: FileExtents;
-  /** Brings the attributes up to date. */
-  refresh(): Promise<unknown>;
 }
 
 /** What a handle remembers of its reads. */
@@ -76,7 +73,7 @@ export class FileReader {
     const sequential = cursor.ahead.note(offset, sizeBytes);
     const request = { cursor, offset, sizeBytes, sequential, fetched: undefined };
     const nowMs = this.#services.clock.monotonicMs();
-    if (nowMs >= this.#owner.freshness.freshUntilMs) return this.#readSlowly(request, true);
+    if (!this.#owner.beliefs.freshAt(nowMs)) return this.#readSlowly(request, true);
     const plan = new ReadPlan(this.#services.zeros);
     const missing = this.#plan(request, plan, nowMs);
     if (missing !== undefined) return this.#readSlowly(request, false);
@@ -87,7 +84,7 @@ export class FileReader {
   }
 
   async #readSlowly(request: ReadRequest, refresh: boolean): Promise<readonly Uint8Array[]> {
-    if (refresh) await this.#owner.refresh();
+    if (refresh) await this.#owner.beliefs.refresh();
     for (;;) {
       const nowMs = this.#services.clock.monotonicMs();
       const plan = new ReadPlan(this.#services.zeros);
@@ -96,7 +93,7 @@ export class FileReader {
         this.#readAhead(request.cursor, nowMs);
         return this.#finish(request, plan);
       }
-      await this.#owner.extents.fetch(missing, nowMs, this.#owner.freshness.version);
+      await this.#owner.beliefs.fetchExtents(missing, nowMs);
       request.fetched ??= new Set();
       request.fetched.add(missing);
     }
@@ -110,7 +107,7 @@ export class FileReader {
       // The blocks may have gone because the bytes were moved: ask anew where they are, once.
       if (!isFsError(error, "EIO") || request.fetched !== undefined) throw error;
       request.fetched = new Set();
-      this.#owner.extents.invalidate();
+      this.#owner.beliefs.forgetExtents();
       return this.#readSlowly(request, false);
     }
     request.cursor.lend(plan.entries);
@@ -140,9 +137,9 @@ export class FileReader {
   }
 
   #extentsOf(request: ReadRequest, chunk: number, nowMs: number): IntervalMap | undefined {
-    const { extents, freshness } = this.#owner;
-    if (request.fetched?.has(chunk) === true) return extents.peek(chunk);
-    return extents.get(chunk, nowMs, freshness);
+    const { beliefs } = this.#owner;
+    if (request.fetched?.has(chunk) === true) return beliefs.fetchedExtents(chunk);
+    return beliefs.extentsAt(chunk, nowMs);
   }
 
   #readAhead(cursor: ReadCursor, nowMs: number): void {
@@ -164,13 +161,13 @@ export class FileReader {
 
   /** Fetches ahead what lies at `offset`; returns where to go on, undefined to stop for now. */
   #prefetchAt(offset: number, nowMs: number): number | undefined {
-    const { extents, freshness } = this.#owner;
+    const { beliefs } = this.#owner;
     const chunk = Math.floor(offset / CHUNK_BYTES);
     const base = chunk * CHUNK_BYTES;
-    const map = extents.get(chunk, nowMs, freshness);
+    const map = beliefs.extentsAt(chunk, nowMs);
     if (map === undefined) {
       // The read that gets there asks again and tells the error.
-      extents.fetch(chunk, nowMs, freshness.version).catch(() => undefined);
+      beliefs.fetchExtents(chunk, nowMs).catch(() => undefined);
       return undefined;
     }
     const interval = map.at(map.indexAfter(offset - base));
