@@ -95,11 +95,6 @@ export class DemoMembers {
     return { name: "mount", process: data.mountProcess, marker: mountpoint, start };
   }
 
-  all(): Member[] {
-    const mount = this.mount();
-    return [this.meta(), ...this.nodes(), ...(mount === undefined ? [] : [mount])];
-  }
-
   /** By node id, node number, "meta" or "mount". @throws CliError (not found) */
   find(name: string): Member {
     const mount = this.mount();

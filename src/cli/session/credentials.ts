@@ -24,7 +24,6 @@ interface CredentialsFile {
 /** Which cluster a command talks to, and as whom. */
 export interface Connection {
   url: string;
-  user?: string;
   token?: string;
 }
 

@@ -17,7 +17,6 @@ export interface RangeOptions {
  */
 export interface ReadTransaction {
   get(key: Key): Uint8Array | undefined;
-  getMany(keys: readonly Key[]): (Uint8Array | undefined)[];
   /** Pairs in unsigned byte order of the keys. The transaction must not write while it iterates. */
   range(options: RangeOptions): Iterable<{ key: Key; value: Uint8Array }>;
 }

@@ -99,10 +99,6 @@ export class LayerReader implements ReadTransaction {
     return this.#layer.get(key, keyText(key));
   }
 
-  getMany(keys: readonly Key[]): (Uint8Array | undefined)[] {
-    return keys.map((key) => this.#layer.get(key, keyText(key)));
-  }
-
   range(options: RangeOptions): Iterable<Entry> {
     return this.#layer.range(options);
   }
@@ -119,10 +115,6 @@ export class LayerTransaction implements Transaction {
 
   get(key: Key): Uint8Array | undefined {
     return this.#layer.get(key, keyText(key));
-  }
-
-  getMany(keys: readonly Key[]): (Uint8Array | undefined)[] {
-    return keys.map((key) => this.get(key));
   }
 
   range(options: RangeOptions): Iterable<Entry> {

@@ -48,7 +48,7 @@ function transactionTests(name: string, open: OpenEngine): void {
       tx.delete(bytes("a"));
       tx.delete(bytes("never there"));
     });
-    const found = await engine.read((tx) => tx.getMany([bytes("a"), bytes("b"), bytes("c")]));
+    const found = await engine.read((tx) => ["a", "b", "c"].map((key) => tx.get(bytes(key))));
     t.deepEqual(found.map(text), [undefined, "B", undefined]);
   });
 

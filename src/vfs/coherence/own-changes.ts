@@ -12,12 +12,10 @@ export class OwnChanges {
   #files = 0;
   #names = 0;
 
-  /** Number of the latest change of a file that was acknowledged. */
-  get files(): number {
-    return this.#files;
-  }
-
-  /** The same of names, which change link counts of inodes they don't name, and of xattrs. */
+  /**
+   * Number of the latest acknowledged change of names, which change link counts of inodes they
+   * don't name, and of xattrs.
+   */
   get names(): number {
     return this.#names;
   }

@@ -36,10 +36,6 @@ export class BlockReader {
     this.#cellsPerBlock = Math.ceil(geometry.blockBytes / geometry.cellBytes);
   }
 
-  get usedBytes(): number {
-    return this.#blocks.usedBytes + this.#cells.usedBytes;
-  }
-
   /** Adds [offset, offset + length) of the block to `plan`. */
   read(ref: BlockRef, offset: number, length: number, whole: boolean, plan: ReadPlan): void {
     const key = blockKey(ref);

@@ -73,10 +73,6 @@ export class DirtySlices {
     return this.#list.some((slice) => slice.seq <= seq && slice.failure === undefined);
   }
 
-  get failed(): boolean {
-    return this.#list.some((slice) => slice.failure !== undefined);
-  }
-
   /**
    * Ready slices up to `seq`, in write order, none of which overlaps an older one that isn't among
    * them: overlays must reach the metadata in the order of the writes.
@@ -132,14 +128,6 @@ export class DirtySlices {
     return this.#list.map(({ chunk, start, end }) => {
       return { from: chunk * CHUNK_BYTES + start, to: chunk * CHUNK_BYTES + end };
     });
-  }
-
-  /** Whether any pending byte lies in [from, to) of the chunk. */
-  touches(chunk: number, from: number, to: number): boolean {
-    for (const slice of this.#list) {
-      if (slice.chunk === chunk && slice.overlaps(from, to)) return true;
-    }
-    return false;
   }
 
   /**
