@@ -12,6 +12,7 @@ import { dialWebSocket } from "../protocol/rpc/web-sockets.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { DfsVfs } from "../vfs/open/dfs-vfs.ts";
 import type { Vfs } from "../vfs/vfs.ts";
+import "./limit-relations.ts";
 
 export interface ClientSessionOptions {
   /** Base URL of the metadata server. */

@@ -31,6 +31,7 @@ import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
 import { RpcServer } from "../protocol/rpc/rpc-server.ts";
 import { WebSocketEntrance } from "../protocol/rpc/web-sockets.ts";
 import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
+import "./limit-relations.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 7400;

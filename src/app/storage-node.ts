@@ -20,6 +20,7 @@ import { Scrubber } from "../storage/shards/scrubber.ts";
 import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
 import { createShardApp } from "../storage/http/shard-server.ts";
 import { ShardStore } from "../storage/shards/shard-store.ts";
+import "./limit-relations.ts";
 
 export interface StorageNodeOptions {
   /** Base URL of the metadata server. */

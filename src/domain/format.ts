@@ -1,5 +1,6 @@
 // Numbers of the stored and the wire format. Stored: none is ever changed, for data that exists has
 // them.
+import { invariant } from "./invariant.ts";
 
 /** The window of a file whose extents form one record. */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
@@ -29,3 +30,7 @@ export const DEFAULT_PG_COUNT = 1024;
 export const MAX_NODE_WEIGHT = 65_535;
 /** Longest key of a metadata engine; lmdb's own limit is 1,978 with pages of 4 KiB. */
 export const MAX_KEY_BYTES = 1024;
+
+invariant(CHUNK_BYTES % BLOCK_BYTES === 0, "a chunk is whole blocks");
+invariant(BLOCK_BYTES % CELL_BYTES === 0 && CELL_BYTES % 8 === 0, "a block is whole coding rows");
+invariant(MAX_INLINE_BYTES < CELL_BYTES, "what is inline is less than a cell");

@@ -1,5 +1,6 @@
 // Bounds of stripes, each with the reason for its number.
 import { BLOCK_BYTES } from "../domain/format.ts";
+import { invariant } from "../domain/invariant.ts";
 
 /**
  * Once k shards of a stripe stand, a put that takes longer than this is ended and its shard goes
@@ -51,3 +52,8 @@ export const DAMAGE_REPEAT_AFTER_MS = 60_000;
 export const MAX_DAMAGE_REMEMBERED = 8192;
 /** Blocks of one syncBlocks call; a node gets their shards in requests of MAX_SYNC_SHARDS. */
 export const MAX_SYNC_BLOCKS = 1024;
+
+invariant(
+  Math.max(STRAGGLER_PATIENCE_MS + STRIPE_PATIENCE_AFTER_FAILURE_MS, STRIPE_PATIENCE_MS) < 2000,
+  "a hung node holds a write up for less than 2 s",
+);

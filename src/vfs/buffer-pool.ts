@@ -1,5 +1,6 @@
 // Reusable buffers in sizes of powers of two. A returned buffer rests until the event loop has
 // turned, because views of it may be on their way to a caller that uses them right after awaiting.
+import { invariant } from "../domain/invariant.ts";
 import type { Clock } from "../platform/clock.ts";
 
 const SMALLEST_BYTES = 4096;
@@ -43,6 +44,12 @@ export class BufferPool {
 
   /** Takes back a whole buffer that came from acquire and that nobody writes to or keeps. */
   recycle(buffer: Uint8Array): void {
+    const bytes = buffer.length;
+    invariant(
+      bytes === bufferCapacity(bytes) && bytes === buffer.buffer.byteLength,
+      "only whole buffers of the pool come back",
+      { bytes },
+    );
     this.#resting.push(buffer);
     if (this.#resting.length === 1) this.#clock.after(0, () => this.#wake());
   }

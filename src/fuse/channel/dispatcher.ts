@@ -2,7 +2,7 @@
 // operations. Knows no kernel: requests come in a pool, replies go out through a ReplyPort.
 import type { Attr } from "../../domain/attributes.ts";
 import { ERRNO, FsError } from "../../domain/errno.ts";
-import { passViolation } from "../../domain/invariant.ts";
+import { invariant, passViolation } from "../../domain/invariant.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -217,6 +217,7 @@ export class Dispatcher {
     this.#heldSlots++;
     return () => {
       this.#heldSlots--;
+      invariant(this.#heldSlots >= 0, "a slot is given back once", { slot });
       this.#port.release(slot);
     };
   }

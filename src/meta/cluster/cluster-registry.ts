@@ -283,6 +283,8 @@ export class ClusterRegistry {
 
   #install(next: ClusterMap): void {
     const { current, older } = this.#history;
+    const [from, to] = [current.epoch, next.epoch];
+    invariant(to > from, "a cluster map replaces an older one", { from, to });
     this.#replacedAtMs.set(current.epoch, this.#clock.monotonicMs());
     this.#history = { current: next, older: this.#needed(next, [current, ...older]) };
     this.#losses = undefined;

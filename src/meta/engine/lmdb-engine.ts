@@ -3,7 +3,7 @@
 // costs a few microseconds whatever the disk's fsync takes, and a key that changes often is written
 // once.
 import { FsError } from "../../domain/errno.ts";
-import { passViolation } from "../../domain/invariant.ts";
+import { invariant, passViolation } from "../../domain/invariant.ts";
 import {
   CHECKPOINT_KEYS_PER_TURN,
   FULL_DISK_RETRY_MS,
@@ -246,6 +246,11 @@ export class LmdbEngine implements Engine {
     const frozen = this.#active;
     const frozenJournal = this.#journal;
     const below = new ChangedLayer(frozen, this.#parts.store);
+    invariant(
+      this.#spare.generation === frozenJournal.generation + 1,
+      "journals follow one another",
+      { frozen: frozenJournal.generation, next: this.#spare.generation },
+    );
     this.#spare.follow(frozenJournal.crc);
     this.#journal = this.#spare;
     this.#spare = undefined;

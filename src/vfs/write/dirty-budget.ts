@@ -1,4 +1,5 @@
 // Bytes of dirty buffers of one mount. Writers beyond the bound wait their turn here.
+import { invariant } from "../../domain/invariant.ts";
 
 interface Waiter {
   bytes: number;
@@ -39,6 +40,7 @@ export class DirtyBudget {
 
   give(bytes: number): void {
     this.#usedBytes -= bytes;
+    invariant(this.#usedBytes >= 0, "no more is given back than was taken", { bytes });
     while (this.#usedBytes < this.#maxBytes) {
       const next = this.#waiters.shift();
       if (next === undefined) return;
