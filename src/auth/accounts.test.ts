@@ -8,6 +8,7 @@ import { Accounts } from "./accounts.ts";
 import { LoginThrottle } from "./login-throttle.ts";
 import { Passwords } from "./passwords.ts";
 import { bearerToken, hashToken, mintToken } from "./token.ts";
+import { present } from "../testing/present.ts";
 
 const PASSWORD = "correct horse";
 
@@ -46,7 +47,7 @@ test("a token says whose it is until it is logged out", async (t) => {
   t.like(principal, { user: "anna", role: "admin", client: "laptop" });
   t.is(await accounts.authenticate(mintToken(systemRandom).token), undefined);
   t.is(await accounts.authenticate(undefined), undefined);
-  if (principal !== undefined) await accounts.logout(principal);
+  await accounts.logout(present(principal));
   t.is(await accounts.authenticate(token), undefined);
 });
 

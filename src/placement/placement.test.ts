@@ -10,6 +10,7 @@ import {
   replacementNode,
   writeTargets,
 } from "./placement.ts";
+import { present } from "../testing/present.ts";
 
 const POOL: Pool = { id: 1 as PoolId, name: "default", k: 4, m: 2, pgCount: 4096 };
 const SLOTS = POOL.k + POOL.m;
@@ -305,18 +306,16 @@ test("a replacement is a node that holds none of the stripe while there is one",
   const map = mapOf(nodesOf(8));
   for (const pg of groups()) {
     const targets = writeTargets(map, POOL, pg);
-    const failed = targets[2];
-    if (failed === undefined) return t.fail();
-    const others = targets.filter((node) => node !== failed).map((node) => node?.id ?? failed.id);
+    const failed = present(targets[2]);
+    const others = targets.filter((node) => node !== failed).map((node) => present(node).id);
     const excluded = new Set([failed.id]);
-    const node = replacementNode(map, POOL, pg, 2, excluded, tally(others));
+    const node = present(replacementNode(map, POOL, pg, 2, excluded, tally(others)));
     t.false(targets.includes(node));
-    t.not(node, undefined);
-    const taken = [...idsOf(writeTargets, map, pg), node?.id];
-    const spare = map.nodes.find(({ id }) => !taken.includes(id));
-    if (node !== undefined) excluded.add(node.id);
+    const taken = [...idsOf(writeTargets, map, pg), node.id];
+    const spare = present(map.nodes.find(({ id }) => !taken.includes(id)));
+    excluded.add(node.id);
     const second = replacementNode(map, POOL, pg, 2, excluded, tally(others));
-    t.is(second?.id, spare?.id);
+    t.is(present(second).id, spare.id);
   }
 });
 

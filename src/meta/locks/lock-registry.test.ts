@@ -9,6 +9,7 @@ import { openLocalMeta, type LocalMeta } from "../../testing/meta/meta-server.ts
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keysUnder } from "../schema/keys.ts";
 import type { Session } from "../session/session-registry.ts";
+import { present } from "../../testing/present.ts";
 
 type Client = MetaService & { session: Session; ready: number[] };
 
@@ -188,8 +189,7 @@ test("a client whose connection is gone is not given a lock before it has come b
   await a.setlk(lock(ino, "write"));
   await b.setlk(lock(ino, "write", { wait: 1 }));
   await c.setlk(lock(ino, "write", { wait: 1 }));
-  const { connection } = b.session;
-  if (connection !== undefined) meta.sessions.detach(b.session, connection);
+  meta.sessions.detach(b.session, present(b.session.connection));
   await a.setlk(lock(ino, "unlock"));
   t.deepEqual(told(all), [2]);
 });
