@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import anyTest, { type ExecutionContext, type TestFn } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, Teardowns, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { runLongPython } from "../../testing/e2e/e2e-python.ts";
 import { peakMemoryBytes } from "../bench/metric.ts";
 
@@ -14,7 +14,7 @@ interface Context {
 
 const test = anyTest as TestFn<Context>;
 const LONG = process.env["DFS_TEST_LONG"] === "1";
-const TIMEOUT_MS = LONG ? 3_600_000 : 300_000;
+const TIMEOUT_MS = LONG ? 3_600_000 : HANG_MS;
 const MIB = 1024 * 1024;
 
 test.before(async (t) => {

@@ -1,7 +1,7 @@
 // The mount's process dies with -9 while files are written.
 import { readdir } from "node:fs/promises";
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -15,8 +15,6 @@ import {
 const SIZES = Array.from({ length: 4000 }, (_, i) =>
   i % 8 === 0 ? 13 * MIB + i : 2500 * (i % 40),
 );
-/** The dead client's session is given up after a minute, then gc looks for what it left. */
-const GC_TIMEOUT_MS = 180_000;
 
 /** Writes until it fails; returns what was acknowledged, and the file that was not. */
 async function writeUntilBroken(
@@ -38,15 +36,11 @@ async function writeUntilBroken(
 test.serial(
   "a killed client loses no acknowledged file and shows no wrong byte of the others",
   async (t) => {
-    t.timeout(400_000);
+    t.timeout(HANG_MS);
     const cluster = await E2eCluster.up(t);
     const files = seededFiles(drawSeed(t), SIZES);
     const writing = writeUntilBroken(cluster.mnt, files);
-    await cluster.waitUntil(
-      "some files",
-      60_000,
-      async () => (await readdir(cluster.mnt)).length > 30,
-    );
+    await cluster.waitUntil("some files", async () => (await readdir(cluster.mnt)).length > 30);
     await cluster.kill("mount");
     const { acknowledged, broken } = await writing;
     t.truthy(broken, "the writer must have been interrupted, else this shows nothing");
@@ -59,7 +53,8 @@ test.serial(
       t.log(`the interrupted file shows ${right} of ${broken.sizeBytes} bytes`);
     }
 
-    await cluster.waitUntil("no shard without a file", GC_TIMEOUT_MS, async () => {
+    // The dead client's session is given up after a minute, then gc looks for what it left.
+    await cluster.waitUntil("no shard without a file", async () => {
       const kept = (await cluster.status()).nodes.reduce((sum, { shards }) => sum + shards, 0);
       return kept === (await shardsOfAllFiles(cluster));
     });

@@ -4,17 +4,15 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, Teardowns, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { MIB } from "../../testing/e2e/e2e-files.ts";
 import { runPython } from "../../testing/e2e/e2e-python.ts";
-
-const TIMEOUT_MS = 300_000;
 
 const teardowns = new Teardowns();
 let cluster: E2eCluster;
 
 test.before(async (t) => {
-  t.timeout(TIMEOUT_MS);
+  t.timeout(HANG_MS);
   cluster = await E2eCluster.up(teardowns, { nodes: 1 });
 });
 test.after.always(() => teardowns.run());
@@ -33,7 +31,7 @@ async function same(
   expected: Record<string, unknown>,
   program: string,
 ): Promise<void> {
-  t.timeout(TIMEOUT_MS);
+  t.timeout(HANG_MS);
   const local = join(cluster.scratch, name);
   await mkdir(local);
   t.deepEqual(await runPython(program, local), expected, "a local directory");
@@ -279,7 +277,7 @@ say("holes", os.pread, g, 9, 0)
 test.serial(
   "a sparse terabyte with bytes at both ends takes no space and says where they are",
   async (t) => {
-    t.timeout(TIMEOUT_MS);
+    t.timeout(HANG_MS);
     const results = await onMount(
       "terabyte",
       `
@@ -325,7 +323,7 @@ say("behind", os.pwrite, u, b"x", P4); say("far behind", os.pwrite, u, b"x", (1 
 );
 
 test.serial("ioctls that there are not say so, and sync -f answers", async (t) => {
-  t.timeout(TIMEOUT_MS);
+  t.timeout(HANG_MS);
   const results = await onMount(
     "ioctl",
     `

@@ -1,6 +1,6 @@
 // Writing goes on with nodes dead, and what was written then is as safe as the rest.
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -14,7 +14,7 @@ const SIZES = [1, 5000, 200_000, 4 * MIB + 1, 33 * MIB];
 test.serial(
   "writes go on with one and with two nodes dead, and are read after the nodes return",
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(HANG_MS);
     const cluster = await E2eCluster.up(t);
     const seed = drawSeed(t);
     await cluster.kill(1);
@@ -40,13 +40,13 @@ test.serial(
 test.serial(
   "what was written with two nodes dead survives another two, once repair is done",
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(HANG_MS);
     const cluster = await E2eCluster.up(t);
     await cluster.kill(3, 4);
     const files = seededFiles(drawSeed(t), SIZES);
     await writeAllSeeded(cluster.mnt, files);
     await cluster.start(3, 4);
-    await cluster.waitUntil("every placement group clean", 180_000, async () => {
+    await cluster.waitUntil("every placement group clean", async () => {
       const { groups, health } = await cluster.status();
       return groups.dirty === 0 && health === "ok";
     });

@@ -3,7 +3,7 @@
 import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
 
 const why = whyNoRootMount();
@@ -51,7 +51,7 @@ print(reason)
 rootTest(
   title("with its disk full the metadata server reads and deletes, and goes on"),
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(HANG_MS);
     const cluster = await E2eCluster.up(t, { nodes: 1 });
     await cluster.kill("meta");
     const metadata = join(cluster.directory, "meta");
@@ -72,7 +72,7 @@ rootTest(
     const attribute = `getfattr --absolute-names --only-values -n user.large '${filled}/0'`;
     t.is(await run(`${attribute} | wc -c`), "60000");
     t.is(await run(`rm -r '${filled}' && echo gone`), "gone");
-    await cluster.waitUntil("room for new files", 60_000, async () => {
+    await cluster.waitUntil("room for new files", async () => {
       return (
         (await run(`mkdir -p '${filled}' && echo text >'${filled}/new' && cat '${filled}/new'`)) ===
         "text"
@@ -82,20 +82,20 @@ rootTest(
     // Others take all that is left: nothing acknowledged is lost, and a restart finds it.
     await run(`cp /usr/bin/env '${cluster.mnt}/kept'; sync '${cluster.mnt}/kept'`);
     await run(`cat /dev/zero >'${metadata}/others'`);
-    await cluster.waitUntil("a new file to be refused", 20_000, async () => {
+    await cluster.waitUntil("a new file to be refused", async () => {
       return (await run(`mkdir '${filled}'/$RANDOM`)).includes("No space left on device");
     });
     // More than what is left of the journal's last page.
     const chmods = `for mode in 600 644; do chmod $mode '${filled}/new' 2>/dev/null; done`;
     const removed = run(`for i in {1..200}; do ${chmods}; done; rm '${filled}/new' && echo gone`);
-    await cluster.waitUntil("changes to wait for space", 20_000, async () => {
+    await cluster.waitUntil("changes to wait for space", async () => {
       const log = await readFile(join(cluster.directory, "logs", "meta.log"), "utf8");
       return log.includes("changes wait for space");
     });
     // It stops even so; whoever waits is told EIO.
     const { pid } = (await cluster.report()).meta;
     process.kill(pid ?? 0, "SIGTERM");
-    await cluster.waitUntil("the server to stop", 30_000, async () => {
+    await cluster.waitUntil("the server to stop", async () => {
       return (await cluster.report()).meta.pid === null;
     });
     await rm(join(metadata, "others"));
@@ -112,7 +112,7 @@ rootTest(
 rootTest(
   title("with the nodes' disks full a file is refused, the others stay, deleting makes room"),
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(HANG_MS);
     const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
     await cluster.kill(1);
     const [node] = (await cluster.report()).nodes;
@@ -129,11 +129,11 @@ rootTest(
     await run(`head -c 8M /dev/urandom >'${source}'; cp '${source}' '${mountpoint}/kept'`);
     t.regex(await run(`head -c 400M /dev/zero >'${mountpoint}/large'`), /No space left on device/);
     t.is(await run(`cmp '${source}' '${mountpoint}/kept' && echo same`), "same");
-    await cluster.waitUntil("the node to be called full", 20_000, async () => {
+    await cluster.waitUntil("the node to be called full", async () => {
       return (await cluster.status()).problems.some(({ what }) => /\d+% full/.test(what));
     });
     t.is(await run(`rm '${mountpoint}/large' && echo gone`), "gone");
-    await cluster.waitUntil("room for a file", 90_000, async () => {
+    await cluster.waitUntil("room for a file", async () => {
       return (
         (await run(`cp '${cluster.scratch}/source' '${mountpoint}/second' && echo copied`)) ===
         "copied"

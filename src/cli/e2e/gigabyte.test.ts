@@ -1,6 +1,6 @@
 // A GiB of mixed files, with two nodes killed while it is written.
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -16,7 +16,7 @@ const MIDDLING = Array.from({ length: 60 }, (_, i) => 6 * MIB + i * 4099);
 const SMALL = Array.from({ length: 400 }, (_, i) => 64 + i * 97);
 
 test.serial("a GiB of mixed files survives two nodes that die while it is written", async (t) => {
-  t.timeout(600_000);
+  t.timeout(HANG_MS);
   const cluster = await E2eCluster.up(t);
   const seed = drawSeed(t);
   const before = seededFiles(seed, [...SMALL, ...MIDDLING], "before/");

@@ -2,7 +2,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -61,7 +61,7 @@ function stallsBriefly(t: ExecutionContext, what: string, { call }: Longest): vo
 }
 
 test.serial("a hung node stalls neither reads nor writes for more than a moment", async (t) => {
-  t.timeout(300_000);
+  t.timeout(HANG_MS);
   const cluster = await E2eCluster.up(t);
   const files = seededFiles(drawSeed(t), [64 * MIB, 5000, 100_000]);
   await writeAllSeeded(cluster.mnt, files);

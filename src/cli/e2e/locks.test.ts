@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 
 /**
  * Obeys lines: `flock N TYPE`, `fcntl N TYPE START LENGTH` (TYPE: sh, ex, un; a capital letter
@@ -94,7 +94,7 @@ class Locker {
 
   /** Until it waits in a request to the file system; the server may not have seen that yet. */
   async waits(cluster: E2eCluster): Promise<void> {
-    await cluster.waitUntil("a lock to be waited for", 10_000, async () => {
+    await cluster.waitUntil("a lock to be waited for", async () => {
       return (await readFile(`/proc/${this.child.pid ?? 0}/wchan`, "utf8")).includes(
         "request_wait",
       );
@@ -103,7 +103,7 @@ class Locker {
 }
 
 test.serial("locks hold between two clients as between two programs on one machine", async (t) => {
-  t.timeout(300_000);
+  t.timeout(HANG_MS);
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const other = await cluster.mountAgain(t, "other");
   const a = await Locker.start(t, cluster.mnt);
@@ -206,7 +206,7 @@ print(one("select value from counter"), one("select count(distinct value) from l
 `;
 
 test.serial("sqlite counts right with writers on two clients", async (t) => {
-  t.timeout(300_000);
+  t.timeout(HANG_MS);
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   const other = await cluster.mountAgain(t, "other");
   const python = async (script: string, ...args: string[]): Promise<string> => {

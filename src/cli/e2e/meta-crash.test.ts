@@ -1,6 +1,6 @@
 // The metadata server dies with -9 in mid-copy.
 import test from "ava";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import {
   assertAllWhole,
   drawSeed,
@@ -15,7 +15,7 @@ const KILL_AFTER_FILES = 40;
 test.serial(
   "a metadata server killed in mid-copy loses nothing, and the mount reconnects by itself",
   async (t) => {
-    t.timeout(300_000);
+    t.timeout(HANG_MS);
     const cluster = await E2eCluster.up(t);
     const files = seededFiles(drawSeed(t), SIZES);
     let crash = Promise.resolve();

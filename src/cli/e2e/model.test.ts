@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
 import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
-import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { drawSeed } from "../../testing/e2e/e2e-files.ts";
 import {
   compare,
@@ -20,7 +20,7 @@ import type { Step } from "../../testing/model/steps.ts";
 import { O_CREAT, O_RDWR } from "../../vfs/vfs.ts";
 
 const LONG = process.env["DFS_TEST_LONG"] === "1";
-const TIMEOUT_MS = LONG ? 3_600_000 : 400_000;
+const TIMEOUT_MS = LONG ? 3_600_000 : HANG_MS;
 /** A failure is made smaller for so long. */
 const SHRINK_MS = LONG ? 1_800_000 : 200_000;
 const WINDOW_BYTES = 40_960;

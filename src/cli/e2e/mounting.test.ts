@@ -92,7 +92,7 @@ test.serial("SIGTERM flushes and unmounts", async (t) => {
   await writeFile(join(cluster.mnt, "file"), "content");
   const { mountPid } = await cluster.report();
   process.kill(mountPid ?? 0, "SIGTERM");
-  await cluster.waitUntil("the unmount", 10_000, async () => {
+  await cluster.waitUntil("the unmount", async () => {
     return (await cluster.report()).mountState === "absent";
   });
   await cluster.demo("up");

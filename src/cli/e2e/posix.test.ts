@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, Teardowns, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { ACL_CASES } from "../../testing/posix/cases-acl.ts";
 import { ACCESS_CASES, TIMES_CASES, TRUNCATE_CASES } from "../../testing/posix/cases-attributes.ts";
 import { CHMOD_CASES, CHOWN_CASES } from "../../testing/posix/cases-chmod.ts";
@@ -94,14 +94,14 @@ function mounted(): E2eCluster {
 }
 
 test.serial("a local file system answers as every POSIX case says", async (t) => {
-  t.timeout(120_000);
+  t.timeout(HANG_MS);
   const { failures, count, tookMs } = await runPosixCases(await localDirectory(t), ALL);
   t.log(`${count} cases in ${Math.round(tookMs)} ms`);
   t.deepEqual(failures, []);
 });
 
 test.serial("a mount answers as every POSIX case says, but for what is a deviation", async (t) => {
-  t.timeout(180_000);
+  t.timeout(HANG_MS);
   const { failures, count, tookMs } = await runPosixCases(mounted().mnt, ALL);
   t.log(`${count} cases in ${Math.round(tookMs)} ms`);
   const isKnown = (failure: string): boolean =>
@@ -132,7 +132,7 @@ test.serial("a local file system that is read-only answers as the cases say", as
 });
 
 test.serial("a read-only mount answers as the cases say", async (t) => {
-  t.timeout(120_000);
+  t.timeout(HANG_MS);
   const { mnt, scratch } = mounted();
   const directory = join(mnt, "read-only");
   await mkdir(directory);

@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import anyTest, { type ExecutionContext, type TestFn } from "ava";
-import { E2eCluster, Teardowns } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster, Teardowns, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { runPython } from "../../testing/e2e/e2e-python.ts";
 import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
 
@@ -14,7 +14,6 @@ interface Context {
 }
 
 const test = anyTest as TestFn<Context>;
-const TIMEOUT_MS = 180_000;
 
 test.before(async (t) => {
   const end = new Teardowns();
@@ -35,7 +34,7 @@ async function run(
   name: string,
   program: string,
 ): Promise<Record<string, unknown>> {
-  t.timeout(TIMEOUT_MS);
+  t.timeout(HANG_MS);
   const { cluster, second } = t.context;
   await mkdir(join(cluster.mnt, name));
   return runPython(program, join(cluster.mnt, name), join(second, name));

@@ -12,12 +12,13 @@ import {
   Teardowns,
   type ClusterOptions,
   type CommandResult,
+  HANG_MS,
 } from "./e2e-cluster.ts";
 
 /** Not compiled, so they stay where they are. */
 const SCRIPTS = fileURLToPath(new URL("../../../src/testing/programs/", import.meta.url));
 /** The longest takes half a minute on a quiet machine. */
-const SCRIPT_TIMEOUT_MS = 240_000;
+const SCRIPT_TIMEOUT_MS = 400_000;
 
 /**
  * Why these programs can't be run here; undefined when they can. Never a reason in CI, where they
@@ -38,7 +39,7 @@ export function shareCluster(test: TestFn, options: ClusterOptions): () => E2eCl
   let cluster: E2eCluster | undefined;
   const teardowns = new Teardowns();
   test.serial.before("the cluster starts", async (t) => {
-    t.timeout(120_000);
+    t.timeout(HANG_MS);
     cluster = await E2eCluster.up(teardowns, options);
   });
   test.serial.after.always("the cluster stops", async () => {

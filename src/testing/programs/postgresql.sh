@@ -9,7 +9,7 @@ printf '%s\n' "listen_addresses=''" "unix_socket_directories='$PGHOST'" 'shared_
 start
 as $bin/pgbench -q -i -s 1 2>/dev/null
 as $bin/pgbench -n -c 4 -j 2 -t 50 2>/dev/null | grep -E 'actually|failed'
-as $bin/pgbench -n -c 4 -T 60 >/dev/null 2>&1 & load=$!
+as $bin/pgbench -n -c 4 -T 600 >/dev/null 2>&1 & load=$!
 until [ "$(as psql -qtAc 'SELECT count(*) > 400 FROM pgbench_history')" = t ]; do sleep 0.05; done
 master=$(head -n 1 data/postmaster.pid); kill -9 "$master" $(ps -o pid= --ppid "$master")
 wait $load || echo 'load ended'
