@@ -12,8 +12,8 @@ import type { ClusterStatus } from "../../protocol/admin/admin-api.ts";
 
 const DFS = fileURLToPath(new URL("../../../bin/dfs", import.meta.url));
 /**
- * A test that takes longer hangs. No promise of dfs: those are asserted with their own numbers. Many
- * times what the slowest takes, so that a busy machine fails none.
+ * A test that takes longer hangs. No promise of dfs: those are asserted with their own numbers.
+ * Many times what the slowest takes, so that a busy machine fails none.
  */
 export const HANG_MS = 900_000;
 /** A command, or a wait, that takes longer hangs; the test is told which. */
