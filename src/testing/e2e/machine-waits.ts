@@ -80,7 +80,7 @@ async function waitedMs(task: string): Promise<number> {
   return Number(present(text.split(" ")[1])) / 1e6;
 }
 
-/** How late this process's timer is in all: it waits for a CPU itself, or the whole machine does. */
+/** How late this process's timer is in all: it waits for a CPU, or the whole machine does. */
 class LateTicks {
   readonly #timer = setInterval(() => this.#tick(), TICK_MS);
   #lastMs = performance.now();
