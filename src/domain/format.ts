@@ -1,34 +1,36 @@
-// Numbers of the stored and the wire format. Stored: none is ever changed, for data that exists has
-// them.
+// Numbers of the stored and the wire format. One marked "Stored" is never changed, for data that
+// exists has it.
 import { invariant } from "./invariant.ts";
 
-/** The window of a file whose extents form one record. */
+/** Stored. The window of a file whose extents form one record. */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
 /**
- * The unit that is coded: larger amortises requests, smaller bounds memory; 1 MiB shards at k = 4.
+ * Stored. The unit that is coded: larger amortises requests, smaller bounds memory; 1 MiB shards at
+ * k = 4.
  */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
-/** Coding row and checksum unit: coding costs ~20 µs a call, so rows must not be small. */
+/** Stored. Coding row and checksum unit: coding costs ~20 µs a call, so rows must not be small. */
 export const CELL_BYTES = 64 * 1024;
-/** Blocks of one slice: a slice never crosses a chunk. */
+/** Stored. Blocks of one slice: a slice never crosses a chunk. */
 export const MAX_BLOCKS_PER_SLICE = CHUNK_BYTES / BLOCK_BYTES;
 /**
  * Writes up to here live in the metadata record: below it six requests cost more than the bytes.
+ * Records that exist are as long, so it may grow, but never shrink.
  */
 export const MAX_INLINE_BYTES = 16 * 1024;
-/** @ronomon/reed-solomon's own limits. */
+/** Stored with each pool, up to these: @ronomon/reed-solomon's own limits. */
 export const MAX_DATA_SHARDS = 24;
 export const MAX_PARITY_SHARDS = 6;
-/** Largest shard a node takes: a block of a 1+m policy. */
+/** Stored. Largest shard a node takes: a block of a 1+m policy. */
 export const MAX_SHARD_BYTES = BLOCK_BYTES;
 /**
- * Placement groups of a pool: enough to even out a few hundred nodes, few enough to list in
- * seconds.
+ * Stored with each pool. Placement groups of a new one: enough to even out a few hundred nodes, few
+ * enough to list in seconds.
  */
 export const DEFAULT_PG_COUNT = 1024;
-/** Cluster map weights: fixed-point so that placement is the same on every machine. */
+/** Stored. Cluster map weights: fixed-point so that placement is the same on every machine. */
 export const MAX_NODE_WEIGHT = 65_535;
-/** Longest key of a metadata engine; lmdb's own limit is 1,978 with pages of 4 KiB. */
+/** Stored. Longest key of a metadata engine; lmdb's own limit is 1,978 with pages of 4 KiB. */
 export const MAX_KEY_BYTES = 1024;
 
 invariant(CHUNK_BYTES % BLOCK_BYTES === 0, "a chunk is whole blocks");
