@@ -3,6 +3,122 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+/**
+ * The doors of the world: what each gives, by global, syntax and module. Product code gets it from
+ * src/platform, so that tests and a simulation can own it; the files of EDGES open a door
+ * themselves. A module's types may be imported anywhere.
+ */
+const DOORS = {
+  time: {
+    globals: ["performance", "setTimeout", "setInterval", "setImmediate"],
+    syntax: [
+      "MemberExpression[object.name='Date'][property.name='now']",
+      "NewExpression[callee.name='Date'][arguments.length=0]",
+      "MemberExpression[object.name='AbortSignal'][property.name='timeout']",
+      "MemberExpression[object.name='process'][property.name='hrtime']",
+    ],
+    modules: ["node:timers", "node:timers/promises", "node:perf_hooks"],
+    use: "Clock and deadline of src/platform",
+  },
+  randomness: {
+    globals: ["crypto"],
+    syntax: ["MemberExpression[object.name='Math'][property.name='random']"],
+    modules: [],
+    names: {
+      "node:crypto": [
+        "randomBytes",
+        "randomInt",
+        "randomUUID",
+        "randomFill",
+        "randomFillSync",
+        "getRandomValues",
+        "webcrypto",
+      ],
+    },
+    use: "Random of src/platform",
+  },
+  disk: {
+    modules: ["node:fs", "node:fs/promises"],
+    use: "Disk of src/platform/disk",
+  },
+  sockets: {
+    modules: ["node:net", "node:http", "node:https", "node:tls", "node:dgram", "ws", "undici"],
+    use: "an interface that an edge file implements",
+  },
+  store: {
+    modules: ["lmdb"],
+    use: "the store that an edge file opens",
+  },
+  system: {
+    names: {
+      "**/platform/clock.ts": ["systemClock"],
+      "**/platform/random.ts": ["systemRandom"],
+      "**/platform/disk/system-disk.ts": ["systemDisk"],
+    },
+    use: "what the constructor is given; composition roots alone pass the machine's own",
+  },
+};
+
+/** Files that open doors themselves, which doors, and why. */
+const EDGES = [
+  ["src/platform/**", ["time", "randomness", "disk", "sockets"], "it is the door"],
+  ["src/app/**", ["system"], "composition roots pass the machine's own clock, disk and randomness"],
+  ["src/app/metadata-server.ts", ["sockets", "system"], "the listening socket of its HTTP server"],
+  // Programs at a terminal of this machine; nothing below the cli imports them.
+  ["src/cli/*.ts", ["disk"], "reads package.json for --version"],
+  ["src/cli/commands/*.ts", ["time", "disk", "system"], "paths and signals of the local machine"],
+  ["src/cli/bench/*.ts", ["time", "disk", "system"], "measures this machine"],
+  ["src/cli/process/*.ts", ["time", "disk"], "daemons, their logs and /proc"],
+  ["src/cli/session/*.ts", ["disk", "system"], "local files that are copied, and credentials"],
+  ["src/cli/terminal/*.ts", ["time"], "progress is drawn as time passes"],
+  ["src/cli/demo/*.ts", ["time", "disk", "sockets", "system"], "a cluster of local processes"],
+  // The kernel's side of a mount: it exists on a real machine only.
+  ["src/fuse/mounting/*.ts", ["time", "disk"], "mount programs, mount table and /proc"],
+  ["src/fuse/channel/connect.ts", ["disk"], "opens /dev/fuse"],
+  ["src/fuse/channel/channel-mount.ts", ["disk"], "the real path of the mountpoint"],
+  ["src/fuse/channel/interrupts.ts", ["disk"], "asks /proc whether the caller is dying"],
+  ["src/fuse/fuse-native/fuse-native-mount.ts", ["disk"], "mountpoint and /proc"],
+  // Sockets: each stands behind an interface that its callers see.
+  ["src/protocol/admin/admin-client.ts", ["sockets"], "HTTP client of the metadata server"],
+  ["src/protocol/shard/shard-http-client.ts", ["sockets"], "ShardService over HTTP: undici's pool"],
+  ["src/protocol/rpc/web-sockets.ts", ["sockets"], "MessageSocket over ws"],
+  ["src/protocol/shard/shard-get-connection.ts", ["sockets"], "its lean connection for reads"],
+  ["src/storage/membership/meta-registrar.ts", ["sockets"], "HTTP client of the metadata server"],
+  ["src/storage/membership/data-lock.ts", ["sockets", "disk"], "a lock that the kernel frees"],
+  ["src/storage/http/node-server.ts", ["sockets"], "a node's listening socket"],
+  // lmdb, which does its own I/O.
+  ["src/meta/engine/lmdb-store.ts", ["store"], "the metadata server's database"],
+  ["src/storage/shards/shard-index.ts", ["store"], "a node's index"],
+  ["src/storage/shards/index-writer.ts", ["store"], "the index's transactions"],
+];
+
+/** Rules that keep all doors shut but `open`. */
+function shutAllBut(open) {
+  const shut = Object.entries(DOORS).filter(([name]) => !open.includes(name));
+  const each = (part, rule) =>
+    shut.flatMap(([, door]) => (door[part] ?? []).map((item) => rule(item, `Use ${door.use}.`)));
+  const named = shut.flatMap(([, door]) =>
+    Object.entries(door.names ?? {}).map(([module, importNames]) => ({
+      group: [module],
+      importNames,
+      message: `Use ${door.use}.`,
+    })),
+  );
+  // An empty list would keep that of an earlier entry.
+  const listed = (items) => (items.length === 0 ? "off" : ["error", ...items]);
+  const asGlobal = (name, message) => ({ name, message });
+  const asSyntax = (selector, message) => ({ selector, message });
+  const asModule = (name, message) => ({ name, message, allowTypeImports: true });
+  return {
+    "no-restricted-globals": listed(each("globals", asGlobal)),
+    "no-restricted-syntax": listed(each("syntax", asSyntax)),
+    "@typescript-eslint/no-restricted-imports": [
+      "error",
+      { paths: each("modules", asModule), patterns: named },
+    ],
+  };
+}
+
 export default tseslint.config(
   { ignores: ["dist", "build", "coverage", "node_modules"] },
   js.configs.recommended,
@@ -35,4 +151,7 @@ export default tseslint.config(
     files: ["*.js", "scripts/**"],
     languageOptions: { globals: { process: "readonly", console: "readonly" } },
   },
+  { files: ["src/**/*.ts"], rules: shutAllBut([]) },
+  ...EDGES.map(([file, open]) => ({ files: [file], rules: shutAllBut(open) })),
+  { files: ["src/**/*.test.ts", "src/testing/**/*.ts"], rules: shutAllBut(Object.keys(DOORS)) },
 );

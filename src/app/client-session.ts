@@ -37,7 +37,14 @@ export interface ClientSession {
 /** @throws FsError EACCES (token refused), ECONNREFUSED or ETIMEDOUT (no server there) */
 export async function openClientSession(options: ClientSessionOptions): Promise<ClientSession> {
   const { url, token, clientName, log } = options;
-  const meta = await connectMetaSession({ url, token, dial: dialWebSocket, clientName, log });
+  const meta = await connectMetaSession({
+    clock: systemClock,
+    url,
+    token,
+    dial: dialWebSocket,
+    clientName,
+    log,
+  });
   try {
     return await compose(meta, options);
   } catch (error) {

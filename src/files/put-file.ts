@@ -1,5 +1,4 @@
 // A stream into a file, which appears under its name when it is whole.
-import { randomBytes } from "node:crypto";
 import type { Timespec } from "../domain/attributes.ts";
 import type { Ino, Name } from "../domain/ids.ts";
 import { toName } from "../domain/name.ts";
@@ -27,9 +26,9 @@ export async function putFile(
   progress: TransferProgress,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { vfs, caller } = access;
+  const { vfs, caller, random } = access;
   const { parent, name, mode, mtime } = target;
-  const temporary = toName(`.dfs-put-${randomBytes(8).toString("hex")}`);
+  const temporary = toName(`.dfs-put-${random.bytes(8).toString("hex")}`);
   const flags = O_WRONLY | O_CREAT | O_EXCL;
   const { fh, attr } = await vfs.create(caller, parent, temporary, 0o600, flags);
   try {

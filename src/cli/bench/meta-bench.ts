@@ -1,4 +1,5 @@
 // The metadata server over its session protocol, without VFS and kernel.
+import { systemClock } from "../../platform/clock.ts";
 import { ROOT_CALLER, S_IFREG } from "../../domain/attributes.ts";
 import type { Name } from "../../domain/ids.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
@@ -13,6 +14,7 @@ const OUTSTANDING = 64;
 
 export async function benchMeta(url: string, token: string, count: number): Promise<Metric[]> {
   await using meta = await connectMetaSession({
+    clock: systemClock,
     url,
     token,
     dial: dialWebSocket,

@@ -1,7 +1,7 @@
 // A demo cluster as a whole: up, its status, mounting anew, and down.
 import { mkdir, rm, rmdir, unlink, writeFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { systemRandom } from "../../platform/random.ts";
 import type { FuseDriver } from "../../fuse/driver.ts";
 import { unmountPath } from "../../fuse/mounting/stale-mount.ts";
 import { AdminClient } from "../../protocol/admin/admin-client.ts";
@@ -120,7 +120,7 @@ export class DemoCluster {
     const credentials = await Credentials.open(this.paths.config);
     const known = credentials.connection(url).token;
     if (known !== undefined) return known;
-    const password = randomBytes(18).toString("base64url");
+    const password = systemRandom.bytes(18).toString("base64url");
     await writeFile(this.paths.adminPassword, `${password}\n`, { mode: 0o600 });
     await new AdminClient(url).addUser(ADMIN_NAME, password);
     const { token } = await new AdminClient(url).login(ADMIN_NAME, password, clientName());

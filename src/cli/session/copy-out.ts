@@ -1,5 +1,4 @@
 // Files of the file system to the local disk or a stream (`dfs get`).
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdir, open, rename, symlink, unlink, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -28,7 +27,10 @@ export class CopyOut {
   /** Writes under a temporary name, then renames: an interrupted copy leaves the old file alone. */
   async file(attr: Attr, local: Buffer): Promise<void> {
     const path = local.toString("latin1");
-    const inDirectory = join(dirname(path), `.dfs-get-${randomBytes(8).toString("hex")}`);
+    const inDirectory = join(
+      dirname(path),
+      `.dfs-get-${this.#access.random.bytes(8).toString("hex")}`,
+    );
     const temporary = Buffer.from(inDirectory, "latin1");
     const file = await open(temporary, "wx", 0o600);
     try {

@@ -1,4 +1,5 @@
 // What put, get, ls and the others share: a client session for one command, and its end.
+import { systemRandom } from "../../platform/random.ts";
 import type { ClientSession } from "../../app/client-session.ts";
 import type { Caller } from "../../domain/attributes.ts";
 import type { FileAccess } from "../../files/file-access.ts";
@@ -24,7 +25,7 @@ export async function withFileSystem<T>(
   const { openClientSession } = await import("../../app/client-session.ts");
   const log = process.env["DFS_LOG"] === undefined ? silentLog : createLog("dfs");
   const session = await openClientSession({ url, token, clientName: "dfs command", log });
-  const access: FileAccess = { vfs: session.vfs, caller: callerOfProcess() };
+  const access: FileAccess = { vfs: session.vfs, caller: callerOfProcess(), random: systemRandom };
   let result: T;
   try {
     result = await work({ ...access, session, walker: new PathWalker(access) });

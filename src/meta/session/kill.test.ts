@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { systemClock } from "../../platform/clock.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
@@ -51,6 +52,7 @@ test("a server killed amid creates loses none it acknowledged and does none twic
   await using proxy = await MetaProxy.start(server.url);
   const { url } = proxy;
   const session = await connectMetaSession({
+    clock: systemClock,
     url,
     token,
     dial: dialWebSocket,

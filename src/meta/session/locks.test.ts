@@ -1,5 +1,6 @@
 // Locks over the wire: what a connection that breaks does to those who hold and those who wait.
 import test from "ava";
+import { systemClock } from "../../platform/clock.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { LOCK_END, type LockOwner } from "../../domain/file-lock.ts";
 import { ROOT_INO, type Ino } from "../../domain/ids.ts";
@@ -27,6 +28,7 @@ async function makeFile(meta: MetaService): Promise<Ino> {
 
 function connectVia(proxy: MetaProxy, { token }: TestMetaServer): Promise<MetaSession> {
   return connectMetaSession({
+    clock: systemClock,
     url: proxy.url,
     token,
     dial: dialWebSocket,

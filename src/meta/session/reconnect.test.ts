@@ -1,6 +1,7 @@
 import test from "ava";
 import { pack, unpack } from "msgpackr";
 import { WebSocket } from "ws";
+import { systemClock } from "../../platform/clock.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO } from "../../domain/ids.ts";
 import { RPC_MISSED_HEARTBEATS } from "../../protocol/rpc/limits.ts";
@@ -22,6 +23,7 @@ function connectVia(
 ): Promise<MetaSession> {
   const { url } = proxy;
   return connectMetaSession({
+    clock: systemClock,
     url,
     token,
     dial: dialWebSocket,
@@ -155,7 +157,11 @@ test("new cluster maps are pushed, those missed while away come with the reconne
 test("a token that doesn't hold, or holds no more, ends the session with EACCES", async (t) => {
   await using server = await TestMetaServer.start();
   const options = { url: server.url, dial: dialWebSocket, clientName: "test", log: silentLog };
-  const refused = connectMetaSession({ ...options, token: "dfs_" + "x".repeat(43) });
+  const refused = connectMetaSession({
+    clock: systemClock,
+    ...options,
+    token: "dfs_" + "x".repeat(43),
+  });
   await t.throwsAsync(refused, { code: "EACCES" });
   const session = await server.connect();
   const gone = t.throwsAsync(

@@ -3,7 +3,7 @@ import type { MapHistory } from "../../domain/cluster-map.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
 import { RPC_ANSWER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
-import { systemClock, type Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Dial } from "../rpc/message-socket.ts";
 import { SessionLink } from "../rpc/session-link.ts";
 import { packHello, readWelcome, type Welcome } from "./hello.ts";
@@ -20,7 +20,7 @@ export interface ConnectOptions {
   /** How the session is called in lists and logs. */
   clientName: string;
   log: Log;
-  clock?: Clock;
+  clock: Clock;
   /** How long a request may go without an answer before it fails with ETIMEDOUT. */
   answerTimeoutMs?: number;
 }
@@ -30,7 +30,7 @@ export interface ConnectOptions {
  * @throws FsError EACCES (token refused), EPROTO (other version), ECONNREFUSED or ETIMEDOUT
  */
 export async function connectMetaSession(options: ConnectOptions): Promise<MetaSession> {
-  const { clock = systemClock, answerTimeoutMs = RPC_ANSWER_TIMEOUT_MS } = options;
+  const { clock, answerTimeoutMs = RPC_ANSWER_TIMEOUT_MS } = options;
   const clientName = options.clientName.slice(0, MAX_CLIENT_NAME_CHARS);
   const listeners = new SessionListeners();
   let epoch = -1;

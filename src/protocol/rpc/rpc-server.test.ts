@@ -48,7 +48,11 @@ async function assertSilence(t: ExecutionContext, invoke: () => unknown): Promis
   // The server listens on TCP, so its address is no pipe's name.
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const options = { token: "", clientName: "t", log: silentLog, clock: new FakeClock() };
-  const session = await connectMetaSession({ url, dial: dialWebSocket, ...options });
+  const session = await connectMetaSession({
+    url,
+    dial: dialWebSocket,
+    ...options,
+  });
   const [socket] = await connected;
   t.teardown(() => {
     socket.destroy();

@@ -1,6 +1,7 @@
 // The link between a client and a server over sockets that are none: what is handed in is all the
 // network there is.
 import test from "ava";
+import { systemClock } from "../../platform/clock.ts";
 import type { Epoch, Ino, SessionId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
@@ -51,7 +52,13 @@ function network(token: string): { host: EchoHost; dial: Dial; sockets: MemorySo
   return { host, dial, sockets };
 }
 
-const options = { url: "memory:", token: "", clientName: "test", log: silentLog };
+const options = {
+  url: "memory:",
+  token: "",
+  clock: systemClock,
+  clientName: "test",
+  log: silentLog,
+};
 
 test("a session works over any sockets, and goes on over the next when one broke", async (t) => {
   const { dial, sockets } = network("let me in");

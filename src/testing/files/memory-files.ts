@@ -1,4 +1,5 @@
 // A file system in memory for tests of files: what is there as text, by path.
+import { systemRandom } from "../../platform/random.ts";
 import { type Attr, ROOT_CALLER } from "../../domain/attributes.ts";
 import { nameFromUtf8 } from "../../domain/name.ts";
 import type { FileAccess } from "../../files/file-access.ts";
@@ -13,7 +14,7 @@ export interface MemoryAccess extends FileAccess {
 }
 
 export function memoryAccess(options?: MemoryVfsOptions): MemoryAccess {
-  return { vfs: new MemoryVfs(options), caller: ROOT_CALLER };
+  return { vfs: new MemoryVfs(options), caller: ROOT_CALLER, random: systemRandom };
 }
 
 export function pathOf(text: string): FilePath {

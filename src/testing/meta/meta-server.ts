@@ -54,6 +54,7 @@ export class TestMetaServer implements AsyncDisposable {
   /** A session of its own, closed with the server. */
   async connect(answerTimeoutMs?: number): Promise<MetaSession> {
     const session = await connectMetaSession({
+      clock: systemClock,
       url: this.url,
       token: this.token,
       dial: dialWebSocket,
