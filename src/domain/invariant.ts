@@ -25,12 +25,13 @@ export function invariant(
   message: string,
   details?: InvariantDetails,
 ): asserts condition {
-  if (!condition) violate(message, details);
-}
-
-/** For the branch that the types say is never taken. */
-export function unreachable(value: never): never {
-  violate("a case was forgotten", { value });
+  if (condition) return;
+  const violation = new InvariantViolation(message, details ?? {});
+  // Outside of every promise and every catch.
+  queueMicrotask(() => {
+    throw violation;
+  });
+  throw violation;
 }
 
 /**
@@ -40,13 +41,4 @@ export function unreachable(value: never): never {
  */
 export function passViolation(error: unknown): void {
   if (error instanceof InvariantViolation) throw error;
-}
-
-function violate(message: string, details?: InvariantDetails): never {
-  const violation = new InvariantViolation(message, details ?? {});
-  // Outside of every promise and every catch.
-  queueMicrotask(() => {
-    throw violation;
-  });
-  throw violation;
 }

@@ -1,4 +1,6 @@
 import test from "ava";
+import { present } from "../../testing/present.ts";
+import { violationOf } from "../../testing/violation.ts";
 import { MAX_REPLY_SLOTS } from "./limits.ts";
 import type { Message } from "./frame-channel.ts";
 import type { Procedure } from "./procedure.ts";
@@ -11,7 +13,7 @@ const RELEASE: Procedure = { ...COMMON, name: "release", number: 2, doneBySessio
 const LOOK: Procedure = { ...COMMON, name: "look", number: 3, once: false };
 
 function idOf(message: Message | undefined): number {
-  return message?.[0] as number;
+  return present(message)[0] as number;
 }
 
 test("a mutation beyond the reply slots leaves when one before it is answered", async (t) => {
@@ -25,8 +27,9 @@ test("a mutation beyond the reply slots leaves when one before it is answered", 
   calls.answer([idOf(sent[5]), null]);
   await all[5];
   t.is(sent.length, MAX_REPLY_SLOTS + 1);
-  t.is(sent.at(-1)?.[3], sent[5]?.[3], "it takes the freed slot");
-  t.is(sent.at(-1)?.[4], (sent[5]?.[4] as number) + 1, "with the next number");
+  const [freed, last] = [present(sent[5]), present(sent.at(-1))];
+  t.is(last[3], freed[3], "it takes the freed slot");
+  t.is(last[4], (freed[4] as number) + 1, "with the next number");
 });
 
 test("reads need no slot and never wait", (t) => {
@@ -35,7 +38,7 @@ test("reads need no slot and never wait", (t) => {
   calls.resume((message) => sent.push(message));
   for (let i = 0; i < 500; i++) void calls.add(LOOK, [1], Infinity);
   t.is(sent.length, 500);
-  t.is(sent[0]?.length, 3);
+  t.is(present(sent[0]).length, 3);
 });
 
 test("after a reconnect unanswered requests are sent again under the same slot and number", (t) => {
@@ -49,8 +52,9 @@ test("after a reconnect unanswered requests are sent again under the same slot a
   calls.resume((message) => after.push(message));
   t.is(before.length, 2);
   t.is(after.length, 3);
-  t.deepEqual(after[0]?.slice(0, 5), before[0]?.slice(0, 5));
-  t.deepEqual([before[0]?.[5], after[0]?.[5], after[2]?.[5]], [false, true, false]);
+  t.deepEqual(present(after[0]).slice(0, 5), present(before[0]).slice(0, 5));
+  const repeated = [before[0], after[0], after[2]].map((message) => present(message)[5]);
+  t.deepEqual(repeated, [false, true, false]);
 });
 
 test("with a new session, changes of unknown fate fail and all else is asked again", async (t) => {
@@ -80,10 +84,32 @@ test("a request past its deadline fails; its slot is taken until its fate is kno
   calls.expire(99);
   calls.expire(100);
   await t.throwsAsync(late, { code: "ETIMEDOUT" });
-  t.is(calls.size, 1);
   void calls.add(CHANGE, [], 1000);
-  t.not(sent[1]?.[3], sent[0]?.[3]);
+  t.not(present(sent[1])[3], present(sent[0])[3]);
   calls.disconnect();
   calls.resume((message) => sent.push(message));
   t.is(sent.length, 3, "only the living one is sent again");
+});
+
+test("a call that was given up before it left leaves a gap, and never a number twice", (t) => {
+  const calls = new PendingCalls();
+  const sent: Message[] = [];
+  calls.add(CHANGE, [], 100).catch(() => undefined);
+  calls.expire(100);
+  void calls.add(CHANGE, [], 1000);
+  calls.resume((message) => sent.push(message));
+  t.deepEqual(present(sent[0]).slice(3), [0, 2, false]);
+});
+
+test.serial("a reply slot that comes back twice is a violation", async (t) => {
+  const calls = new PendingCalls();
+  const violation = await violationOf(() => {
+    // An answer in the midst of sending, and then a failure to send.
+    calls.resume((message) => {
+      calls.answer([message[0], null]);
+      throw new Error("broken on purpose");
+    });
+    return calls.add(CHANGE, [], Infinity);
+  });
+  t.regex(violation.message, /given back once/);
 });

@@ -2,6 +2,7 @@
 // sequence, until it is answered; with it the server knows a repeated request (as NFSv4.1 sessions,
 // RFC 8881 section 2.10.6). No connection here.
 import { FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import { MAX_REPLY_SLOTS, MAX_RPC_PENDING } from "./limits.ts";
 import type { Message } from "./frame-channel.ts";
 import { readError } from "./control-messages.ts";
@@ -9,7 +10,11 @@ import type { Procedure } from "./procedure.ts";
 
 interface Slot {
   readonly index: number;
+  /** Of the latest call that took it. */
   sequence: number;
+  /** Of the latest call that left with it; calls that were given up before leave gaps. */
+  sentSequence: number;
+  holder: PendingCall | undefined;
 }
 
 interface PendingCall {
@@ -36,10 +41,6 @@ export class PendingCalls {
   readonly #waiting: PendingCall[] = [];
   #lastId = 0;
   #transmit: Transmit | undefined;
-
-  get size(): number {
-    return this.#calls.size;
-  }
 
   /** Adds a request; it leaves as soon as there is a connection, and a slot if it needs one. */
   add(procedure: Procedure, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
@@ -142,7 +143,7 @@ export class PendingCalls {
     const { id, procedure, args, slot, sent } = call;
     try {
       if (slot === undefined) this.#transmit([id, procedure.number, args]);
-      else this.#transmit([id, procedure.number, args, slot.index, slot.sequence, sent]);
+      else this.#transmit([id, procedure.number, args, slot.index, useSequence(slot, sent), sent]);
       call.sent = true;
     } catch (error) {
       this.#remove(call);
@@ -153,6 +154,9 @@ export class PendingCalls {
   #takeSlot(call: PendingCall): boolean {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) return false;
+    const { index } = slot;
+    invariant(slot.holder === undefined, "a reply slot that is taken is free", { index });
+    slot.holder = call;
     slot.sequence += 1;
     call.slot = slot;
     return true;
@@ -165,6 +169,9 @@ export class PendingCalls {
       if (position >= 0) this.#waiting.splice(position, 1);
       return;
     }
+    const { index, holder } = call.slot;
+    invariant(holder === call, "a reply slot is given back once, by its holder", { index });
+    call.slot.holder = undefined;
     this.#freeSlots.push(call.slot);
     const next = this.#waiting.shift();
     if (next !== undefined && this.#takeSlot(next)) this.#send(next);
@@ -184,7 +191,21 @@ function createSlots(): Slot[] {
     // Taken from the end: slot 0 first, so that a quiet session uses few records.
     index: MAX_REPLY_SLOTS - 1 - position,
     sequence: 0,
+    sentSequence: 0,
+    holder: undefined,
   }));
+}
+
+/** The server takes a number that it knows for a repetition, and answers with what it kept. */
+function useSequence(slot: Slot, again: boolean): number {
+  const { index, sequence, sentSequence } = slot;
+  invariant(
+    again ? sequence === sentSequence : sequence > sentSequence,
+    "a reply slot's number is new for a new call, and the same for a repeated one",
+    { index, sequence, sentSequence, again },
+  );
+  slot.sentSequence = sequence;
+  return sequence;
 }
 
 function unknownFate(): FsError {

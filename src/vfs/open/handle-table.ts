@@ -1,6 +1,7 @@
 // Handle numbers and what stands behind them.
 import type { Caller } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { DirectoryReader } from "./directory-reader.ts";
 import type { FileData } from "./file-data.ts";
 import type { ReadCursor } from "../read/file-reader.ts";
@@ -26,15 +27,15 @@ export class HandleTable {
   #last = 0;
 
   addFile(handle: OpenHandle): FileHandle {
-    this.#last += 1;
-    this.#files.set(this.#last, handle);
-    return this.#last;
+    const fh = this.#next();
+    this.#files.set(fh, handle);
+    return fh;
   }
 
   addDirectory(reader: DirectoryReader): FileHandle {
-    this.#last += 1;
-    this.#directories.set(this.#last, reader);
-    return this.#last;
+    const fh = this.#next();
+    this.#directories.set(fh, reader);
+    return fh;
   }
 
   has(fh: FileHandle): boolean {
@@ -70,5 +71,12 @@ export class HandleTable {
 
   allFiles(): [FileHandle, OpenHandle][] {
     return [...this.#files];
+  }
+
+  #next(): FileHandle {
+    const fh = ++this.#last;
+    const isNew = !this.#files.has(fh) && !this.#directories.has(fh);
+    invariant(isNew, "a new handle's number is in no use", { fh });
+    return fh;
   }
 }

@@ -1,6 +1,7 @@
 // The open files of a mount.
 import type { Attr } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { OpenReply } from "../../protocol/meta/meta-service.ts";
 import type { Beliefs } from "../coherence/beliefs.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
@@ -60,6 +61,7 @@ export class OpenFiles {
   }
 
   #letGo(file: FileData): void {
+    invariant(file.handles > 0, "a file's handles go once each", { ino: file.ino });
     file.handles -= 1;
     if (file.dead === undefined) this.#releases.add(file.ino);
     if (file.handles > 0) return;
