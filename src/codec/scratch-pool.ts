@@ -16,11 +16,6 @@ export class ScratchPool {
     this.#maxFreeBytes = maxFreeBytes;
   }
 
-  /** Bytes that wait for their next use. */
-  get freeBytes(): number {
-    return this.#freeBytes;
-  }
-
   /** `sizeBytes` bytes with whatever was in them before. */
   take(sizeBytes: number): Uint8Array<ArrayBuffer> {
     const classBytes = sizeClassBytes(sizeBytes);

@@ -18,16 +18,10 @@ export class BufferPool {
   readonly #free = new Map<number, Uint8Array[]>();
   #freeBytes = 0;
   #resting: Uint8Array[] = [];
-  #allocations = 0;
 
   constructor(clock: Clock, maxFreeBytes: number) {
     this.#clock = clock;
     this.#maxFreeBytes = maxFreeBytes;
-  }
-
-  /** Buffers made so far, not those handed out again. */
-  get allocations(): number {
-    return this.#allocations;
   }
 
   /** A buffer of at least `sizeBytes` with arbitrary content. */
@@ -38,7 +32,6 @@ export class BufferPool {
       this.#freeBytes -= capacity;
       return buffer;
     }
-    this.#allocations += 1;
     return Buffer.allocUnsafeSlow(capacity);
   }
 

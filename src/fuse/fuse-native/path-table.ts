@@ -42,10 +42,6 @@ export class PathTable {
     this.#maxNames = options.maxNames ?? MAX_REMEMBERED_NAMES;
   }
 
-  get size(): number {
-    return this.#dentries.size;
-  }
-
   /**
    * Runs `use`, and once more with nothing believed when what was remembered turned out to be gone:
    * another client has renamed or replaced it.
