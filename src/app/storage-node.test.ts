@@ -8,9 +8,9 @@ import { isFsError } from "../domain/errno.ts";
 import type { ShardId } from "../domain/ids.ts";
 import { CELL_BYTES } from "../domain/format.ts";
 import { silentLog } from "../observability/log.ts";
-import { systemClock } from "../platform/clock.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import type { ShardPayload, ShardSource } from "../protocol/shard/shard-service.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeMetaApi } from "../testing/meta/fake-meta-api.ts";
 import { flipByte, makeTempDir, shardFile } from "../testing/shard/shard-node.ts";
 import {
@@ -43,7 +43,7 @@ async function startNode(
   const dataDir = options.dataDir ?? (await tempDir(t));
   const log = silentLog;
   const node = await startStorageNode({ metaUrl: meta.url, dataDir, log, ...options });
-  const service = new HttpShardService(node.url, { clock: systemClock });
+  const service = new HttpShardService(node.url, { clock: new FakeClock() });
   t.teardown(async () => {
     await service.close();
     await node.close();
@@ -143,7 +143,7 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
   let slice = 1;
   for (let round = 0; round < 3; round++) {
     const node = await startNodeProcess(meta.url, dataDir);
-    const service = new HttpShardService(node.url, { clock: systemClock });
+    const service = new HttpShardService(node.url, { clock: new FakeClock() });
     const goal = acknowledged.length + 40;
     let killing: Promise<void> | undefined;
     const work = async (): Promise<void> => {

@@ -40,6 +40,7 @@ export class FakeClock implements Clock {
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
       const cancel = this.after(delayMs, resolve);
       signal?.addEventListener("abort", () => {
         cancel();

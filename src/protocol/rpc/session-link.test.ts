@@ -1,7 +1,6 @@
 // The link between a client and a server over sockets that are none: what is handed in is all the
 // network there is.
 import test from "ava";
-import { systemClock } from "../../platform/clock.ts";
 import type { Epoch, Ino, SessionId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
@@ -55,7 +54,7 @@ function network(token: string): { host: EchoHost; dial: Dial; sockets: MemorySo
 const options = {
   url: "memory:",
   token: "",
-  clock: systemClock,
+  clock: new FakeClock(),
   clientName: "test",
   log: silentLog,
 };

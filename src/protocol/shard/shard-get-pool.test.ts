@@ -1,10 +1,10 @@
 // The lean way of reading: connections are reused, bounded, replaced when they died, never mixed
 // up.
 import { once } from "node:events";
-import { systemClock } from "../../platform/clock.ts";
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import test, { type ExecutionContext } from "ava";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { rejectsWith } from "../../testing/shard/shard-service-conformance.ts";
 import { GetPool } from "./shard-get-pool.ts";
 import { present } from "../../testing/present.ts";
@@ -39,7 +39,7 @@ async function startRawNode(t: ExecutionContext, bound = 2): Promise<RawNode> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const pool = new GetPool(new URL(`http://127.0.0.1:${port}`), bound, systemClock);
+  const pool = new GetPool(new URL(`http://127.0.0.1:${port}`), bound, new FakeClock());
   t.teardown(() => {
     pool.close();
     for (const socket of sockets) socket.destroy();

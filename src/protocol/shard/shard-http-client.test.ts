@@ -1,11 +1,11 @@
 // The HTTP client against a real server on loopback, and against servers that misbehave.
 import { once } from "node:events";
-import { systemClock } from "../../platform/clock.ts";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { request } from "undici";
 import { CELL_BYTES } from "../../domain/format.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { openServedStore } from "../../testing/shard/shard-node.ts";
 import {
   payloadOf,
@@ -34,7 +34,7 @@ async function rawServer(
   await once(server, "listening");
   const service = new HttpShardService(
     `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    { clock: systemClock },
+    { clock: new FakeClock() },
   );
   t.teardown(async () => {
     await service.close();
@@ -89,7 +89,7 @@ test("a port nobody listens on is ECONNREFUSED", async (t) => {
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, "close");
-  const service = new HttpShardService(`http://127.0.0.1:${port}`, { clock: systemClock });
+  const service = new HttpShardService(`http://127.0.0.1:${port}`, { clock: new FakeClock() });
   await rejectsWith(t, "ECONNREFUSED", service.head(shardId(1)));
   await rejectsWith(t, "ECONNREFUSED", service.get(shardId(1), 0, new Uint8Array(8)));
   await service.close();

@@ -3,29 +3,26 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { DISK_SLOW_CALL_MS, DISK_SLOW_FOR_MS } from "./limits.ts";
-import { systemClock, type Clock } from "../../platform/clock.ts";
 import { systemDisk } from "../../platform/disk/system-disk.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { makeTempDir } from "../../testing/shard/shard-node.ts";
 import { DiskLane } from "./disk-lane.ts";
 
 /** A clock whose time passes only between two looks at it, as much as the test says. */
-function steppingClock(): Clock & { stepMs: number } {
-  let nowMs = 0;
-  const clock = {
-    ...systemClock,
-    stepMs: 0,
-    monotonicMs: () => {
-      nowMs += clock.stepMs;
-      return nowMs;
-    },
-  };
-  return clock;
+class SteppingClock extends FakeClock {
+  stepMs = 0;
+  #passedMs = 0;
+
+  override monotonicMs(): number {
+    this.#passedMs += this.stepMs;
+    return this.#passedMs;
+  }
 }
 
 test("after a slow call the thread pool is used, until the disk is quick again", async (t) => {
   const directory = await makeTempDir();
   const file = await systemDisk.open(join(directory, "file"), "create");
-  const clock = steppingClock();
+  const clock = new SteppingClock();
   const lane = new DiskLane(clock);
   const bytes = Buffer.from("0123456789");
   t.is(lane.write(file, bytes, 0), undefined);

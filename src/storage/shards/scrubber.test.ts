@@ -5,38 +5,29 @@ import type { ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { SCRUB_BATCH_BYTES, SCRUB_PASS_INTERVAL_MS } from "./limits.ts";
 import { silentLog } from "../../observability/log.ts";
-import { systemClock, type Clock } from "../../platform/clock.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { flipByte, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
 import { Scrubber } from "./scrubber.ts";
 
-/** A clock whose sleeps end when the test lets them. */
-class SleepyClock {
-  readonly sleeps: number[] = [];
-  readonly clock: Clock;
-  #wake: (() => void) | undefined;
-  #slept: (() => void) | undefined;
+/** A clock that tells of sleeps. */
+class SleepyClock extends FakeClock {
+  #sleepMs = 0;
+  #slept: () => void = () => undefined;
 
-  constructor() {
-    this.clock = {
-      ...systemClock,
-      monotonicMs: () => 0,
-      sleep: (delayMs, signal) =>
-        new Promise((resolve, reject) => {
-          this.sleeps.push(delayMs);
-          this.#wake = resolve;
-          signal?.addEventListener("abort", () => reject(new Error("stopped")));
-          this.#slept?.();
-        }),
-    };
+  override sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    const sleeping = super.sleep(delayMs, signal);
+    this.#sleepMs = delayMs;
+    this.#slept();
+    return sleeping;
   }
 
-  /** Resolves when the scrub has begun its next sleep. */
+  /** Ends the sleep that there is, if any; resolves when the next has begun, with its length. */
   async untilSleep(): Promise<number> {
     const slept = new Promise<void>((resolve) => (this.#slept = resolve));
-    this.#wake?.();
+    await this.advance(this.#sleepMs);
     await slept;
-    return this.sleeps.at(-1) ?? -1;
+    return this.#sleepMs;
   }
 }
 
@@ -53,7 +44,7 @@ test("a pass checks every shard once, as slowly as it was told, and then rests",
   const sleepy = new SleepyClock();
   const scrubber = new Scrubber({
     store: opened.store,
-    clock: sleepy.clock,
+    clock: sleepy,
     log: silentLog,
     bytesPerSecond: SCRUB_BATCH_BYTES / 10,
   });
@@ -76,7 +67,7 @@ test("a scrub that is started again goes on where it was, after sweeping leftove
   }
   const settings = { log: silentLog, bytesPerSecond: SCRUB_BATCH_BYTES };
   const sleepy = new SleepyClock();
-  const scrubber = new Scrubber({ store: opened.store, clock: sleepy.clock, ...settings });
+  const scrubber = new Scrubber({ store: opened.store, clock: sleepy, ...settings });
   const first = sleepy.untilSleep();
   scrubber.start();
   await first;
@@ -88,7 +79,7 @@ test("a scrub that is started again goes on where it was, after sweeping leftove
   await writeFile(shardFile(opened.directory, shardId(99)), "left over");
   const store = await opened.reopen();
   const again = new SleepyClock();
-  const anew = new Scrubber({ store, clock: again.clock, ...settings });
+  const anew = new Scrubber({ store, clock: again, ...settings });
   const started = again.untilSleep();
   anew.start();
   await started;

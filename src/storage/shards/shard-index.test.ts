@@ -1,11 +1,11 @@
 // The index on its own: order, counts over restarts, and entries that the disk has spoilt.
 import { rm } from "node:fs/promises";
-import { systemClock } from "../../platform/clock.ts";
 import { open } from "lmdb";
 import test, { type ExecutionContext } from "ava";
 import { cellCrcs } from "../../codec/cells.ts";
 import type { PoolId, ShardId } from "../../domain/ids.ts";
 import { shardKey } from "../../protocol/shard/shard-key.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { makeTempDir } from "../../testing/shard/shard-node.ts";
 import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { ShardIndex } from "./shard-index.ts";
@@ -37,11 +37,11 @@ async function spoilEntry(directory: string, id: ShardId): Promise<void> {
 
 test("each start has a number of its own and knows what the ones before it kept", async (t) => {
   const directory = await tempDir(t);
-  const first = await ShardIndex.open(directory, systemClock);
+  const first = await ShardIndex.open(directory, new FakeClock());
   await insert(first, shardId(1), 64);
   await insert(first, shardId(2, { pg: 3 }), 4096);
   await first.close();
-  const second = await ShardIndex.open(directory, systemClock);
+  const second = await ShardIndex.open(directory, new FakeClock());
   t.is(second.incarnation, first.incarnation + 1);
   t.is(present(second.get(shardId(1))).incarnation, first.incarnation);
   t.deepEqual([second.shards, second.usedBytes], [2, 64 + 4096]);
@@ -56,11 +56,11 @@ test("each start has a number of its own and knows what the ones before it kept"
 
 test("an entry that the disk has spoilt counts as absent, and can be put anew", async (t) => {
   const directory = await tempDir(t);
-  const first = await ShardIndex.open(directory, systemClock);
+  const first = await ShardIndex.open(directory, new FakeClock());
   for (const slice of [1, 2, 3]) await insert(first, shardId(slice), 64);
   await first.close();
   await spoilEntry(directory, shardId(2));
-  const index = await ShardIndex.open(directory, systemClock);
+  const index = await ShardIndex.open(directory, new FakeClock());
   const spoilt: ShardId[] = [];
   index.whenSpoilt((id) => spoilt.push(id));
   t.is(index.get(shardId(2)), undefined);

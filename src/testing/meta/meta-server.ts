@@ -17,6 +17,7 @@ import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
 import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
 import type { MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
+import { FakeClock } from "../fake-clock.ts";
 
 export const TEST_USER = "tester";
 export const TEST_PASSWORD = "correct horse";
@@ -99,7 +100,7 @@ export interface LocalMetaOptions {
 
 /** Timers are not started: call `cluster.start()` or `sessions.start()` where a test wants them. */
 export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<LocalMeta> {
-  const { clock = systemClock, engine = new MemoryEngine(), pgCount = 16 } = options;
+  const { clock = new FakeClock(), engine = new MemoryEngine(), pgCount = 16 } = options;
   await engine.transact((tx) => {
     formatNamespace(tx, nowOf({ clock }));
     formatCluster(tx, systemRandom.uuid(), {
