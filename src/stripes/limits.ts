@@ -1,6 +1,7 @@
 // Bounds of stripes, each with the reason for its number.
 import { BLOCK_BYTES } from "../domain/format.ts";
 import { invariant } from "../domain/invariant.ts";
+import { MAX_PUT_CONNECTIONS } from "../protocol/shard/limits.ts";
 
 /**
  * Once k shards of a stripe stand, a put that takes longer than this is ended and its shard goes
@@ -29,8 +30,8 @@ export const SHARD_SYNC_TIMEOUT_MS = 10_000;
  * and keep six nodes busy.
  */
 export const MAX_PUT_BYTES_IN_FLIGHT = 8 * BLOCK_BYTES;
-/** Blocks of one mount being coded or sent, however small: so many requests each node gets. */
-export const MAX_PUTS_IN_FLIGHT = 64;
+/** Blocks of one mount being coded or sent, however small: none of their puts has to queue. */
+export const MAX_PUTS_IN_FLIGHT = MAX_PUT_CONNECTIONS;
 /** Blocks that one fsync puts anew at a time. */
 export const MAX_HEALS_IN_FLIGHT = 8;
 /** Cells of one mount being fetched, decoding's extra ones not counted: 64 MiB, 16 whole blocks. */

@@ -31,6 +31,7 @@ export interface DiskFile {
   datasync(): Promise<void>;
   /** As datasync, with all attributes; of a directory its entries. */
   sync(): Promise<void>;
+  /** Calls under way end first. Once it is asked for, no other call may be made. */
   close(): Promise<void>;
   closeSync(): void;
 }

@@ -27,12 +27,15 @@ import type { Disk, DiskFile, FileFacts, OpenHow } from "./disk.ts";
 const FLAGS: Readonly<Record<OpenHow, string>> = { read: "r", create: "wx+", replace: "w+" };
 
 const openFile = promisify(open);
-const closeFile = promisify(close);
-const syncFile = promisify(fsync);
-const datasyncFile = promisify(fdatasync);
 
+/**
+ * A descriptor is closed only when no call on it waits for the thread pool: its number could by
+ * then be another file's.
+ */
 class SystemFile implements DiskFile {
   readonly #fd: number;
+  #underWay = 0;
+  #closeWhenIdle: (() => void) | undefined;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -44,7 +47,9 @@ class SystemFile implements DiskFile {
 
   read(target: Uint8Array, at: number, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
+      this.#underWay += 1;
       read(this.#fd, target, at, target.length - at, position, (error, got) => {
+        this.#ended();
         if (error === null) resolve(got);
         else reject(error);
       });
@@ -57,7 +62,9 @@ class SystemFile implements DiskFile {
 
   write(bytes: Uint8Array, at: number, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
+      this.#underWay += 1;
       write(this.#fd, bytes, at, bytes.length - at, position, (error, done) => {
+        this.#ended();
         if (error === null) resolve(done);
         else reject(error);
       });
@@ -69,19 +76,47 @@ class SystemFile implements DiskFile {
   }
 
   datasync(): Promise<void> {
-    return datasyncFile(this.#fd);
+    return this.#flush(fdatasync);
   }
 
   sync(): Promise<void> {
-    return syncFile(this.#fd);
+    return this.#flush(fsync);
   }
 
   close(): Promise<void> {
-    return closeFile(this.#fd);
+    return new Promise((resolve, reject) => {
+      this.#whenIdle(() => {
+        close(this.#fd, (error) => {
+          if (error instanceof Error) reject(error);
+          else resolve();
+        });
+      });
+    });
   }
 
   closeSync(): void {
-    closeSync(this.#fd);
+    this.#whenIdle(() => closeSync(this.#fd));
+  }
+
+  #flush(how: typeof fsync): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#underWay += 1;
+      how(this.#fd, (error) => {
+        this.#ended();
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  #whenIdle(closeIt: () => void): void {
+    if (this.#underWay === 0) closeIt();
+    else this.#closeWhenIdle = closeIt;
+  }
+
+  #ended(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) this.#closeWhenIdle?.();
   }
 }
 

@@ -10,5 +10,10 @@ export const MAX_SHARD_PAGE = 1024;
 export const MAX_SYNC_SHARDS = 256;
 /** Clients close what was idle this long, before the node does. */
 export const GET_IDLE_TIMEOUT_MS = 60_000;
+/**
+ * Puts that one node gets at a time. Their clients' clocks run meanwhile, so as many as a client
+ * may have under way where each node gets one shard of a block.
+ */
+export const MAX_PUT_CONNECTIONS = 64;
 /** Connecting on a LAN takes a millisecond; a dead host answers nothing. */
 export const CONNECT_TIMEOUT_MS = 500;

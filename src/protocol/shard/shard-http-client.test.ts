@@ -1,5 +1,6 @@
 // The HTTP client against a real server on loopback, and against servers that misbehave.
 import { once } from "node:events";
+import { deferred } from "../../platform/flow/deferred.ts";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import test, { type ExecutionContext } from "ava";
@@ -13,6 +14,7 @@ import {
   shardId,
   testShardService,
 } from "../../testing/shard/shard-service-conformance.ts";
+import { MAX_PUT_CONNECTIONS } from "./limits.ts";
 import { HttpShardService } from "./shard-http-client.ts";
 import { CELL_CRCS_HEADER, encodeCellCrcs, ROUTES, WIRE_HEADER } from "./shard-wire.ts";
 import { present } from "../../testing/present.ts";
@@ -22,13 +24,13 @@ testShardService(test, "http", async () => openServedStore());
 /** A TCP server that answers each connection's first bytes with `answer`, or nothing. */
 async function rawServer(
   t: ExecutionContext,
-  answer: (socket: Socket) => void,
+  answer: (socket: Socket, request: string) => void,
 ): Promise<HttpShardService> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
-    socket.once("data", () => answer(socket));
+    socket.once("data", (bytes) => answer(socket, bytes.toString("latin1")));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -73,6 +75,26 @@ test("a node that answers nothing costs its callers just their time limit", asyn
   await rejectsWith(t, "ETIMEDOUT", getting);
   limit = timeLimit();
   await rejectsWith(t, "ETIMEDOUT", service.put(shardId(1), payloadOf(64), limit.signal));
+});
+
+test("a slow node gets as many puts as a client has, and other requests pass them", async (t) => {
+  const puts: Socket[] = [];
+  const allArrived = deferred<undefined>();
+  const service = await rawServer(t, (socket, request) => {
+    if (!request.startsWith("PUT")) {
+      socket.end(head("204 No Content", { [WIRE_HEADER]: "1" }));
+    } else if (puts.push(socket) === MAX_PUT_CONNECTIONS) {
+      allArrived.resolve(undefined);
+    }
+  });
+  const done = Array.from({ length: MAX_PUT_CONNECTIONS }, (_, slice) =>
+    service.put(shardId(slice + 1), payloadOf(64)),
+  );
+  await allArrived.promise;
+  await service.sync([shardId(1)]);
+  for (const socket of puts) socket.end(head("201 Created", { [WIRE_HEADER]: "1" }));
+  await Promise.all(done);
+  t.pass();
 });
 
 test("a caller's own abort is EINTR", async (t) => {

@@ -4,7 +4,13 @@ import { FsError } from "../../domain/errno.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
-import { CONNECT_TIMEOUT_MS, MAX_BATCH_SHARDS, MAX_SHARD_PAGE, MAX_SYNC_SHARDS } from "./limits.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  MAX_BATCH_SHARDS,
+  MAX_PUT_CONNECTIONS,
+  MAX_SHARD_PAGE,
+  MAX_SYNC_SHARDS,
+} from "./limits.ts";
 import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
 import { GetPool } from "./shard-get-pool.ts";
 import { encodeShardIds } from "./shard-key.ts";
@@ -32,7 +38,7 @@ import {
 
 export interface HttpShardOptions {
   clock: Clock;
-  /** Connections kept to the node; requests beyond them wait. */
+  /** Connections for other requests than puts; those beyond them wait. */
   connections?: number;
 }
 
@@ -48,6 +54,8 @@ const OWN_HEADERS = { [WIRE_HEADER]: WIRE_VERSION };
  */
 export class HttpShardService implements ShardService, AsyncDisposable {
   readonly #pool: Pool;
+  /** Apart, so that no other request waits behind the puts of a slow node. */
+  readonly #puts: Pool;
   /** Reads go their own, leaner way; not through TLS. */
   readonly #gets: GetPool | undefined;
 
@@ -57,19 +65,14 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     const connections = options.connections ?? DEFAULT_CONNECTIONS;
     this.#gets =
       protocol === "http:" ? new GetPool(new URL(origin), connections, options.clock) : undefined;
-    this.#pool = new Pool(origin, {
-      connections,
-      pipelining: 1,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    this.#pool = poolOf(origin, connections);
+    this.#puts = poolOf(origin, MAX_PUT_CONNECTIONS);
   }
 
   /** Ends what is under way and closes the connections. */
   async close(): Promise<void> {
     this.#gets?.close();
-    await this.#pool.destroy();
+    await Promise.all([this.#pool.destroy(), this.#puts.destroy()]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,7 +83,8 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     checkPayload(payload);
     const headers = { [CELL_CRCS_HEADER]: encodeCellCrcs(payload.cellCrcs) };
     const body = asBuffer(payload.bytes);
-    await this.#send({ method: "PUT", path: ROUTES.shard(id), headers, body }, signal);
+    const request = { method: "PUT", path: ROUTES.shard(id), headers, body } as const;
+    await this.#send(request, signal, this.#puts);
   }
 
   async get(
@@ -189,10 +193,24 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     return good(await this.#gets.get(path, { ...OWN_HEADERS, ...headers }, target, signal));
   }
 
-  async #send(request: ExchangeRequest, signal?: AbortSignal): Promise<ExchangeReply> {
+  async #send(
+    request: ExchangeRequest,
+    signal?: AbortSignal,
+    pool = this.#pool,
+  ): Promise<ExchangeReply> {
     Object.assign(request.headers, OWN_HEADERS);
-    return good(await exchange(this.#pool, request, signal));
+    return good(await exchange(pool, request, signal));
   }
+}
+
+function poolOf(origin: string, connections: number): Pool {
+  return new Pool(origin, {
+    connections,
+    pipelining: 1,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
 }
 
 /**

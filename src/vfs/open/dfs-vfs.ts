@@ -117,13 +117,13 @@ export class DfsVfs implements Vfs {
     const handleOpen = fh !== undefined && this.#handles.file(fh).writable;
     const file = this.#files.get(ino);
     if (file !== undefined) return file.setattr(caller, changes, handleOpen);
-    const asked = this.#beliefs.askedNow();
     const attr = await this.#meta.setattr(caller, ino, changes, handleOpen);
     // Opened in the meantime: what it was told may be older than this change.
     const opened = this.#files.get(ino);
     opened?.uncertain();
     if (opened !== undefined) return opened.refresh();
-    this.#beliefs.directories.seen(attr, asked);
+    // An own change is newer than any reply that came before its own, whenever that was asked for.
+    this.#beliefs.directories.seen(attr, this.#beliefs.askedNow());
     return attr;
   }
 
