@@ -6,6 +6,7 @@ import { shardSizeBytes } from "../domain/layout.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
 import { BLOCK_BYTES, CELL_BYTES } from "../domain/format.ts";
 import { violationOf } from "../testing/violation.ts";
+import { present } from "../testing/present.ts";
 import { cellCrcs, corruptCells, StripeCodec } from "./stripe-codec.ts";
 import type { Stripe } from "./stripe-codec.ts";
 
@@ -53,7 +54,7 @@ async function rebuilds(
   kept: readonly number[],
   lost: readonly number[],
   begin = 0,
-  end = shards[0]?.length ?? 0,
+  end = present(shards[0]).length,
 ): Promise<boolean> {
   const sources = shards.map((shard, slot) =>
     kept.includes(slot) ? shard.slice(begin, end) : undefined,
@@ -125,7 +126,7 @@ for (const policy of ALL) {
       if (kept.length < k) continue;
       const open = slotsWithout(kept, count);
       for (let lostFlags = 1; lostFlags < 1 << open.length; lostFlags++) {
-        const lost = slotsIn(lostFlags, open.length).map((at) => open[at] ?? 0);
+        const lost = slotsIn(lostFlags, open.length).map((at) => present(open[at]));
         if (!(await rebuilds(codec, stripe.shards, kept, lost)))
           t.fail(`${kept.join()} -> ${lost.join()}`);
         choices++;
@@ -150,7 +151,7 @@ for (const policy of ALL) {
 
   test(`${nameOf(policy)}: any run of a shard's cells decodes without the others`, async (t) => {
     const stripe = await codec.encode(randomBytes(threeRowsBytes(k), 13));
-    const shardBytes = stripe.shards[0]?.length ?? 0;
+    const shardBytes = present(stripe.shards[0]).length;
     const lost = Array.from({ length: m }, (_, at) => at);
     const kept = slotsWithout(lost, count);
     for (let begin = 0; begin < shardBytes; begin += CELL_BYTES) {
@@ -175,7 +176,7 @@ test("any policy the limits allow gives any block back from any k shards", async
     const codec = new StripeCodec({ k, m });
     const stripe = await codec.encode(randomBytes(length, seed));
     const slots = Array.from({ length: k + m }, (_, slot) => slot);
-    const shuffled = slots.toSorted((a, b) => (order[a] ?? 0) - (order[b] ?? 0) || a - b);
+    const shuffled = slots.toSorted((a, b) => present(order[a]) - present(order[b]) || a - b);
     return rebuilds(codec, stripe.shards, shuffled.slice(0, k), shuffled.slice(k));
   });
   await t.notThrowsAsync(fc.assert(property, { numRuns: 60 }));
@@ -212,7 +213,7 @@ test("blocks encoded at the same time don't mix", async (t) => {
     const stripes = await Promise.all(blocks.map((block) => codec.encode(block)));
     stripes.forEach((stripe, at) => {
       t.true(
-        stripe.shards.every((shard, slot) => isSame(shard, alone[at]?.[slot] ?? shard.slice(1))),
+        stripe.shards.every((shard, slot) => isSame(shard, present(present(alone[at])[slot]))),
       );
     });
     stripes.forEach((stripe) => stripe.release());
@@ -221,20 +222,20 @@ test("blocks encoded at the same time don't mix", async (t) => {
 
 test("released buffers are used again, and dirty ones leave no trace in the padding", async (t) => {
   const codec = new StripeCodec({ k: 4, m: 2 });
-  const encodeOnce = async (fill: number): Promise<[Stripe, ArrayBufferLike | undefined]> => {
+  const encodeOnce = async (fill: number): Promise<[Stripe, ArrayBufferLike]> => {
     const stripe = await codec.encode(new Uint8Array(400_001).fill(fill));
-    return [stripe, stripe.shards[5]?.buffer];
+    return [stripe, present(stripe.shards[5]).buffer];
   };
   const [first, firstBuffer] = await encodeOnce(0xff);
   const fresh = first.shards.map((shard) => shard.slice());
-  new Uint8Array(firstBuffer ?? new ArrayBuffer(0)).fill(0x5a);
+  new Uint8Array(firstBuffer).fill(0x5a);
   first.release();
   first.release();
   const [second, secondBuffer] = await encodeOnce(0xff);
   const [third, thirdBuffer] = await encodeOnce(0xff);
   t.is(secondBuffer, firstBuffer);
   t.not(thirdBuffer, secondBuffer, "releasing twice gave the buffer to two stripes");
-  t.true(second.shards.every((shard, slot) => isSame(shard, fresh[slot] ?? new Uint8Array())));
+  t.true(second.shards.every((shard, slot) => isSame(shard, present(fresh[slot]))));
   third.release();
 });
 
@@ -316,7 +317,7 @@ test("a detached buffer fails the call, not the process, and the codec goes on",
   const sources = [new Uint8Array(size), new Uint8Array(size), undefined];
   const targets = [undefined, undefined, new Uint8Array(size)];
   const rebuilding = codec.reconstruct(sources, targets);
-  structuredClone(sources[1], { transfer: [sources[1]?.buffer as ArrayBuffer] });
+  structuredClone(sources[1], { transfer: [present(sources[1]).buffer] });
   await t.throwsAsync(rebuilding, { instanceOf: TypeError });
   t.true(await rebuilds(codec, (await codec.encode(randomBytes(size, 1))).shards, [0, 2], [1]));
 });
@@ -328,9 +329,9 @@ test("each flipped bit of a shard is found in its cell", (t) => {
   t.deepEqual(corruptCells(shard, crcs), []);
   fc.assert(
     fc.property(fc.nat(shard.length - 1), fc.nat(7), (at, bit) => {
-      shard[at] = (shard[at] ?? 0) ^ (1 << bit);
+      shard[at] = present(shard[at]) ^ (1 << bit);
       const found = corruptCells(shard, crcs);
-      shard[at] = (shard[at] ?? 0) ^ (1 << bit);
+      shard[at] = present(shard[at]) ^ (1 << bit);
       return found.length === 1 && found[0] === Math.floor(at / CELL_BYTES);
     }),
   );

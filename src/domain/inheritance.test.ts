@@ -1,4 +1,5 @@
 import test from "ava";
+import { present } from "../testing/present.ts";
 import { ACL_TAG, type Acl } from "./acl.ts";
 import { type Caller, S_IFDIR, S_IFLNK, S_IFREG, S_ISGID } from "./attributes.ts";
 import { inheritanceOf } from "./inheritance.ts";
@@ -41,7 +42,7 @@ test("a default list takes the umask's place; directories hand it on, symlinks h
   t.is(file.mode, S_IFREG | 0o664);
   t.is(file.defaultAcl, undefined);
   t.deepEqual(
-    file.accessAcl?.map(({ permissions }) => permissions),
+    present(file.accessAcl).map(({ permissions }) => permissions),
     [6, 6, 4],
   );
   t.is(inheritanceOf(maker, PLAIN, LIST, S_IFDIR | 0o777).defaultAcl, LIST);

@@ -288,7 +288,7 @@ test("with two of six down the four others take the writes, two slots each at mo
     t.is(new Set(targets).size, 4);
     homes.forEach((home, slot) => {
       if (home?.state === "up") t.is(targets[slot], home);
-      else t.is(targets[slot]?.state, "up");
+      else t.is(present(targets[slot]).state, "up");
     });
   }
 });
@@ -336,7 +336,7 @@ test("a replacement prefers a zone with fewer shards of the stripe", (t) => {
     map.nodes.filter(({ zone }, at) => zone !== "b" && at < 6).map(({ id }) => [id, 1]),
   );
   for (const pg of groups().slice(0, 200)) {
-    t.is(replacementNode(map, POOL, pg, 1, new Set(), taken)?.zone, "b");
+    t.is(present(replacementNode(map, POOL, pg, 1, new Set(), taken)).zone, "b");
   }
 });
 
@@ -349,18 +349,18 @@ test("readers find each shard where any map of the history had it put, each node
     const candidates = readCandidates(maps, POOL, pg);
     t.is(candidates.length, SLOTS);
     for (let slot = 0; slot < SLOTS; slot++) {
-      const ids = candidates[slot]?.map(({ id }) => id) ?? [];
+      const ids = present(candidates[slot]).map(({ id }) => id);
       t.is(new Set(ids).size, ids.length);
       for (const map of [current, older, oldest]) {
         for (const place of [homeNodes, writeTargets]) {
-          t.true(ids.includes(place(map, POOL, pg)[slot]?.id ?? ("" as NodeId)));
+          t.true(ids.includes(present(place(map, POOL, pg)[slot]).id));
         }
       }
       const states = candidates[slot]?.map(({ state }) => state) ?? [];
       const order = states.map((state) => ["up", "down", "out"].indexOf(state));
       t.deepEqual(order, order.toSorted(), "up, then down, then out");
       const home = homeNodes(current, POOL, pg)[slot];
-      if (home?.state === "up") t.is(candidates[slot]?.[0], home, "the home comes first");
+      if (home?.state === "up") t.is(present(candidates[slot])[0], home, "the home comes first");
     }
   }
 });

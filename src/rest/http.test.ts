@@ -6,6 +6,7 @@ import { problemSchema, type Problem } from "../protocol/admin/admin-api.ts";
 import { AdminClient } from "../protocol/admin/admin-client.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { TEST_PASSWORD, TEST_USER, TestMetaServer } from "../testing/meta/meta-server.ts";
+import { present } from "../testing/present.ts";
 
 const NODE_A = "00000000000a";
 const SIZES = { capacityBytes: 6000, usedBytes: 600 };
@@ -96,7 +97,7 @@ test("what can't be understood is a problem with a reason, never a crash", async
   for (const body of bodies) {
     const response = await post(server.url, login, body);
     t.is(response.status, 400);
-    t.is(response.headers.get("content-type")?.split(";")[0], "application/problem+json");
+    t.is(present(response.headers.get("content-type")).split(";")[0], "application/problem+json");
     t.is((await problemOf(response)).code, "EINVAL");
   }
   t.is((await post(server.url, login, { user: "x".repeat(300_000) })).status, 413);
@@ -130,7 +131,7 @@ test("nodes join, beat, report damage and leave; strangers and unknown ones hear
   t.is(status.freeBytes, 3200);
   const left = await post(url, `${nodes}/${NODE_A}/leaving`, {});
   t.deepEqual(await left.json(), { epoch: epoch + 1 });
-  t.is((await server.admin.status()).nodes[0]?.state, "down");
+  t.is(present((await server.admin.status()).nodes[0]).state, "down");
 });
 
 test("status says how well the data is kept and what to do about it", async (t) => {
@@ -138,7 +139,7 @@ test("status says how well the data is kept and what to do about it", async (t) 
   const { url, admin } = server;
   const none = await admin.status();
   t.is(none.health, "unavailable");
-  t.regex(none.problems[0]?.todo ?? "", /dfs node/);
+  t.regex(present(present(none.problems[0]).todo), /dfs node/);
   await registerNodes(url, 1);
   t.like(await admin.status(), { health: "degraded", survivesLosses: 0 });
   await registerNodes(url, 6);
@@ -148,11 +149,14 @@ test("status says how well the data is kept and what to do about it", async (t) 
   await leave(1);
   const degraded = await admin.status();
   t.like(degraded, { health: "degraded", survivesLosses: 1 });
-  t.regex(degraded.problems[0]?.what ?? "", /000000000001 .* is down, last seen \d+ s ago/);
+  t.regex(
+    present(present(degraded.problems[0]).what),
+    /000000000001 .* is down, last seen \d+ s ago/,
+  );
   await leave(2);
   t.like(await admin.status(), { health: "critical", survivesLosses: 0 });
   await leave(3);
   const broken = await admin.status();
   t.like(broken, { health: "unavailable", survivesLosses: -1 });
-  t.regex(broken.problems[0]?.what ?? "", /cannot be read/);
+  t.regex(present(present(broken.problems[0]).what), /cannot be read/);
 });

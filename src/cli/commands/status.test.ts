@@ -1,5 +1,6 @@
 import test from "ava";
 import type { ClusterStatus } from "../../protocol/admin/admin-api.ts";
+import { present } from "../../testing/present.ts";
 import { formatStatus } from "./status.ts";
 
 const NODE: ClusterStatus["nodes"][number] = {
@@ -49,8 +50,8 @@ test("each problem comes with what to do", (t) => {
 test("a node's line has state, zone, used, capacity, last seen and address", (t) => {
   const nodes = [NODE, { ...NODE, zone: "rack-2", state: "down" as const, lastSeenMsAgo: 90_000 }];
   const lines = formatStatus({ ...HEALTHY, nodes }, "u").split("\n");
-  t.regex(lines.at(-2) ?? "", /0123456789ab +up +- +3\.00 GiB +100 GiB +now +http/);
-  t.regex(lines.at(-1) ?? "", /0123456789ab +down +rack-2 +3\.00 GiB +100 GiB +90 s +http/);
+  t.regex(present(lines.at(-2)), /0123456789ab +up +- +3\.00 GiB +100 GiB +now +http/);
+  t.regex(present(lines.at(-1)), /0123456789ab +down +rack-2 +3\.00 GiB +100 GiB +90 s +http/);
 });
 
 test("each background job has a line: state, what waits, last run, and why it failed", (t) => {

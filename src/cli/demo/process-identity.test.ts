@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import test, { type ExecutionContext } from "ava";
+import { present } from "../../testing/present.ts";
 import { identifyProcess, processState, signalProcess, waitForState } from "./process-identity.ts";
 
 const MARKER = "an argument that only this child has";
@@ -10,7 +11,7 @@ async function startChild(t: ExecutionContext): Promise<ChildProcess & { pid: nu
   const child = spawn(process.execPath, ["-e", script, MARKER]);
   t.teardown(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  return Object.assign(child, { pid: child.pid ?? 0 });
+  return Object.assign(child, { pid: present(child.pid) });
 }
 
 test("a process is running, paused and dead when it is", async (t) => {

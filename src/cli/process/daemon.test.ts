@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { present } from "../../testing/present.ts";
 import { spawnDaemon } from "./daemon.ts";
 import { CliError } from "../terminal/exit-codes.ts";
 
@@ -35,5 +36,5 @@ test("a daemon that ends without a word is reported with the end of its log", as
     { instanceOf: CliError },
   );
   t.regex(error.message, /ended at once/);
-  t.regex(error.todo ?? "", /\d+\.\d+\.\d+$/);
+  t.regex(present(error.todo), /\d+\.\d+\.\d+$/);
 });

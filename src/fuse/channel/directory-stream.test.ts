@@ -5,6 +5,7 @@ import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { Vfs } from "../../vfs/vfs.ts";
 import { FrameChannel, pack, recordingVfs, u32, u64 } from "../../testing/fuse/fuse-frames.ts";
 import { MemoryVfs } from "../../testing/fuse/fuse-memory-vfs.ts";
+import { present } from "../../testing/present.ts";
 import { OP } from "./wire.ts";
 
 const ROOT = { uid: 0, gid: 0 };
@@ -43,8 +44,8 @@ async function request(channel: FrameChannel, opcode: number, body: Buffer): Pro
   const before = channel.port.replies.length;
   channel.exchange(opcode, body);
   await channel.dispatcher.idle();
-  const reply = channel.port.replies[before];
-  if (reply?.error !== 0) throw new Error(`error ${reply?.error}`);
+  const reply = present(channel.port.replies[before]);
+  if (reply.error !== 0) throw new Error(`error ${reply.error}`);
   return reply.body;
 }
 
@@ -60,7 +61,7 @@ async function listAll(
 ): Promise<Listed[]> {
   const all: Listed[] = [];
   for (let turn = 0; ; turn++) {
-    const size = sizes[turn % sizes.length] ?? 4096;
+    const size = present(sizes[turn % sizes.length]);
     const opcode = plus(turn) ? OP.READDIRPLUS : OP.READDIR;
     const body = await request(channel, opcode, readBody(fh, all.at(-1)?.cookie ?? 0, size));
     if (body.length > size) throw new Error("reply larger than the buffer");
@@ -126,9 +127,9 @@ test("seekdir and rewinddir go to the cookie and give back what was read ahead",
   const first = parse(await request(channel, OP.READDIRPLUS, readBody(fh, 0, 2000)), true);
   const again = parse(await request(channel, OP.READDIRPLUS, readBody(fh, 0, 2000)), true);
   t.deepEqual(again, first);
-  const cookie = first[4]?.cookie ?? 0;
+  const cookie = present(first[4]).cookie;
   const after = parse(await request(channel, OP.READDIR, readBody(fh, cookie, 100_000)), false);
-  t.is(after[0]?.name, first[5]?.name);
+  t.is(present(after[0]).name, present(first[5]).name);
   t.is(after.length, 27);
   t.is(vfs.outstandingLookups, (first.length - 2) * 2);
 });
@@ -149,5 +150,5 @@ test("a page that can't be fetched doesn't lose the entries before it", async (t
 
 test("a directory that isn't open is EBADF", (t) => {
   const channel = new FrameChannel(recordingVfs({}).vfs);
-  t.is(channel.exchange(OP.READDIR, readBody(99, 0, 4096))?.error, -9);
+  t.is(present(channel.exchange(OP.READDIR, readBody(99, 0, 4096))).error, -9);
 });

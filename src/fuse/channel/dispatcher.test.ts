@@ -14,6 +14,7 @@ import {
 } from "../../testing/fuse/fuse-frames.ts";
 import { MemoryVfs } from "../../testing/fuse/fuse-memory-vfs.ts";
 import { violationOf } from "../../testing/violation.ts";
+import { present } from "../../testing/present.ts";
 import { OP } from "./wire.ts";
 
 const LOOKUP_A = pack(text("a"));
@@ -33,18 +34,18 @@ class Later<T> {
     new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
 
   async settle(outcome: T | Error): Promise<void> {
-    const next = this.#waiting.shift();
-    if (outcome instanceof Error) next?.reject(outcome);
-    else next?.resolve(outcome);
+    const next = present(this.#waiting.shift());
+    if (outcome instanceof Error) next.reject(outcome);
+    else next.resolve(outcome);
     await new Promise(setImmediate);
   }
 }
 
 test("an opcode nobody knows is answered ENOSYS", (t) => {
   const channel = new FrameChannel(recordingVfs({}).vfs);
-  t.is(channel.exchange(63, Buffer.alloc(56))?.error, -38);
-  t.is(channel.exchange(4096, Buffer.alloc(8))?.error, -38);
-  t.is(channel.exchange(34, pack(u32(4), u32(0)))?.error, -38);
+  t.is(present(channel.exchange(63, Buffer.alloc(56))).error, -38);
+  t.is(present(channel.exchange(4096, Buffer.alloc(8))).error, -38);
+  t.is(present(channel.exchange(34, pack(u32(4), u32(0)))).error, -38);
 });
 
 test("an FsError becomes its errno, thrown or rejected", async (t) => {
@@ -54,11 +55,11 @@ test("an FsError becomes its errno, thrown or rejected", async (t) => {
       throw denied;
     },
   });
-  t.is(new FrameChannel(thrown.vfs).exchange(OP.LOOKUP, LOOKUP_A)?.error, -13);
+  t.is(present(new FrameChannel(thrown.vfs).exchange(OP.LOOKUP, LOOKUP_A)).error, -13);
   const rejecting = new FrameChannel(recordingVfs({ lookup: () => Promise.reject(denied) }).vfs);
   rejecting.exchange(OP.LOOKUP, LOOKUP_A);
   await rejecting.dispatcher.idle();
-  t.is(rejecting.port.replies[0]?.error, -13);
+  t.is(present(rejecting.port.replies[0]).error, -13);
 });
 
 test("an unknown error becomes EIO and is logged once with its stack", (t) => {
@@ -69,9 +70,9 @@ test("an unknown error becomes EIO and is logged once with its stack", (t) => {
       throw new TypeError("a bug");
     },
   });
-  t.is(new FrameChannel(vfs, { log }).exchange(OP.LOOKUP, LOOKUP_A)?.error, -5);
+  t.is(present(new FrameChannel(vfs, { log }).exchange(OP.LOOKUP, LOOKUP_A)).error, -5);
   t.is(lines.length, 1);
-  t.regex(lines[0] ?? "", /TypeError: a bug\\n {4}at /);
+  t.regex(present(lines[0]), /TypeError: a bug\\n {4}at /);
 });
 
 for (const when of ["at once", "later", "in a request without reply"] as const) {
@@ -95,7 +96,7 @@ for (const when of ["at once", "later", "in a request without reply"] as const) 
 
 test("an answer that can't be encoded is still a reply: EIO", (t) => {
   const { vfs } = recordingVfs({ lookup: null });
-  t.is(new FrameChannel(vfs).exchange(OP.LOOKUP, LOOKUP_A)?.error, -5);
+  t.is(present(new FrameChannel(vfs).exchange(OP.LOOKUP, LOOKUP_A)).error, -5);
 });
 
 test("requests of one batch are answered in the order in which they are done", async (t) => {
@@ -124,7 +125,7 @@ test("only a write whose data is needed keeps its slot, until its promise settle
   const channel = new FrameChannel(recording.vfs);
   t.is(channel.feed(requestFrame(OP.READLINK, Buffer.alloc(0))), 0);
   t.is(channel.feed(requestFrame(OP.WRITE, writeBody("kept"))), 1);
-  const data = recording.calls[1]?.args[2] as Uint8Array;
+  const data = present(recording.calls[1]).args[2] as Uint8Array;
   t.is(data.buffer as ArrayBuffer, channel.port.pool);
   await later.settle(0);
   t.deepEqual(channel.port.released, []);
@@ -137,7 +138,7 @@ test("a failed write frees its slot", async (t) => {
   const channel = new FrameChannel(recordingVfs({ write: later.answer }).vfs);
   channel.feed(requestFrame(OP.WRITE, writeBody("lost")));
   await later.settle(new FsError("ENOSPC", "full"));
-  t.is(channel.port.replies[0]?.error, -28);
+  t.is(present(channel.port.replies[0]).error, -28);
   t.is(channel.port.released.length, 1);
 });
 
@@ -148,7 +149,7 @@ test("when slots run short waiting writes' data is copied, and reading goes on",
   let kept = 0;
   for (let i = 0; i < 100; i++) kept += channel.feed(requestFrame(OP.WRITE, writeBody(`w${i}`)));
   t.is(kept, 48);
-  const last = recording.calls[99]?.args[2] as Uint8Array;
+  const last = present(recording.calls[99]).args[2] as Uint8Array;
   t.not(last.buffer, channel.port.pool);
   t.is(Buffer.from(last).toString(), "w99");
   for (let i = 0; i < 100; i++) await later.settle(2);
@@ -186,7 +187,7 @@ test("a reply that the kernel finds wrong is followed by an EIO: nobody waits fo
   const EINVAL = 22;
   channel.port.refusals.push(EINVAL);
   const body = pack(u64(9), u64(0), u32(4), u32(0), u64(0), u32(0), u32(0));
-  t.is(channel.exchange(OP.READ, body)?.error, -5);
+  t.is(present(channel.exchange(OP.READ, body)).error, -5);
 });
 
 test("an interrupted request of a living caller is answered by its operation alone", async (t) => {

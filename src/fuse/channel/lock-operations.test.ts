@@ -11,6 +11,7 @@ import {
 import { lockBody } from "../../testing/fuse/fuse-lock-cases.ts";
 import { ATTR } from "../../testing/fuse/fuse-operation-cases.ts";
 import type { FileLockRequest } from "../../vfs/vfs.ts";
+import { present } from "../../testing/present.ts";
 import {
   FOPEN_KEEP_CACHE,
   FOPEN_NOFLUSH,
@@ -35,7 +36,7 @@ test("INIT asks for locks only where the Vfs has them", (t) => {
   const flags = (answers: Record<string, unknown>): number => {
     const body = pack(u32(7), u32(40), u32(131072), u32(0x7fffffff), u32(0), Buffer.alloc(44));
     const reply = new FrameChannel(recordingVfs(answers).vfs).exchange(OP.INIT, body);
-    return reply?.body.readUInt32LE(12) ?? 0;
+    return present(reply).body.readUInt32LE(12);
   };
   const locks = INIT_FLAG.POSIX_LOCKS | INIT_FLAG.FLOCK_LOCKS;
   t.is(flags({}) & locks, 0);
@@ -44,9 +45,9 @@ test("INIT asks for locks only where the Vfs has them", (t) => {
 
 test("where locks are offered a file opened for reading tells of its closes", (t) => {
   const opened = { fh: 9, attr: ATTR, keepCache: true };
-  const openFlags = (answers: Record<string, unknown>): number | undefined => {
+  const openFlags = (answers: Record<string, unknown>): number => {
     const channel = new FrameChannel(recordingVfs({ open: opened, ...answers }).vfs);
-    return channel.exchange(OP.OPEN, pack(u32(0), u32(0)))?.body.readUInt32LE(8);
+    return present(channel.exchange(OP.OPEN, pack(u32(0), u32(0)))).body.readUInt32LE(8);
   };
   t.is(openFlags({}), FOPEN_KEEP_CACHE | FOPEN_NOFLUSH);
   t.is(openFlags({ setlk: { stale: false } }), FOPEN_KEEP_CACHE);
@@ -55,7 +56,7 @@ test("where locks are offered a file opened for reading tells of its closes", (t
 test("a range nobody has locked is answered as unlocked", (t) => {
   const { vfs } = recordingVfs({ getlk: () => undefined });
   const reply = new FrameChannel(vfs).exchange(OP.GETLK, BODY);
-  t.deepEqual(reply?.body, pack(u64(0), u64(0), u32(F_UNLCK), u32(0)));
+  t.deepEqual(present(reply).body, pack(u64(0), u64(0), u32(F_UNLCK), u32(0)));
 });
 
 test("any signal ends a wait for a lock, and only that wait", async (t) => {
@@ -94,10 +95,10 @@ test("where others changed the file, the kernel drops its pages before it has th
   const channel = new FrameChannel(vfs);
   channel.exchange(OP.SETLK, BODY, { unique: 8, nodeid: 77 });
   const [invalidation, reply] = channel.port.notified;
-  t.is(invalidation?.readInt32LE(4), NOTIFY_INVAL_INODE);
-  t.is(invalidation?.readBigUInt64LE(16), 77n);
-  t.is(reply?.readBigUInt64LE(8), 8n);
-  t.is(reply?.readInt32LE(4), 0);
+  t.is(present(invalidation).readInt32LE(4), NOTIFY_INVAL_INODE);
+  t.is(present(invalidation).readBigUInt64LE(16), 77n);
+  t.is(present(reply).readBigUInt64LE(8), 8n);
+  t.is(present(reply).readInt32LE(4), 0);
   t.is(channel.port.replies.length, 1);
 });
 
@@ -110,7 +111,7 @@ test("pages that another caller's lock has found stale are dropped before the ne
   stale.unshift(true);
   const accept = channel.port.notify.bind(channel.port);
   channel.port.notify = () => false;
-  t.is(channel.exchange(OP.SETLK, BODY, { unique: 6 })?.error, -ERRNO.EAGAIN);
+  t.is(present(channel.exchange(OP.SETLK, BODY, { unique: 6 })).error, -ERRNO.EAGAIN);
   channel.port.notify = accept;
   channel.exchange(OP.SETLK, BODY, { unique: 8 });
   t.deepEqual(
@@ -135,7 +136,7 @@ test("a lock granted to a caller that is gone is given back", async (t) => {
   channel.exchange(OP.SETLKW, BODY, { unique: 10 });
   channel.exchange(OP.INTERRUPT, pack(u64(10)), { unique: 11 });
   await new Promise(setImmediate);
-  t.is(channel.port.replies[0]?.error, -ERRNO.EINTR);
+  t.is(present(channel.port.replies[0]).error, -ERRNO.EINTR);
   grant({ stale: false });
   await channel.dispatcher.idle();
   t.deepEqual(types, ["write", "unlock"]);
@@ -146,6 +147,6 @@ test("a lock of an unknown type, or of no bytes, is refused", (t) => {
   const { vfs } = recordingVfs({ setlk: { stale: false } });
   const channel = new FrameChannel(vfs);
   for (const body of [lockBody(0n, 9n, 7, 0), lockBody(9n, 0n, F_RDLCK, 0)]) {
-    t.is(channel.exchange(OP.SETLK, body)?.error, -ERRNO.EINVAL);
+    t.is(present(channel.exchange(OP.SETLK, body)).error, -ERRNO.EINVAL);
   }
 });

@@ -14,6 +14,7 @@ import {
   type ServerHandle,
 } from "../../testing/fuse/fuse-harness.ts";
 import { clearStaleMount, isMounted, unmountPath } from "../mounting/stale-mount.ts";
+import { present } from "../../testing/present.ts";
 
 const NOBODY = 65534;
 const HOUR_MS = 3_600_000;
@@ -71,7 +72,7 @@ mountTest(
     t.true(await isMounted(server.mountpoint));
     t.deepEqual(await server.command({ type: "unmount", lazy: true }), { type: "done" });
     t.false(await isMounted(server.mountpoint));
-    t.is((await shell(`cat /proc/${holder.pid ?? 0}/fd/3`, "/")).stdout, "data\n");
+    t.is((await shell(`cat /proc/${present(holder.pid)}/fd/3`, "/")).stdout, "data\n");
     holder.kill("SIGKILL");
     await server.closed;
     t.is(await server.exited, 0);
@@ -210,7 +211,7 @@ mountTest("a program that waits for an answer that never comes can still be kill
     const exited = once(victim, "exit");
     // It has to be in the call: the state in /proc tells.
     for (let state = ""; !/^State:\s[DS]/m.test(state);) {
-      state = await readFile(`/proc/${victim.pid ?? 0}/status`, "latin1");
+      state = await readFile(`/proc/${present(victim.pid)}/status`, "latin1");
     }
     victim.kill("SIGKILL");
     t.is((await exited)[1], "SIGKILL");

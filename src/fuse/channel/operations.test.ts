@@ -10,6 +10,7 @@ import {
   u64,
 } from "../../testing/fuse/fuse-frames.ts";
 import { ATTR, OPERATION_CASES } from "../../testing/fuse/fuse-operation-cases.ts";
+import { present } from "../../testing/present.ts";
 import { OP } from "./wire.ts";
 
 const NO_INIT = /INIT|FORGET|INTERRUPT|READDIR|IOCTL/;
@@ -27,9 +28,9 @@ for (const [name, { opcode, body, answers, calls, reply }] of Object.entries(OPE
     const channel = new FrameChannel(recording.vfs);
     const got = channel.exchange(opcode, body, { unique: 2 ** 40 + 6 });
     t.deepEqual(recording.calls, calls);
-    t.is(got?.unique, 2 ** 40 + 6);
-    t.is(got?.error, 0);
-    t.deepEqual(got?.body, reply);
+    t.is(present(got).unique, 2 ** 40 + 6);
+    t.is(present(got).error, 0);
+    t.deepEqual(present(got).body, reply);
   });
 
   test(`${name}: a promise is answered with the same bytes when it settles`, async (t) => {
@@ -44,8 +45,8 @@ for (const [name, { opcode, body, answers, calls, reply }] of Object.entries(OPE
     await channel.dispatcher.idle();
     await new Promise(setImmediate);
     t.is(channel.port.replies.length, 1);
-    t.is(channel.port.replies[0]?.error, 0);
-    t.deepEqual(channel.port.replies[0]?.body, reply);
+    t.is(present(channel.port.replies[0]).error, 0);
+    t.deepEqual(present(channel.port.replies[0]).body, reply);
   });
 
   test(`${name}: a frame cut short is an EIO, never a crash or silence`, (t) => {
@@ -56,7 +57,7 @@ for (const [name, { opcode, body, answers, calls, reply }] of Object.entries(OPE
     const recording = recordingVfs(answers);
     const channel = new FrameChannel(recording.vfs);
     const got = channel.exchange(opcode, body.subarray(0, 1));
-    t.is(got?.error, -5);
+    t.is(present(got).error, -5);
     t.deepEqual(recording.calls, []);
   });
 }
@@ -77,17 +78,17 @@ test("FORGET and BATCH_FORGET give lookups back and have no reply", (t) => {
 test("a value that doesn't fit the caller's buffer is ERANGE", (t) => {
   const vfs = recordingVfs({ getxattr: new Uint8Array(4), listxattr: ["user.a"] }).vfs;
   const channel = new FrameChannel(vfs);
-  t.is(channel.exchange(OP.GETXATTR, pack(u32(3), u32(0), text("user.a")))?.error, -34);
-  t.is(channel.exchange(OP.LISTXATTR, pack(u32(6), u32(0)))?.error, -34);
+  t.is(present(channel.exchange(OP.GETXATTR, pack(u32(3), u32(0), text("user.a")))).error, -34);
+  t.is(present(channel.exchange(OP.LISTXATTR, pack(u32(6), u32(0)))).error, -34);
 });
 
 test("attributes in the system namespace that are no ACLs are refused", (t) => {
   const recording = recordingVfs({});
   const channel = new FrameChannel(recording.vfs);
   const name = text("system.nfs4_acl");
-  t.is(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))?.error, -95);
-  t.is(channel.exchange(OP.GETXATTR, pack(u32(0), u32(0), name))?.error, -95);
-  t.is(channel.exchange(OP.REMOVEXATTR, pack(name))?.error, -95);
+  t.is(present(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))).error, -95);
+  t.is(present(channel.exchange(OP.GETXATTR, pack(u32(0), u32(0), name))).error, -95);
+  t.is(present(channel.exchange(OP.REMOVEXATTR, pack(name))).error, -95);
   t.deepEqual(recording.calls, []);
 });
 
@@ -95,35 +96,35 @@ test("file capabilities are none and can't be set: no write asks the Vfs for the
   const recording = recordingVfs({});
   const channel = new FrameChannel(recording.vfs);
   const name = text("security.capability");
-  t.is(channel.exchange(OP.GETXATTR, pack(u32(20), u32(0), name))?.error, -61);
-  t.is(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))?.error, -95);
+  t.is(present(channel.exchange(OP.GETXATTR, pack(u32(20), u32(0), name))).error, -61);
+  t.is(present(channel.exchange(OP.SETXATTR, pack(u32(1), u32(0), name, Buffer.of(2)))).error, -95);
   t.deepEqual(recording.calls, []);
 });
 
 test("a name over 255 bytes is ENAMETOOLONG", (t) => {
   const channel = new FrameChannel(recordingVfs({}).vfs);
-  t.is(channel.exchange(OP.LOOKUP, pack(text("x".repeat(256))))?.error, -36);
+  t.is(present(channel.exchange(OP.LOOKUP, pack(text("x".repeat(256))))).error, -36);
 });
 
 test("a name without its NUL is EIO even where the slot has older bytes behind it", (t) => {
   const recording = recordingVfs({ lookup: ATTR });
   const channel = new FrameChannel(recording.vfs);
   channel.exchange(OP.LOOKUP, pack(text("longer")));
-  t.is(channel.exchange(OP.LOOKUP, Buffer.from("long"))?.error, -5);
+  t.is(present(channel.exchange(OP.LOOKUP, Buffer.from("long"))).error, -5);
 });
 
 test("an ioctl is ENOTTY, which the kernel doesn't remember as it would ENOSYS", (t) => {
   const recording = recordingVfs({});
   const channel = new FrameChannel(recording.vfs);
   const body = pack(u64(9), u32(0), u32(0x80086601), u64(0), u32(0), u32(8));
-  t.is(channel.exchange(OP.IOCTL, body)?.error, -25);
+  t.is(present(channel.exchange(OP.IOCTL, body)).error, -25);
   t.deepEqual(recording.calls, []);
 });
 
 test("with the write-back cache the kernel takes all for data, because only it knows", (t) => {
   const recording = recordingVfs({ seek: 0 });
   const channel = new FrameChannel(recording.vfs, { writeback: true });
-  t.is(channel.exchange(OP.LSEEK, pack(u64(9), u64(0), u32(3), u32(0)))?.error, -38);
+  t.is(present(channel.exchange(OP.LSEEK, pack(u64(9), u64(0), u32(3), u32(0)))).error, -38);
   t.deepEqual(recording.calls, []);
 });
 
@@ -133,8 +134,8 @@ test("an inode that is gone is ESTALE, so that its name is looked up anew", asyn
   };
   const { vfs } = recordingVfs({ open: gone, getattr: () => Promise.resolve().then(gone) });
   const channel = new FrameChannel(vfs);
-  t.is(channel.exchange(OP.OPEN, pack(u32(0), u32(0)))?.error, -116);
+  t.is(present(channel.exchange(OP.OPEN, pack(u32(0), u32(0)))).error, -116);
   channel.exchange(OP.GETATTR, pack(u32(0), u32(0), u64(0)));
   await channel.dispatcher.idle();
-  t.is(channel.port.replies.at(-1)?.error, -116);
+  t.is(present(channel.port.replies.at(-1)).error, -116);
 });

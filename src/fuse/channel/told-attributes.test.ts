@@ -11,6 +11,7 @@ import {
 } from "../../testing/fuse/fuse-frames.ts";
 import { ATTR } from "../../testing/fuse/fuse-operation-cases.ts";
 import { O_APPEND, O_TRUNC, O_WRONLY } from "../../vfs/vfs.ts";
+import { present } from "../../testing/present.ts";
 import { NOTIFY_INVAL_INODE, OP } from "./wire.ts";
 
 const ESTALE = -116;
@@ -43,7 +44,7 @@ test("an open of what changed since the kernel was told has it forget, before th
   t.deepEqual(open(), [OPENED]);
   file.attr = CHANGED;
   t.deepEqual(open(), [INVALIDATED, OPENED]);
-  const body = channel.port.replies.at(-2)?.body;
+  const body = present(channel.port.replies.at(-2)).body;
   t.deepEqual(body, pack(u64(ATTR.ino), u64(-1), u64(0)), "attributes only: no page is waited for");
   t.deepEqual(open(), [OPENED], "the kernel believes nothing any more");
 });
@@ -60,7 +61,7 @@ test("an open to append is sent back to look up the file's new end, once", (t) =
   t.deepEqual(open(O_WRONLY | O_APPEND), [OPENED]);
   file.attr = CHANGED;
   t.deepEqual(open(O_WRONLY | O_APPEND), [[2, ESTALE]]);
-  t.is(recording.calls.at(-1)?.method, "release");
+  t.is(present(recording.calls.at(-1)).method, "release");
   lookUp();
   t.deepEqual(open(O_WRONLY | O_APPEND), [OPENED]);
   file.attr = { ...CHANGED, sizeBytes: 8 };
@@ -71,7 +72,7 @@ test("an open to append is sent back to look up the file's new end, once", (t) =
 test("a file that the kernel itself made longer, or empty, can be appended to at once", (t) => {
   const { file, channel, open } = lookedUp();
   file.attr = { ...ATTR, sizeBytes: ATTR.sizeBytes + 10 };
-  t.is(open(O_WRONLY | O_APPEND | O_TRUNC).at(-1)?.[1], 0);
+  t.is(present(open(O_WRONLY | O_APPEND | O_TRUNC).at(-1))[1], 0);
   const { attr } = file;
   const other = lookedUp();
   const write = pack(
@@ -80,7 +81,7 @@ test("a file that the kernel itself made longer, or empty, can be appended to at
   );
   other.channel.exchange(OP.WRITE, write, { nodeid: ATTR.ino });
   other.file.attr = attr;
-  t.is(other.open(O_WRONLY | O_APPEND).at(-1)?.[1], 0);
+  t.is(present(other.open(O_WRONLY | O_APPEND).at(-1))[1], 0);
   t.truthy(channel);
 });
 

@@ -1,4 +1,5 @@
 import test from "ava";
+import { present } from "../../testing/present.ts";
 import { findMount, parseMountInfo } from "./mount-table.ts";
 
 const LINES = `22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -19,6 +20,6 @@ test("mount points and sources are unescaped and optional fields skipped", (t) =
 });
 
 test("the root directory is found to be mounted, a missing path isn't", async (t) => {
-  t.is((await findMount("/"))?.mountpoint, "/");
+  t.is(present(await findMount("/")).mountpoint, "/");
   t.is(await findMount("/no/such/path"), undefined);
 });

@@ -1,6 +1,7 @@
 import test from "ava";
 import type { ClusterMap } from "../../domain/cluster-map.ts";
 import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../../domain/ids.ts";
+import { present } from "../../testing/present.ts";
 import { MAP_HISTORY_GRACE_MS, MAX_DAMAGE_PER_GROUP } from "./limits.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
@@ -112,7 +113,7 @@ test("a known node with a new address makes a new epoch, with the same one none"
   t.is(meta.cluster.current().epoch, epoch);
   const moved = { id: nodeId(1), url: "http://127.0.0.1:9999", zone: "", weight: 100, ...SIZES };
   t.is((await meta.cluster.register(moved)).epoch, epoch + 1);
-  t.is(meta.cluster.current().nodes[0]?.url, "http://127.0.0.1:9999");
+  t.is(present(meta.cluster.current().nodes[0]).url, "http://127.0.0.1:9999");
 });
 
 test("another cluster's node is refused", async (t) => {
@@ -166,8 +167,8 @@ test("nodes, epochs, clean groups and damage outlive the server", async (t) => {
       [5, 1],
     ],
   );
-  t.is(again.cluster.nodes()[0]?.capacityBytes, 1000);
-  t.is(again.cluster.nodes()[0]?.lastSeenMsAgo, undefined);
+  t.is(present(again.cluster.nodes()[0]).capacityBytes, 1000);
+  t.is(present(again.cluster.nodes()[0]).lastSeenMsAgo, undefined);
 });
 
 test("groups of a cluster that never held data are clean in every epoch", async (t) => {
@@ -191,7 +192,7 @@ test("damage reported during a pass is not wiped out by its result", async (t) =
   await cluster.markClean(groups, cluster.current().epoch, noted);
   const [left, ...others] = cluster.dirtyGroups();
   t.deepEqual(others, []);
-  t.deepEqual(left?.damage, [damage(2, 512)]);
+  t.deepEqual(present(left).damage, [damage(2, 512)]);
 });
 
 test("whoever repairs hears of damage once, and not of what was known", async (t) => {
@@ -212,7 +213,7 @@ test("damage is bounded a group, and reports of unknown groups are ignored", asy
   await cluster.reportDamage([...many, damage(99_999)]);
   const dirty = cluster.dirtyGroups();
   t.is(dirty.length, 1);
-  t.is(dirty[0]?.damage.length, MAX_DAMAGE_PER_GROUP);
+  t.is(present(dirty[0]).damage.length, MAX_DAMAGE_PER_GROUP);
 });
 
 test("older maps are kept while a group needs them or they may be in use, no longer", async (t) => {

@@ -12,6 +12,7 @@ import { invariant } from "../../domain/invariant.ts";
 import { engineConformance, seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
 import type { DiskFigures } from "../../platform/disk/disk.ts";
 import { violationOf } from "../../testing/violation.ts";
+import { present } from "../../testing/present.ts";
 import { JournalFile } from "./journal.ts";
 import type { Changes } from "./layers.ts";
 import { LmdbEngine } from "./lmdb-engine.ts";
@@ -193,7 +194,7 @@ test("a journal that ends early between two commits is not followed by the next"
   for (const commits of [1, 13, 39, 40, 41, 79, 80, 81, 119, 120]) {
     const copy = await directoryFor(t);
     cpSync(whole, copy, { recursive: true });
-    const { generation, bytes } = lengths[commits - 1] ?? { generation: 0, bytes: 0 };
+    const { generation, bytes } = present(lengths[commits - 1]);
     truncateSync(join(copy, `journal-${generation}`), bytes);
     await using engine = await LmdbEngine.open({ ...SYSTEM, directory: copy });
     // Cut off at its end, a journal is whole, and the next one counts.
@@ -209,7 +210,7 @@ test("a commit that is overtaken by a flipped bit ends the replay", async (t) =>
   cpSync(directory, copy, { recursive: true });
   await engine.close();
   const journal = readFileSync(join(copy, "journal-1"));
-  journal[journal.length >>> 1] = (journal[journal.length >>> 1] ?? 0) ^ 4;
+  journal[journal.length >>> 1] = present(journal[journal.length >>> 1]) ^ 4;
   writeFileSync(join(copy, "journal-1"), journal);
   await using recovered = await LmdbEngine.open({ ...SYSTEM, directory: copy });
   const length = historyLength(t, recovered);

@@ -81,16 +81,19 @@ test("those who wait get the lock in the order they came, readers together", asy
   const { ino, all } = await setUp(5);
   const types = ["write", "read", "read", "write", "read"] as const;
   for (const [index, client] of all.entries()) {
-    const { granted } = await client.setlk(lock(ino, types[index] ?? "read", { wait: 9 }));
+    const { granted } = await client.setlk(lock(ino, present(types[index]), { wait: 9 }));
     t.is(granted, index === 0);
   }
-  await all[0]?.setlk(lock(ino, "unlock"));
+  await present(all[0]).setlk(lock(ino, "unlock"));
   t.deepEqual(told(all), [1, 2, 4], "a reader passes a waiting writer, as on Linux");
-  for (const index of [1, 2]) await all[index]?.setlk(lock(ino, "unlock"));
+  for (const index of [1, 2]) await present(all[index]).setlk(lock(ino, "unlock"));
   t.deepEqual(told(all), [1, 2, 4]);
-  await all[4]?.setlk(lock(ino, "unlock"));
+  await present(all[4]).setlk(lock(ino, "unlock"));
   t.deepEqual(told(all), [1, 2, 3, 4]);
-  t.true((await all[3]?.setlk(lock(ino, "write", { wait: 9 })))?.granted, "asking again tells so");
+  t.true(
+    present(await present(all[3]).setlk(lock(ino, "write", { wait: 9 }))).granted,
+    "asking again tells so",
+  );
 });
 
 test("a part that is unlocked, or made shared, goes to who waits for no more", async (t) => {
@@ -196,7 +199,7 @@ test("a client whose connection is gone is not given a lock before it has come b
 
 test("locks outlive a restart of the server", async (t) => {
   const { meta, ino, all } = await setUp(1);
-  await all[0]?.setlk(lock(ino, "write", { start: 5n, end: 9n }));
+  await present(all[0]).setlk(lock(ino, "write", { start: 5n, end: 9n }));
   const again = await openLocalMeta({ engine: meta.engine });
   const other = await connect(again);
   await t.throwsAsync(other.setlk(lock(ino, "write")), { code: "EAGAIN" });

@@ -3,6 +3,7 @@ import { ROOT_CALLER, S_ISGID, type AttrChanges, type Caller } from "../../domai
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { namespaceCalls, SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
+import { present } from "../../testing/present.ts";
 import { formatNamespace, usageOf } from "./inodes.ts";
 import { closeSessionOpens } from "./open-inodes.ts";
 import { deadSlices } from "./slices.ts";
@@ -118,7 +119,7 @@ test("an unlinked file lives until every session has released it, or is closed",
   t.is(await fs.errno((ns, tx) => ns.link(tx, ROOT_CALLER, attr.ino, ROOT_INO, n("g"))), "ENOENT");
   await fs.do((ns, tx) => ns.release(tx, [attr.ino, attr.ino]));
   t.is((await fs.see((ns, tx) => ns.getattr(tx, attr.ino))).nlink, 0);
-  t.is((await fs.see((ns, tx) => ns.extents(tx, attr.ino, [0])))[0]?.extents.length, 1);
+  t.is(present((await fs.see((ns, tx) => ns.extents(tx, attr.ino, [0])))[0]).extents.length, 1);
   t.deepEqual(await fs.broken(), []);
   t.true(await fs.do((_ns, tx) => closeSessionOpens(tx, other)));
   t.is(await fs.errno((ns, tx) => ns.getattr(tx, attr.ino)), "ENOENT");

@@ -18,6 +18,7 @@ import {
 import type { Engine, ReadTransaction } from "../engine/engine.ts";
 import { LmdbEngine } from "../engine/lmdb-engine.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
+import { present } from "../../testing/present.ts";
 import { closeSessionOpens } from "./open-inodes.ts";
 import { reapStep } from "./reaper.ts";
 
@@ -220,8 +221,8 @@ function compareNode(
   const { entries } = ns.readdir(tx, ROOT_CALLER, ino, 0, 100, false);
   t.deepEqual(entries.map(({ name }) => String(name)).sort(), [...node.entries.keys()].sort());
   for (const entry of entries) {
-    const child = node.entries.get(entry.name);
-    if (child !== undefined) compareNode(t, ns, tx, child, entry.ino);
+    const child = present(node.entries.get(entry.name));
+    compareNode(t, ns, tx, child, entry.ino);
   }
 }
 

@@ -13,6 +13,7 @@ import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
 import { dialWebSocket } from "../../protocol/rpc/web-sockets.ts";
 import { MetaProxy } from "../../testing/meta/meta-proxy.ts";
 import { firstLogin } from "../../testing/meta/meta-server.ts";
+import { present } from "../../testing/present.ts";
 
 const SCRIPT = new URL("../../testing/meta/meta-server-process.js", import.meta.url);
 const KILLS = 3;
@@ -100,7 +101,7 @@ test("a server killed amid creates loses none it acknowledged and does none twic
     for (const { name, cookie, attr } of page.entries) {
       found.add(name);
       cursor = cookie;
-      t.is(attr?.nlink, 1);
+      t.is(present(attr).nlink, 1);
     }
     more = page.more;
   }

@@ -8,6 +8,7 @@ import { openLocalMeta, serviceOf, type LocalMeta } from "../../testing/meta/met
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keyRanges, keys } from "../schema/keys.ts";
 import { putSession } from "../schema/session-records.ts";
+import { present } from "../../testing/present.ts";
 
 const FILE = toName("file");
 
@@ -62,7 +63,7 @@ test("sessions outlive a restart of the server, with their time begun anew", asy
   const after = await openLocalMeta({ engine, clock });
   after.sessions.start();
   await clock.advance(30_000);
-  t.is(after.sessions.resume("anna", key)?.id, session.id);
+  t.is(present(after.sessions.resume("anna", key)).id, session.id);
   t.is((await serviceOf(session).getattr(ino)).nlink, 0, "the orphan is still held");
   await after.sessions.close();
 });
@@ -140,8 +141,8 @@ test("slice ids are never handed out twice, and only their session may commit th
       killPrivileges: false,
       durable: true,
     });
-  await t.notThrowsAsync(commit((firsts[0] ?? 0) + SLICE_RANGE_SIZE - 1));
-  await t.throwsAsync(commit(firsts[1] ?? 0), { code: "ESTALE" });
+  await t.notThrowsAsync(commit(present(firsts[0]) + SLICE_RANGE_SIZE - 1));
+  await t.throwsAsync(commit(present(firsts[1])), { code: "ESTALE" });
 });
 
 test("a repeated change answers what it answered before and is not done again", async (t) => {

@@ -9,6 +9,7 @@ import { packWelcome, readHello } from "../meta/hello.ts";
 import { OPERATIONS_BY_NUMBER } from "../meta/meta-calls.ts";
 import { packPush } from "../meta/meta-pushes.ts";
 import { connectMetaSession } from "../meta/meta-session-client.ts";
+import { present } from "../../testing/present.ts";
 import type { Dial } from "./message-socket.ts";
 import { RpcServer } from "./rpc-server.ts";
 import type { RpcHost, RpcPeer } from "./served-connection.ts";
@@ -65,7 +66,7 @@ test("a session works over any sockets, and goes on over the next when one broke
   t.is(Number(await session.parentOf(7 as Ino)), 7);
   let resumed = 0;
   session.on("resumed", () => (resumed += 1));
-  sockets[0]?.terminate();
+  present(sockets[0]).terminate();
   t.is(Number(await session.parentOf(8 as Ino)), 8);
   t.is(resumed, 1);
   t.is(sockets.length, 2);
@@ -76,9 +77,9 @@ test("what is pushed before the welcome has left comes after it, in order", asyn
   await using session = await connectMetaSession({ ...options, dial });
   const waits: number[] = [];
   session.on("lockReady", (wait) => waits.push(wait));
-  sockets[0]?.terminate();
+  present(sockets[0]).terminate();
   await session.parentOf(1 as Ino);
-  host.peers[1]?.push(packPush("lockReady", 99));
+  present(host.peers[1]).push(packPush("lockReady", 99));
   await session.parentOf(1 as Ino);
   t.deepEqual(waits, [2, 99]);
 });

@@ -182,7 +182,7 @@ test("an answer that isn't what was asked for is EPROTO", async (t) => {
       undefined,
       title,
     );
-    t.true(["EPROTO", "EINVAL"].includes((error as { code?: string }).code ?? ""), title);
+    t.true(["EPROTO", "EINVAL"].includes(present((error as { code?: string }).code)), title);
   }
 });
 

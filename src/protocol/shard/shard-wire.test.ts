@@ -3,6 +3,7 @@ import fc from "fast-check";
 import test from "ava";
 import { FsError } from "../../domain/errno.ts";
 import { parseShardId, type PoolId, type ShardId, type SliceId } from "../../domain/ids.ts";
+import { present } from "../../testing/present.ts";
 import { decodeShardIds, encodeShardIds, groupKey, readShardKey, shardKey } from "./shard-key.ts";
 import { errorFromProblem, shardProblem } from "./shard-problem.ts";
 import { decodeCellCrcs, encodeCellCrcs, ROUTES } from "./shard-wire.ts";
@@ -33,7 +34,9 @@ test("keys sort as pool, group, slice, index, slot, and begin with their group's
     fc.property(shardIds, shardIds, (a, b) => {
       const differing = fields(a).findIndex((field, at) => field !== fields(b)[at]);
       const order =
-        differing < 0 ? 0 : Math.sign((fields(a)[differing] ?? 0) - (fields(b)[differing] ?? 0));
+        differing < 0
+          ? 0
+          : Math.sign(present(fields(a)[differing]) - present(fields(b)[differing]));
       t.true(Buffer.compare(shardKey(a), shardKey(b)) === order);
       t.true(shardKey(a).subarray(0, 6).equals(groupKey(a.pool, a.pg)));
     }),

@@ -29,8 +29,7 @@ test("a listed file is known to have no xattrs as long as its attributes hold", 
   await t.throwsAsync(ask(), { code: "ENODATA" });
   await t.throwsAsync(vfs.getxattr(ROOT_CALLER, ino, "security.selinux"), { code: "ENODATA" });
   t.deepEqual(await vfs.listxattr(ROOT_CALLER, ino), []);
-  t.is(meta.counts.get("getxattr") ?? 0, 0);
-  t.is(meta.counts.get("listxattr") ?? 0, 0);
+  t.false(meta.counts.has("getxattr") || meta.counts.has("listxattr"));
   await clock.advance(ATTR_CACHE_MS);
   await t.throwsAsync(ask(), { code: "ENODATA" });
   t.is(meta.counts.get("getxattr"), 1);

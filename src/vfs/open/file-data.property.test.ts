@@ -15,6 +15,7 @@ import {
 } from "../../testing/vfs/vfs-mount.ts";
 import { FileModel } from "../../testing/vfs/vfs-model.ts";
 import { O_RDWR } from "../vfs.ts";
+import { present } from "../../testing/present.ts";
 
 /** Where the action is: the start, and around the edges of chunks. */
 const WINDOWS = [0, CHUNK_BYTES - 300, 2 * CHUNK_BYTES - 150];
@@ -229,7 +230,7 @@ class Run {
 }
 
 function offsetOf({ window, within }: { window: number; within: number }): number {
-  return (WINDOWS[window] ?? 0) + within;
+  return present(WINDOWS[window]) + within;
 }
 
 function withinWindow(position: number, length: number): boolean {

@@ -2,6 +2,7 @@ import test from "ava";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES, CELL_BYTES, CHUNK_BYTES } from "../../domain/format.ts";
+import { present } from "../../testing/present.ts";
 import { MAX_READ_AHEAD_BLOCKS } from "./limits.ts";
 import {
   createFile,
@@ -47,7 +48,7 @@ test("reading in order fetches each block once and whole, some blocks ahead", as
   t.is(ahead[0], 0);
   t.is(ahead[1], 1);
   t.is(Math.max(...ahead), MAX_READ_AHEAD_BLOCKS);
-  t.true(ahead.every((count, index) => count <= 2 * (ahead[Math.max(0, index - 32)] ?? 0) + 2));
+  t.true(ahead.every((count, index) => count <= 2 * present(ahead[Math.max(0, index - 32)]) + 2));
 });
 
 test("the kernel's parallel, slightly disordered read-ahead counts as in order", async (t) => {
@@ -97,7 +98,7 @@ test("random reads that stay in one block come to fetch it whole", async (t) => 
   }
   const inBlock = blocks.reads.filter(({ ref }) => ref.index === 13);
   t.true(inBlock.length < 20, `${inBlock.length} reads of one block`);
-  t.is(inBlock.at(-1)?.lengthBytes, BLOCK_BYTES);
+  t.is(present(inBlock.at(-1)).lengthBytes, BLOCK_BYTES);
 });
 
 test("holes are zeroes and cost nothing, across chunks", async (t) => {
@@ -148,7 +149,7 @@ test("a cache full of blocks being fetched still lets others read", async (t) =>
     await turns();
   }
   for (const [index, offset] of places.entries()) {
-    t.true((await reads[index])?.equals(data.subarray(offset, offset + 3 * MIB)));
+    t.true(present(await reads[index]).equals(data.subarray(offset, offset + 3 * MIB)));
   }
 });
 

@@ -3,6 +3,7 @@ import { ACL_ACCESS, ACL_TAG, encodeAcl } from "../../domain/acl.ts";
 import { S_IFREG, type Caller } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { MemoryVfs } from "../../testing/fuse/fuse-memory-vfs.ts";
+import { present } from "../../testing/present.ts";
 import { mapIds } from "./id-mapping-vfs.ts";
 
 const FILE = S_IFREG | 0o644;
@@ -22,7 +23,7 @@ test("the cluster user's files are shown as the local user's, made as the cluste
   t.like(memory.getattr(local, made.ino), { uid: 7, gid: 8 });
   const fh = await vfs.opendir(local, ROOT_INO);
   const entry = (await vfs.readdir(fh, 0, true)).find((candidate) => candidate.name === "f");
-  t.like(entry?.attr, { uid: 1000, gid: 100 });
+  t.like(present(entry).attr, { uid: 1000, gid: 100 });
 });
 
 test("chown gives to the local user what belongs to the cluster's", async (t) => {

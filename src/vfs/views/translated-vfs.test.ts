@@ -6,6 +6,7 @@ import { recordingVfs } from "../../testing/fuse/fuse-frames.ts";
 import type { DirEntry } from "../../protocol/meta/meta-service.ts";
 import type { Vfs } from "../vfs.ts";
 import { VFS_METHODS, VFS_TABLE, type ArgumentKind, type ResultKind } from "../vfs-table.ts";
+import { present } from "../../testing/present.ts";
 import { translateVfs, type Translation } from "./translated-vfs.ts";
 
 const OUTER: Readonly<Record<ArgumentKind, unknown>> = {
@@ -65,7 +66,7 @@ for (const method of VFS_METHODS) {
       // Each method is asked with what its row says it takes.
       const call = Reflect.get(translateVfs(vfs, VIA), method) as (...args: unknown[]) => unknown;
       const got = call(...takes.map((kind) => OUTER[kind]));
-      return [got, calls[0]?.args ?? []];
+      return [got, present(calls[0]).args];
     };
     const [now, args] = ask(GIVEN[gives]);
     t.deepEqual(

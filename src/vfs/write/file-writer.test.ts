@@ -3,6 +3,7 @@ import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES } from "../../domain/format.ts";
 import { MAX_PUT_BYTES_IN_FLIGHT } from "../../stripes/limits.ts";
+import { present } from "../../testing/present.ts";
 import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
 import type { CommitRequest } from "../../protocol/meta/meta-service.ts";
 import { MemoryBlockStore } from "../../testing/vfs/block-memory.ts";
@@ -86,7 +87,7 @@ test("small runs go into the commit, larger ones become blocks, in one request",
   await synced;
   t.is(commits.length, 1);
   t.deepEqual(
-    commits[0]?.extents.map(({ posInChunk, lengthBytes, inline }) => [
+    present(commits[0]).extents.map(({ posInChunk, lengthBytes, inline }) => [
       posInChunk,
       lengthBytes,
       inline?.length,
@@ -97,8 +98,8 @@ test("small runs go into the commit, larger ones become blocks, in one request",
       [2000, 30, undefined],
     ],
   );
-  t.is(commits[0]?.minSizeBytes, 2030);
-  t.true(commits[0]?.durable);
+  t.is(present(commits[0]).minSizeBytes, 2030);
+  t.true(present(commits[0]).durable);
   t.deepEqual(
     blocks.puts.map((ref) => ref.lengthBytes),
     [30],
@@ -114,11 +115,11 @@ test("writes next to and over a pending run join it", async (t) => {
   await vfs.write(fh, 5, patternBytes(5), false);
   await vfs.write(fh, 3, Buffer.from("abc"), false);
   await vfs.flush(fh);
-  const [extent] = commits[0]?.extents ?? [];
+  const [extent] = present(commits[0]).extents;
   const expected = Buffer.concat([patternBytes(5), patternBytes(5)]);
   expected.write("abc", 3);
-  t.is(commits[0]?.extents.length, 1);
-  t.deepEqual(Buffer.from(extent?.inline ?? []), expected);
+  t.is(present(commits[0]).extents.length, 1);
+  t.deepEqual(Buffer.from(present(present(extent).inline)), expected);
 });
 
 test("writers wait while too much is dirty, and memory stays bounded", async (t) => {
@@ -137,7 +138,7 @@ test("writers wait while too much is dirty, and memory stays bounded", async (t)
   t.true(done * MIB >= maxDirtyBytes - BLOCK_BYTES && done * MIB <= maxDirtyBytes + BLOCK_BYTES);
   t.is(blocks.putBytesInFlight, MAX_PUT_BYTES_IN_FLIGHT);
   while (done < 80) {
-    waiting.shift()?.();
+    present(waiting.shift())();
     await turns();
   }
   await writing;
