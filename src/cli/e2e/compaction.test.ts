@@ -12,6 +12,7 @@ import {
   writeAllSeeded,
 } from "../../testing/e2e/e2e-files.ts";
 import { seededRandom } from "../../testing/seeded-random.ts";
+import { present } from "../../testing/present.ts";
 
 // Inherited by the cluster's metadata server.
 process.env["DFS_TIDY_INTERVAL_MS"] = "1000";
@@ -42,7 +43,7 @@ async function layoutOf(path: string): Promise<FileLayout> {
 
 async function doneBy(job: string): Promise<number> {
   const { jobs } = await cluster.status();
-  return jobs.find(({ name }) => name === job)?.done ?? 0;
+  return present(jobs.find(({ name }) => name === job)).done ?? 0;
 }
 
 /**
@@ -114,7 +115,7 @@ test.serial("tiny files move out of the metadata into shared stripes", async (t)
   const files = seededFiles(drawSeed(t), sizes, "tiny/");
   const before = await doneBy("packing");
   await writeAllSeeded(cluster.mnt, files);
-  const first = files[0]?.name ?? "";
+  const first = present(files[0]).name;
   await cluster.waitUntil("the tiny files packed", async () => {
     return (await doneBy("packing")) >= before + TINY_FILES / 2;
   });
@@ -123,7 +124,7 @@ test.serial("tiny files move out of the metadata into shared stripes", async (t)
   });
   const { stripes } = await layoutOf(`/${first}`);
   t.is(stripes.length, 1);
-  t.true((stripes[0]?.lengthBytes ?? 0) > 100 * TINY_BYTES, "many share a stripe");
+  t.true(present(present(stripes[0]).lengthBytes) > 100 * TINY_BYTES, "many share a stripe");
   await assertAllWhole(t, cluster.mnt, files, "after packing");
 });
 

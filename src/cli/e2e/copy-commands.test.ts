@@ -10,6 +10,7 @@ import {
   seededFiles,
   writeAllSeeded,
 } from "../../testing/e2e/e2e-files.ts";
+import { present } from "../../testing/present.ts";
 
 test.serial(
   "put and get keep bytes, mode and time, through files, directories and pipes",
@@ -18,7 +19,7 @@ test.serial(
     const local = join(cluster.scratch, "local");
     const files = seededFiles(drawSeed(t), [0, 1, 70_000, 4 * MIB + 1, 30 * MIB]);
     await writeAllSeeded(local, files);
-    const last = join(local, files.at(-1)?.name ?? "");
+    const last = join(local, present(files.at(-1)).name);
     await chmod(last, 0o640);
     await utimes(last, 1_600_000_000, 1_600_000_000);
     await symlink("file-that-is-elsewhere", join(local, "link"));
@@ -27,7 +28,7 @@ test.serial(
     const back = join(cluster.scratch, "back");
     await cluster.dfs("get", "-r", "dfs:/tree", back);
     await assertAllWhole(t, back, files, "after put -r and get -r");
-    const copied = await stat(join(back, files.at(-1)?.name ?? ""));
+    const copied = await stat(join(back, present(files.at(-1)).name));
     t.is(copied.mode & 0o7777, 0o640);
     t.is(copied.mtimeMs, 1_600_000_000_000);
     t.is(await readlink(join(back, "link")), "file-that-is-elsewhere");

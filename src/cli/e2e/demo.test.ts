@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { present } from "../../testing/present.ts";
 
 test.serial(
   "status --json tells every process, and kill, pause, resume and start change its state",
@@ -12,24 +13,24 @@ test.serial(
     t.is(report.dir, cluster.directory);
     t.is(report.mount, cluster.mnt);
     t.is(report.mountState, "mounted");
-    t.regex(report.meta.url ?? "", /^http:\/\/127\.0\.0\.1:\d+$/);
+    t.regex(present(report.meta.url), /^http:\/\/127\.0\.0\.1:\d+$/);
     t.is(report.nodes.length, 3);
     for (const node of report.nodes) t.is(node.state, "running");
 
     const stateOfSecond = async (): Promise<string | undefined> =>
-      (await cluster.report()).nodes[1]?.state;
+      present((await cluster.report()).nodes[1]).state;
     await cluster.kill(2);
     t.is(await stateOfSecond(), "dead");
     await cluster.start(2);
     t.is(await stateOfSecond(), "running");
     // By id as well.
-    await cluster.demo("pause", report.nodes[1]?.id ?? "");
+    await cluster.demo("pause", present(present(report.nodes[1]).id));
     t.is(await stateOfSecond(), "paused");
     await cluster.demo("resume", "2");
     t.is(await stateOfSecond(), "running");
     const second = (await cluster.report()).nodes[1];
-    t.is(second?.id, report.nodes[1]?.id ?? "");
-    t.is(second?.url, report.nodes[1]?.url ?? "");
+    t.is(present(second).id, present(present(report.nodes[1]).id));
+    t.is(present(second).url, present(present(report.nodes[1]).url));
   },
 );
 
@@ -40,9 +41,9 @@ test.serial("up starts what is missing, and leaves the rest alone", async (t) =>
   await cluster.demo("up");
   const after = await cluster.report();
   t.is(after.meta.pid, before.meta.pid);
-  t.is(after.nodes[0]?.pid, before.nodes[0]?.pid);
-  t.not(after.nodes[2]?.pid, before.nodes[2]?.pid);
-  t.is(after.nodes[2]?.url, before.nodes[2]?.url);
+  t.is(present(after.nodes[0]).pid, present(before.nodes[0]).pid);
+  t.not(present(after.nodes[2]).pid, present(before.nodes[2]).pid);
+  t.is(present(after.nodes[2]).url, present(before.nodes[2]).url);
   t.is(after.mountState, "mounted");
 });
 

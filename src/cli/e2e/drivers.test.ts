@@ -7,6 +7,7 @@ import { FUSE_DRIVERS } from "../../fuse/driver.ts";
 import { assertBasics, assertDegradedReads } from "../../testing/e2e/e2e-basics.ts";
 import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import { whyNoFuse, whyNoFuseNative, whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
+import { present } from "../../testing/present.ts";
 
 for (const driver of FUSE_DRIVERS) {
   const why = driver === "channel" ? whyNoFuse() : whyNoFuseNative();
@@ -23,7 +24,7 @@ for (const driver of FUSE_DRIVERS) {
     const cluster = await E2eCluster.up(t, { driver });
     await assertDegradedReads(t, cluster);
     const { mountPid } = await cluster.report();
-    const libraries = await readFile(`/proc/${mountPid ?? 0}/maps`, "utf8");
+    const libraries = await readFile(`/proc/${present(mountPid)}/maps`, "utf8");
     t.is(libraries.includes("/fuse-native/"), driver === "fuse-native");
   });
 }

@@ -47,6 +47,7 @@ while refusals < 10:
     time.sleep(0.1)
 print(reason)
 `;
+import { present } from "../../testing/present.ts";
 
 rootTest(
   title("with its disk full the metadata server reads and deletes, and goes on"),
@@ -94,7 +95,7 @@ rootTest(
     });
     // It stops even so; whoever waits is told EIO.
     const { pid } = (await cluster.report()).meta;
-    process.kill(pid ?? 0, "SIGTERM");
+    process.kill(present(pid), "SIGTERM");
     await cluster.waitUntil("the server to stop", async () => {
       return (await cluster.report()).meta.pid === null;
     });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { MIB } from "../../testing/e2e/e2e-files.ts";
+import { present } from "../../testing/present.ts";
 
 /** A killed process goes at once; the rest is margin for a busy machine. */
 const MAX_DYING_MS = 5000;
@@ -24,7 +25,7 @@ async function dyingMs(
   const child = spawn("python3", ["-c", program, path], { stdio: "ignore" });
   t.teardown(() => child.kill("SIGKILL"));
   await cluster.waitUntil("a call that hangs", async () => {
-    return /request_wait|fuse/.test(await readFile(`/proc/${child.pid ?? 0}/wchan`, "utf8"));
+    return /request_wait|fuse/.test(await readFile(`/proc/${present(child.pid)}/wchan`, "utf8"));
   });
   const exited = once(child, "exit");
   const beginMs = performance.now();

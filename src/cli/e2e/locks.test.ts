@@ -78,12 +78,12 @@ class Locker {
   }
 
   begin(line: string): void {
-    this.child.stdin?.write(`${line}\n`);
+    present(this.child.stdin).write(`${line}\n`);
   }
 
   async answer(): Promise<string> {
     while (this.#answers.length === 0) await new Promise<void>((resolve) => (this.#next = resolve));
-    return this.#answers.shift() ?? "";
+    return present(this.#answers.shift());
   }
 
   async die(): Promise<void> {
@@ -95,7 +95,7 @@ class Locker {
   /** Until it waits in a request to the file system; the server may not have seen that yet. */
   async waits(cluster: E2eCluster): Promise<void> {
     await cluster.waitUntil("a lock to be waited for", async () => {
-      return (await readFile(`/proc/${this.child.pid ?? 0}/wchan`, "utf8")).includes(
+      return (await readFile(`/proc/${present(this.child.pid)}/wchan`, "utf8")).includes(
         "request_wait",
       );
     });
@@ -204,6 +204,7 @@ def one(query): return db.execute(query).fetchone()[0]
 print(one("select value from counter"), one("select count(distinct value) from log"),
       one("pragma integrity_check"))
 `;
+import { present } from "../../testing/present.ts";
 
 test.serial("sqlite counts right with writers on two clients", async (t) => {
   t.timeout(HANG_MS);

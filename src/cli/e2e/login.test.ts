@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { E2eCluster, runDfs } from "../../testing/e2e/e2e-cluster.ts";
+import { present } from "../../testing/present.ts";
 
 const PASSWORD = "correct horse battery";
 
@@ -89,5 +90,5 @@ test.serial(
 );
 
 async function metaUrl(cluster: E2eCluster): Promise<string> {
-  return (await cluster.report()).meta.url ?? "";
+  return present((await cluster.report()).meta.url);
 }

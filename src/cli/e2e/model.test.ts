@@ -18,6 +18,7 @@ import { DirectorySystem } from "../../testing/model/directory-system.ts";
 import { ReferenceModel } from "../../testing/model/reference-model.ts";
 import type { Step } from "../../testing/model/steps.ts";
 import { O_CREAT, O_RDWR } from "../../vfs/vfs.ts";
+import { present } from "../../testing/present.ts";
 
 const LONG = process.env["DFS_TEST_LONG"] === "1";
 const TIMEOUT_MS = LONG ? 3_600_000 : HANG_MS;
@@ -148,7 +149,7 @@ class Mounts implements AsyncDisposable {
   }
 
   async #enter(make: boolean): Promise<void> {
-    await this.system.enter(join(this.#mountpoints[this.#turn] ?? "", this.#name), make);
+    await this.system.enter(join(present(this.#mountpoints[this.#turn]), this.#name), make);
   }
 
   async #closeAll(model: ReferenceModel): Promise<void> {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
+import { present } from "../../testing/present.ts";
 
 const HELPER = fileURLToPath(new URL("../../../bin/mount.dfs", import.meta.url));
 const why = whyNoRootMount();
@@ -39,7 +40,7 @@ async function setUp(t: ExecutionContext): Promise<Prepared> {
   const env = {
     HELPER,
     M: mountpoint,
-    URL: report.meta.url ?? "",
+    URL: present(report.meta.url),
     CRED: join(cluster.directory, "config", "credentials.json"),
     DIR: cluster.scratch,
     XDG_STATE_HOME: join(cluster.scratch, "state"),
@@ -77,7 +78,7 @@ rootTest(
       "none fuse.dfs",
       "content",
     ]);
-    t.regex(lines[4] ?? "", /^ro,nosuid,nodev,noatime,.*default_permissions,allow_other/);
+    t.regex(present(lines[4]), /^ro,nosuid,nodev,noatime,.*default_permissions,allow_other/);
   },
 );
 
@@ -147,5 +148,5 @@ rootTest("what cannot be mounted fails with mount's exit codes and says why", as
     /^usage 1$/,
   ];
   t.is(lines.length, expected.length, output);
-  for (const [i, pattern] of expected.entries()) t.regex(lines[i] ?? "", pattern);
+  for (const [i, pattern] of expected.entries()) t.regex(present(lines[i]), pattern);
 });

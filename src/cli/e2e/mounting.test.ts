@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
 import { DEAD_MOUNT_ERRNOS } from "../../testing/fuse/fuse-harness.ts";
 import { isFuseMountpoint } from "../process/mountpoint.ts";
+import { present } from "../../testing/present.ts";
 
 /** A directory to mount at, unmounted when the test ends. */
 async function makeMountpoint(t: ExecutionContext, cluster: E2eCluster): Promise<string> {
@@ -58,7 +59,7 @@ test.serial("a mount that a crash left behind is cleared by the next one", async
   await writeFile(join(cluster.mnt, "file"), "content");
   await cluster.kill("mount");
   const error = await t.throwsAsync<NodeJS.ErrnoException>(readFile(join(cluster.mnt, "file")));
-  t.true(DEAD_MOUNT_ERRNOS.includes(error.code ?? ""), error.code);
+  t.true(DEAD_MOUNT_ERRNOS.includes(present(error.code)), error.code);
   await cluster.start("mount");
   t.is(await readFile(join(cluster.mnt, "file"), "utf8"), "content");
 });
@@ -91,7 +92,7 @@ test.serial("SIGTERM flushes and unmounts", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1 });
   await writeFile(join(cluster.mnt, "file"), "content");
   const { mountPid } = await cluster.report();
-  process.kill(mountPid ?? 0, "SIGTERM");
+  process.kill(present(mountPid), "SIGTERM");
   await cluster.waitUntil("the unmount", async () => {
     return (await cluster.report()).mountState === "absent";
   });

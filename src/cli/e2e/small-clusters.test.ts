@@ -11,6 +11,7 @@ import {
   seededFiles,
   writeAllSeeded,
 } from "../../testing/e2e/e2e-files.ts";
+import { present } from "../../testing/present.ts";
 
 const SIZES = [0, 1, 40_000, 4 * MIB + 1, 10 * MIB];
 
@@ -24,7 +25,7 @@ test.serial(
     await cluster.demo("remount");
     await cluster.kill(1);
     const large = files.find(({ sizeBytes }) => sizeBytes === 10 * MIB);
-    await t.throwsAsync(readFile(join(cluster.mnt, large?.name ?? "")), { code: "EIO" });
+    await t.throwsAsync(readFile(join(cluster.mnt, present(present(large).name))), { code: "EIO" });
     await cluster.start(1);
     await cluster.demo("remount");
     await assertAllWhole(t, cluster.mnt, files, "the node back");

@@ -10,6 +10,7 @@ import { systemClock } from "../../platform/clock.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
 import { runDfs } from "../../testing/e2e/e2e-cluster.ts";
 import { shardId } from "../../testing/shard/shard-service-conformance.ts";
+import { present } from "../../testing/present.ts";
 
 const DFS = fileURLToPath(new URL("../../../bin/dfs", import.meta.url));
 const PRELOAD = new URL("../../testing/e2e/violations.js", import.meta.url).href;
@@ -33,10 +34,10 @@ function start(t: ExecutionContext, args: readonly string[], broken: boolean, co
   const child: ChildProcess = spawn(DFS, args, { env, cwd: "/" });
   t.teardown(() => child.kill("SIGKILL"));
   let stderr = "";
-  child.stderr?.on("data", (text: Buffer) => (stderr += text.toString()));
+  present(child.stderr).on("data", (text: Buffer) => (stderr += text.toString()));
   const running: Running = {
     ready: new Promise((resolve) => {
-      child.stdout?.once("data", (text: Buffer) => resolve(text.toString()));
+      present(child.stdout).once("data", (text: Buffer) => resolve(text.toString()));
     }),
     ended: new Promise((resolve) => {
       child.once("close", (code) => resolve({ code, stderr }));
@@ -62,7 +63,7 @@ async function directory(t: ExecutionContext): Promise<string> {
 /** A metadata server with a user who is logged in. */
 async function startMeta(t: ExecutionContext, base: string, broken: boolean) {
   const meta = start(t, ["meta", "--data", join(base, "meta"), "--port", "0"], broken, base);
-  const url = /http:\S+?(?=,)/.exec(await meta.ready)?.[0] ?? "";
+  const url = present(/http:\S+?(?=,)/.exec(await meta.ready))[0];
   const run = (...args: string[]) =>
     runDfs([...args, "--meta", url], { input: PASSWORD, env: { DFS_CONFIG_DIR: base } });
   await run("user", "add", "anna", "--password-stdin");
@@ -81,7 +82,7 @@ test.serial("a broken invariant ends a storage node", async (t) => {
   const { url } = await startMeta(t, base, false);
   const args = ["node", "--data", join(base, "node"), "--meta", url];
   const node = start(t, args, true, base);
-  const nodeUrl = /http:\S+?(?=,)/.exec(await node.ready)?.[0] ?? "";
+  const nodeUrl = present(/http:\S+?(?=,)/.exec(await node.ready))[0];
   await using service = new HttpShardService(nodeUrl, { clock: systemClock });
   await t.throwsAsync(service.headMany([shardId(1)]));
   assertFatal(t, await node.ended);
