@@ -54,6 +54,7 @@ const DOORS = {
       "**/platform/clock.ts": ["systemClock"],
       "**/platform/random.ts": ["systemRandom"],
       "**/platform/disk/system-disk.ts": ["systemDisk"],
+      "**/platform/store/open-lmdb-store.ts": ["openLmdbStore"],
     },
     use: "what the constructor is given; composition roots alone pass the machine's own",
   },
@@ -87,9 +88,7 @@ const EDGES = [
   ["src/storage/membership/data-lock.ts", ["sockets", "disk"], "a lock that the kernel frees"],
   ["src/storage/http/node-server.ts", ["sockets"], "a node's listening socket"],
   // lmdb, which does its own I/O.
-  ["src/meta/engine/lmdb-store.ts", ["store"], "the metadata server's database"],
-  ["src/storage/shards/shard-index.ts", ["store"], "a node's index"],
-  ["src/storage/shards/index-writer.ts", ["store"], "the index's transactions"],
+  ["src/platform/store/open-lmdb-store.ts", ["store"], "OrderedStore over lmdb"],
 ];
 
 /** Rules that keep all doors shut but `open`. */

@@ -25,6 +25,7 @@ import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
+import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
 import { systemRandom } from "../platform/random.ts";
 import { deferred } from "../platform/flow/deferred.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
@@ -78,6 +79,7 @@ export async function startMetadataServer(
           directory: join(options.dataDir, "meta"),
           clock: systemClock,
           disk: systemDisk,
+          openStore: openLmdbStore,
           log,
           onFailure,
         });

@@ -10,6 +10,7 @@ import { MAX_REBUILDS, SCRUB_BYTES_PER_SECOND } from "../storage/shards/limits.t
 import type { Log } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
+import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
 import { systemRandom } from "../platform/random.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { DataLock } from "../storage/membership/data-lock.ts";
@@ -162,6 +163,7 @@ function openStore(
     directory,
     clock: systemClock,
     disk: systemDisk,
+    openStore: openLmdbStore,
     ...(capacityBytes === undefined ? {} : { capacityBytes }),
     rebuild: peers,
     onDamage: link.damageFound,

@@ -10,6 +10,7 @@ import type { Readable } from "node:stream";
 import fc from "fast-check";
 import { invariant } from "../../domain/invariant.ts";
 import { engineConformance, seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
+import { MemoryStore } from "../../testing/store/memory-store.ts";
 import type { DiskFigures } from "../../platform/disk/disk.ts";
 import { violationOf } from "../../testing/violation.ts";
 import { present } from "../../testing/present.ts";
@@ -31,6 +32,15 @@ engineConformance("lmdb", async (t) =>
 // A checkpoint after every few commits: most reads go through all layers.
 engineConformance("lmdb with tiny checkpoints", async (t) =>
   LmdbEngine.open({ ...SYSTEM, directory: await directoryFor(t), checkpointBytes: 64 }),
+);
+
+engineConformance("journal over a store in memory", async (t) =>
+  LmdbEngine.open({
+    ...SYSTEM,
+    directory: await directoryFor(t),
+    openStore: () => new MemoryStore(),
+    checkpointBytes: 5000,
+  }),
 );
 
 const numbered = (index: number): Buffer => {

@@ -10,16 +10,18 @@ import {
   JOURNAL_CHECKPOINT_BYTES,
   JOURNALS_PER_RESERVE,
   MAX_JOURNAL_OVERRUN,
+  METADATA_MAP_BYTES,
 } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import { nextTurn, type Clock } from "../../platform/clock.ts";
 import type { Disk, DiskFigures } from "../../platform/disk/disk.ts";
+import type { OpenStore } from "../../platform/store/ordered-store.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { JournalFile } from "./journal.ts";
 import { ChangedLayer, keyOfText, LayerReader, LayerTransaction } from "./layers.ts";
 import type { Changes, Layer } from "./layers.ts";
-import { LmdbStore, type AppliedJournal } from "./lmdb-store.ts";
+import { CheckpointStore, type AppliedJournal } from "./checkpoint-store.ts";
 import { recoverJournals } from "./recovery.ts";
 import { SortedMap } from "./sorted-map.ts";
 
@@ -28,6 +30,7 @@ export interface LmdbEngineOptions {
   directory: string;
   clock: Clock;
   disk: Disk;
+  openStore: OpenStore;
   log?: Log;
   /**
    * A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless
@@ -50,7 +53,7 @@ interface Parts {
   directory: string;
   clock: Clock;
   disk: Disk;
-  store: LmdbStore;
+  store: CheckpointStore;
   journal: JournalFile;
   spare: JournalFile;
   reserve: DiskReserve;
@@ -94,7 +97,7 @@ export class LmdbEngine implements Engine {
   static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
     const { directory, clock, disk, log, onFailure } = options;
     disk.makeDirectorySync(directory, 0o700);
-    const store = LmdbStore.open(directory);
+    const store = openStore(options);
     try {
       const generation = await recoverJournals(disk, directory, store, log);
       const journal = await JournalFile.create(disk, directory, generation + 1);
@@ -322,6 +325,23 @@ export class LmdbEngine implements Engine {
   }
 }
 
+/** @throws FsError EBUSY when another process has it open */
+function openStore({ directory, openStore: open }: LmdbEngineOptions): CheckpointStore {
+  const store = open({
+    directory,
+    what: "the metadata database",
+    syncEachCommit: true,
+    mapBytes: METADATA_MAP_BYTES,
+  });
+  const others = store.otherUsers();
+  if (others.length > 0) {
+    void store.close();
+    const pids = others.join(", ");
+    throw new FsError("EBUSY", `${directory} is in use by another process (pid ${pids})`);
+  }
+  return new CheckpointStore(store);
+}
+
 function checkpointBytesWithin({ reserveBytes }: DiskReserve): number {
   return Math.min(JOURNAL_CHECKPOINT_BYTES, reserveBytes / JOURNALS_PER_RESERVE);
 }
@@ -336,7 +356,7 @@ function closedError(): FsError {
 }
 
 async function applyChanges(
-  store: LmdbStore,
+  store: CheckpointStore,
   changes: Changes,
   journal: AppliedJournal,
 ): Promise<void> {

@@ -3,7 +3,7 @@ import type { Log } from "../../observability/log.ts";
 import type { Disk } from "../../platform/disk/disk.ts";
 import { journalGenerations, removeJournal, replayJournal } from "./journal.ts";
 import { keyOfText } from "./layers.ts";
-import type { LmdbStore } from "./lmdb-store.ts";
+import type { CheckpointStore } from "./checkpoint-store.ts";
 
 /**
  * @returns the newest generation that was ever begun; all its journals are gone
@@ -12,7 +12,7 @@ import type { LmdbStore } from "./lmdb-store.ts";
 export async function recoverJournals(
   disk: Disk,
   directory: string,
-  store: LmdbStore,
+  store: CheckpointStore,
   log: Log | undefined,
 ): Promise<number> {
   const { generation: applied, crc: appliedCrc } = store.appliedJournal();

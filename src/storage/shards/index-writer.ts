@@ -1,13 +1,14 @@
 // Group commit of the index: the changes that come while a transaction is under way share the next
 // one, and one that fails takes nothing but its own changes with it.
-import type { RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import { MAX_INDEX_BATCH } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { OrderedStore, StoreBatch } from "../../platform/store/ordered-store.ts";
 
 export interface IndexChange {
   /** Makes the change's writes; called within a transaction. */
-  write: () => void;
+  write: (batch: StoreBatch) => void;
   /** Takes back what `write` has done in memory, when the transaction fails. */
   revert: () => void;
 }
@@ -17,14 +18,14 @@ interface Queued extends IndexChange {
 }
 
 export class IndexWriter {
-  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #store: OrderedStore;
   readonly #clock: Pick<Clock, "soon">;
   #queue: Queued[] = [];
   #draining = false;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, clock: Pick<Clock, "soon">) {
+  constructor(store: OrderedStore, clock: Pick<Clock, "soon">) {
     this.#clock = clock;
-    this.#root = root;
+    this.#store = store;
   }
 
   /**
@@ -57,23 +58,14 @@ export class IndexWriter {
 
   async #commit(batch: readonly Queued[]): Promise<FsError | undefined> {
     try {
-      await this.#root.batch(() => {
-        for (const change of batch) change.write();
+      await this.#store.write((writes) => {
+        for (const change of batch) change.write(writes);
       });
       return undefined;
     } catch (error) {
-      return indexError(error);
+      passViolation(error);
+      if (error instanceof FsError) return error;
+      return new FsError("EIO", "the node's index cannot be written", { cause: error });
     }
   }
-}
-
-async function indexError(error: unknown): Promise<FsError> {
-  // lmdb hangs the reason on its error as a promise that is rejected with it.
-  const { commitError } = error as { commitError?: Promise<never> };
-  const cause: unknown = await Promise.resolve(commitError).catch((reason: unknown) => reason);
-  // A short write to a full disk reaches us as EIO (5).
-  const full = (cause as { code?: unknown } | undefined)?.code === 28;
-  return full
-    ? new FsError("ENOSPC", "the disk of the node's index is full", { cause })
-    : new FsError("EIO", "the node's index cannot be written", { cause: cause ?? error });
 }

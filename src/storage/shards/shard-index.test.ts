@@ -1,5 +1,6 @@
 // The index on its own: order, counts over restarts, and entries that the disk has spoilt.
 import { rm } from "node:fs/promises";
+import { SYSTEM } from "../../testing/system.ts";
 import { open } from "lmdb";
 import test, { type ExecutionContext } from "ava";
 import { cellCrcs } from "../../codec/cells.ts";
@@ -9,6 +10,7 @@ import { FakeClock } from "../../testing/fake-clock.ts";
 import { makeTempDir } from "../../testing/shard/shard-node.ts";
 import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { ShardIndex } from "./shard-index.ts";
+import type { ShardStoreOptions } from "./shard-store.ts";
 import { present } from "../../testing/present.ts";
 
 async function tempDir(t: ExecutionContext): Promise<string> {
@@ -35,13 +37,18 @@ async function spoilEntry(directory: string, id: ShardId): Promise<void> {
   await root.close();
 }
 
+const world = (): Pick<ShardStoreOptions, "clock" | "openStore"> => ({
+  ...SYSTEM,
+  clock: new FakeClock(),
+});
+
 test("each start has a number of its own and knows what the ones before it kept", async (t) => {
   const directory = await tempDir(t);
-  const first = await ShardIndex.open(directory, new FakeClock());
+  const first = await ShardIndex.open(directory, world());
   await insert(first, shardId(1), 64);
   await insert(first, shardId(2, { pg: 3 }), 4096);
   await first.close();
-  const second = await ShardIndex.open(directory, new FakeClock());
+  const second = await ShardIndex.open(directory, world());
   t.is(second.incarnation, first.incarnation + 1);
   t.is(present(second.get(shardId(1))).incarnation, first.incarnation);
   t.deepEqual([second.shards, second.usedBytes], [2, 64 + 4096]);
@@ -56,11 +63,11 @@ test("each start has a number of its own and knows what the ones before it kept"
 
 test("an entry that the disk has spoilt counts as absent, and can be put anew", async (t) => {
   const directory = await tempDir(t);
-  const first = await ShardIndex.open(directory, new FakeClock());
+  const first = await ShardIndex.open(directory, world());
   for (const slice of [1, 2, 3]) await insert(first, shardId(slice), 64);
   await first.close();
   await spoilEntry(directory, shardId(2));
-  const index = await ShardIndex.open(directory, new FakeClock());
+  const index = await ShardIndex.open(directory, world());
   const spoilt: ShardId[] = [];
   index.whenSpoilt((id) => spoilt.push(id));
   t.is(index.get(shardId(2)), undefined);

@@ -1,7 +1,6 @@
-// A node's LMDB: which shards it has, their checksums, where their bytes are, and the bytes of the
+// A node's index: which shards it has, their checksums, where their bytes are, and the bytes of the
 // small ones. Nothing here knows of files; ShardStore keeps both in step.
 import { crc32 } from "node:zlib";
-import { open, type Database, type RootDatabase } from "lmdb";
 import type { PoolId, ShardId } from "../../domain/ids.ts";
 import { cellCount } from "../../domain/layout.ts";
 import {
@@ -13,6 +12,12 @@ import {
 } from "../../protocol/shard/shard-key.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type {
+  OpenStore,
+  OrderedStore,
+  StoreBatch,
+  StoreTable,
+} from "../../platform/store/ordered-store.ts";
 import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
 
 export interface ShardRecord {
@@ -36,15 +41,17 @@ const RECORD_HEAD_BYTES = 12;
 const PLACE_PACKED = 0;
 const PLACE_FILE = 1;
 const INCARNATION = "incarnation";
+/** Before every key. */
+const NO_KEY = Buffer.alloc(1);
 
 export class ShardIndex {
   /** Number of this start, one more than the last one's. */
   readonly incarnation: number;
-  readonly #root: RootDatabase<Buffer, Buffer>;
-  readonly #records: Database<Buffer, Buffer>;
-  readonly #packed: Database<Buffer, Buffer>;
-  readonly #groups: Database<Buffer, Buffer>;
-  readonly #state: Database<Buffer, Buffer>;
+  readonly #store: OrderedStore;
+  readonly #records: StoreTable;
+  readonly #packed: StoreTable;
+  readonly #groups: StoreTable;
+  readonly #state: StoreTable;
   readonly #writer: IndexWriter;
   /** By hex group key, as the transaction under way leaves them. */
   readonly #counts = new Map<string, GroupCount>();
@@ -52,32 +59,30 @@ export class ShardIndex {
   #usedBytes = 0;
   #onSpoilt: (id: ShardId) => void = () => undefined;
 
-  private constructor(root: RootDatabase<Buffer, Buffer>, incarnation: number, clock: Clock) {
-    const table = (name: string): Database<Buffer, Buffer> =>
-      root.openDB<Buffer, Buffer>({ name, encoding: "binary", keyEncoding: "binary" });
-    this.#root = root;
-    this.#records = table("shards");
-    this.#packed = table("packed");
-    this.#groups = table("groups");
-    this.#state = table("state");
-    this.#writer = new IndexWriter(root, clock);
+  private constructor(store: OrderedStore, incarnation: number, clock: Clock) {
+    this.#store = store;
+    this.#records = store.table("shards");
+    this.#packed = store.table("packed");
+    this.#groups = store.table("groups");
+    this.#state = store.table("state");
+    this.#writer = new IndexWriter(store, clock);
     this.incarnation = incarnation;
     this.#loadCounts();
   }
 
   /** Opens the index in `directory`, making it when missing. */
-  static async open(directory: string, clock: Clock): Promise<ShardIndex> {
-    const options = { path: directory, encoding: "binary", keyEncoding: "binary" } as const;
-    // Batching by event turn makes promises of its own whose rejection nobody can handle: a failed
-    // commit would end the process. Explicit batches give the one promise that tells.
-    const root = open<Buffer, Buffer>({ ...options, maxDbs: 8, eventTurnBatching: false });
-    const state = root.openDB<Buffer, Buffer>({ name: "state", ...options });
-    const incarnation = (state.get(Buffer.from(INCARNATION))?.readUInt32LE(0) ?? 0) + 1;
+  static async open(
+    directory: string,
+    on: { readonly clock: Clock; readonly openStore: OpenStore },
+  ): Promise<ShardIndex> {
+    const store = on.openStore({ directory, what: "the node's index", syncEachCommit: false });
+    const stored = store.table("state").get(Buffer.from(INCARNATION));
+    const incarnation = (stored?.readUInt32LE(0) ?? 0) + 1;
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(incarnation, 0);
-    const index = new ShardIndex(root, incarnation, clock);
+    const index = new ShardIndex(store, incarnation, on.clock);
     await index.putState(INCARNATION, bytes);
-    await root.flushed;
+    await store.sync();
     return index;
   }
 
@@ -91,8 +96,7 @@ export class ShardIndex {
   }
 
   async close(): Promise<void> {
-    await this.#root.flushed;
-    await this.#root.close();
+    await this.#store.close();
   }
 
   /** Who is told of an entry that doesn't match its checksum; it counts as absent until removed. */
@@ -102,7 +106,7 @@ export class ShardIndex {
 
   get(id: ShardId): ShardRecord | undefined {
     const key = shardKey(id);
-    const value = this.#records.getBinaryFast(key);
+    const value = this.#records.peek(key);
     if (value === undefined) return undefined;
     const record = decodeRecord(key, value);
     if (record === undefined) this.#onSpoilt(id);
@@ -111,7 +115,7 @@ export class ShardIndex {
 
   /** Bytes of a packed shard, a copy of its own. */
   getPacked(id: ShardId): Buffer | undefined {
-    return this.#packed.getBinary(shardKey(id));
+    return this.#packed.get(shardKey(id));
   }
 
   /**
@@ -120,18 +124,18 @@ export class ShardIndex {
    */
   async insert(id: ShardId, record: ShardRecord, packedBytes?: Buffer): Promise<void> {
     const key = shardKey(id);
-    await this.#change(key, 1, record.sizeBytes, () => {
-      if (packedBytes !== undefined) void this.#packed.put(key, packedBytes);
-      void this.#records.put(key, encodeRecord(key, record));
+    await this.#change(key, 1, record.sizeBytes, (batch) => {
+      if (packedBytes !== undefined) batch.put(this.#packed, key, packedBytes);
+      batch.put(this.#records, key, encodeRecord(key, record));
     });
   }
 
   /** Removes a shard that the index has. */
   async remove(id: ShardId, record: ShardRecord): Promise<void> {
     const key = shardKey(id);
-    await this.#change(key, -1, -record.sizeBytes, () => {
-      if (record.packed) void this.#packed.remove(key);
-      void this.#records.remove(key);
+    await this.#change(key, -1, -record.sizeBytes, (batch) => {
+      if (record.packed) batch.remove(this.#packed, key);
+      batch.remove(this.#records, key);
     });
   }
 
@@ -141,11 +145,11 @@ export class ShardIndex {
    */
   async removeSpoilt(id: ShardId): Promise<boolean> {
     const key = shardKey(id);
-    const value = this.#records.getBinary(key);
+    const value = this.#records.get(key);
     if (value === undefined || decodeRecord(key, value) !== undefined) return false;
-    await this.#change(key, -1, 0, () => {
-      void this.#packed.remove(key);
-      void this.#records.remove(key);
+    await this.#change(key, -1, 0, (batch) => {
+      batch.remove(this.#packed, key);
+      batch.remove(this.#records, key);
     });
     return true;
   }
@@ -159,7 +163,7 @@ export class ShardIndex {
     const end = followingKey(groupKey(pool, pg));
     const shards: ShardInfo[] = [];
     const range = { start, end, exclusiveStart: after !== undefined };
-    for (const { key, value } of this.#records.getRange(range)) {
+    for (const { key, value } of this.#records.range(range)) {
       const id = readShardKey(key, 0);
       const record = decodeRecord(key, value);
       if (record === undefined) this.#onSpoilt(id);
@@ -172,7 +176,7 @@ export class ShardIndex {
   next(after: ShardId | undefined): ShardId | undefined {
     const start = after === undefined ? Buffer.alloc(SHARD_KEY_BYTES) : shardKey(after);
     const exclusiveStart = after !== undefined;
-    for (const key of this.#records.getKeys({ start, exclusiveStart, limit: 1 })) {
+    for (const key of this.#records.keys({ start, exclusiveStart, limit: 1 })) {
       return readShardKey(key, 0);
     }
     return undefined;
@@ -192,24 +196,29 @@ export class ShardIndex {
   }
 
   async putState(name: string, value: Buffer): Promise<void> {
-    const write = (): void => void this.#state.put(Buffer.from(name), value);
+    const write = (batch: StoreBatch): void => batch.put(this.#state, Buffer.from(name), value);
     await this.#writer.apply({ write, revert: () => undefined });
   }
 
   /** Resolves when all that was committed so far is on disk. */
   async flush(): Promise<void> {
-    await this.#root.flushed;
+    await this.#store.sync();
   }
 
   /** Commits `write` together with what it adds to the counts of the key's group. */
-  #change(key: Buffer, shards: number, bytes: number, write: () => void): Promise<void> {
+  #change(
+    key: Buffer,
+    shards: number,
+    bytes: number,
+    write: (batch: StoreBatch) => void,
+  ): Promise<void> {
     const group = key.subarray(0, GROUP_KEY_BYTES);
     return this.#writer.apply({
-      write: () => {
-        write();
+      write: (batch) => {
+        write(batch);
         const count = this.#count(group, shards, bytes);
-        if (count.shards === 0) void this.#groups.remove(group);
-        else void this.#groups.put(group, encodeCount(count));
+        if (count.shards === 0) batch.remove(this.#groups, group);
+        else batch.put(this.#groups, group, encodeCount(count));
       },
       revert: () => void this.#count(group, -shards, -bytes),
     });
@@ -230,7 +239,7 @@ export class ShardIndex {
   }
 
   #loadCounts(): void {
-    for (const { key, value } of this.#groups.getRange({})) {
+    for (const { key, value } of this.#groups.range({ start: NO_KEY })) {
       const shards = Number(value.readBigUInt64LE(0));
       const bytes = Number(value.readBigUInt64LE(8));
       this.#counts.set(Buffer.from(key).toString("hex"), { shards, bytes });

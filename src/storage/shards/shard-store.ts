@@ -22,6 +22,7 @@ import type {
 import { checkPayload, checkShardSize } from "../../protocol/shard/shard-wire.ts";
 import { DiskLane } from "../disk/disk-lane.ts";
 import type { Disk, DiskFigures } from "../../platform/disk/disk.ts";
+import type { OpenStore } from "../../platform/store/ordered-store.ts";
 import { DiskSpace } from "../disk/disk-space.ts";
 import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { ShardCustody, type Damage } from "./shard-custody.ts";
@@ -45,6 +46,7 @@ export interface ShardStoreOptions {
   onDamage?: (id: ShardId, kind: Damage) => void;
   clock: Clock;
   disk: Disk;
+  openStore: OpenStore;
 }
 
 export class ShardStore implements ShardService, AsyncDisposable {
@@ -78,7 +80,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
   /** Opens the store in `options.directory`, making it when missing. One process at a time. */
   static async open(options: ShardStoreOptions): Promise<ShardStore> {
     const files = await ShardFiles.open(options.disk, options.directory);
-    const index = await ShardIndex.open(join(options.directory, "index"), options.clock);
+    const index = await ShardIndex.open(join(options.directory, "index"), options);
     return new ShardStore(options, index, files);
   }
 
