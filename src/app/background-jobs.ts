@@ -49,7 +49,11 @@ export class BackgroundJobs implements AsyncDisposable {
     this.#blocks = new StripeBlockStore({
       maps: () => cluster.history(),
       connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
-      reportDamage: (reports) => void cluster.reportDamage(reports),
+      reportDamage: (reports) => {
+        cluster.reportDamage(reports).catch((error: unknown) => {
+          log.warn({ err: error, reports: reports.length }, "damage could not be recorded");
+        });
+      },
       coding: new PolicyCodecs(),
       clock,
       log,

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { MAX_CLIENT_NAME_CHARS } from "../domain/limits.ts";
 import { mountFuse, type FuseDriver } from "../fuse/driver.ts";
+import { connectionAborter } from "../fuse/mounting/fuse-connection.ts";
 import { clearStaleMount } from "../fuse/mounting/stale-mount.ts";
 import { systemClock } from "../platform/clock.ts";
 import { mapIds } from "../vfs/views/id-mapping-vfs.ts";
@@ -33,6 +34,8 @@ export interface RunningMount {
   readonly closed: Promise<void>;
   /** @throws FsError EBUSY when files are open there or a process stands in it, unless `lazy` */
   unmount(options: { lazy: boolean }): Promise<void>;
+  /** Whoever waits for the mount gets an error at once; for a process that can't go on. */
+  abort(): void;
   /** After the unmount: commits what is dirty and ends the session. */
   close(): Promise<void>;
 }
@@ -57,6 +60,7 @@ export async function startMount(options: StartMountOptions): Promise<RunningMou
     );
     return {
       closed: mount.closed,
+      abort: await connectionAborter(mount.mountpoint),
       unmount: (how) => mount.unmount(how),
       close: () => session.close(),
     };

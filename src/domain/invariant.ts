@@ -17,7 +17,8 @@ export class InvariantViolation extends Error {
 
 /**
  * States what always holds here. If it doesn't, the caller gets an InvariantViolation, and the same
- * goes past every handler as an uncaught exception before any other callback or continuation runs.
+ * goes past every handler as an uncaught exception, before any other callback runs and behind only
+ * the continuations that were due already.
  * @throws InvariantViolation
  */
 export function invariant(

@@ -67,7 +67,8 @@ async function mount(directory: string, options: MountOptions): Promise<void> {
     return;
   }
   const log = createLog("mount");
-  endOnUncaught(log);
+  let abort = (): void => undefined;
+  endOnUncaught(log, () => abort());
   const signals = new StopSignals();
   const running = await startMount({
     ...flags,
@@ -76,6 +77,7 @@ async function mount(directory: string, options: MountOptions): Promise<void> {
     mountpoint,
     log,
   });
+  abort = () => running.abort();
   printLine(`dfs mounted at ${mountpoint}; Ctrl-C unmounts`);
   await reportReady({ mountpoint });
   await serve(running, signals, mountpoint, log);

@@ -49,6 +49,8 @@ export async function spawnDaemon(spec: DaemonSpec): Promise<Daemon> {
     await log.close();
   }
   const outcome = waitForWord(child, spec);
+  // It may fail before it is waited for.
+  outcome.catch(() => undefined);
   if (child.pid !== undefined) await spec.onSpawn?.(child.pid);
   const ready = await outcome;
   child.unref();

@@ -227,6 +227,35 @@ test("a commit that is overtaken by a flipped bit ends the replay", async (t) =>
   t.true(length > 5 && length < 25);
 });
 
+test("a process that waits only for space on a full disk doesn't end", async (t) => {
+  const directory = await directoryFor(t);
+  const program = `
+    import { LmdbEngine } from ${moduleUrl("lmdb-engine.js")};
+    import { SYSTEM } from ${moduleUrl("../../testing/system.js")};
+    let refusals = 0;
+    const open = async (...args) => {
+      const file = await SYSTEM.disk.open(...args);
+      const writeSync = file.writeSync.bind(file);
+      file.writeSync = (...write) => {
+        if (refusals-- > 0) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+        return writeSync(...write);
+      };
+      return file;
+    };
+    const disk = { ...SYSTEM.disk, open };
+    const engine = await LmdbEngine.open({ ...SYSTEM, disk, directory: process.argv[1] });
+    refusals = 1;
+    await engine.transact((tx) => tx.put(Buffer.from("key"), Buffer.from("value")));
+    await engine.close();
+    console.log("stored");
+  `;
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: run(program, directory).stdout })) {
+    lines.push(line);
+  }
+  t.deepEqual(lines, ["stored"]);
+});
+
 test("a second process is refused, and told which one is in the way", async (t) => {
   const directory = await directoryFor(t);
   await using engine = await LmdbEngine.open({ ...SYSTEM, directory });

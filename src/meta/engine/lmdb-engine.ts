@@ -213,7 +213,8 @@ export class LmdbEngine implements Engine {
   #stall(done: readonly [Job, unknown][], cause: unknown): void {
     this.#parts.log?.error({ err: cause }, "the metadata disk is full; changes wait for space");
     this.#stalled = true;
-    this.#parts.clock.after(FULL_DISK_RETRY_MS, () => {
+    // It keeps the process alive: whoever stops waits for these commits, perhaps for nothing else.
+    void this.#parts.clock.sleep(FULL_DISK_RETRY_MS).then(() => {
       this.#stalled = false;
       this.#acknowledge(done);
       this.#schedule();

@@ -27,7 +27,7 @@ const poolSchema = z.object({
 export const clusterMapSchema = z.object({
   epoch: z.int().nonnegative(),
   nodes: z.array(nodeSchema).max(MAX_NODES),
-  pools: z.array(poolSchema),
+  pools: z.array(poolSchema).min(1),
 });
 
 /** @throws FsError EPROTO */

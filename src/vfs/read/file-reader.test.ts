@@ -137,6 +137,20 @@ test("a block that can't be read is a clear error, and is asked for again later"
   t.deepEqual(await readAll(vfs, fh, 0, 4 * KIB), data.subarray(0, 4 * KIB));
 });
 
+test("a failed read whose plan was made anew leaves no rejection unhandled", async (t) => {
+  const writer = await testMount();
+  const { fh, attr } = await createFile(writer.vfs, "file");
+  await writer.vfs.write(fh, CHUNK_BYTES - MIB, patternBytes(2 * MIB), false);
+  await writer.vfs.flush(fh);
+  const { vfs, blocks } = await testMount({ ...writer, cacheBytes: 0 });
+  const opened = await vfs.open(ROOT_CALLER, attr.ino, 0);
+  blocks.onRead = () => Promise.reject(new FsError("EIO", "injected"));
+  // The second chunk's extents aren't known when the first chunk's bytes are asked for.
+  const from = CHUNK_BYTES - CELL_BYTES;
+  await t.throwsAsync(async () => vfs.read(opened.fh, from, 2 * CELL_BYTES), { code: "EIO" });
+  await turns();
+});
+
 test("a cache full of blocks being fetched still lets others read", async (t) => {
   const { vfs, blocks, fh, data } = await coldFile(64 * MIB, { cacheBytes: 10 * MIB });
   const waiting: (() => void)[] = [];

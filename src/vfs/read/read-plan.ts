@@ -57,6 +57,8 @@ export class ReadPlan {
 
   direct(target: Uint8Array, done: Promise<void>): void {
     this.#complete = false;
+    // A plan may be dropped before it waits.
+    done.catch(() => undefined);
     this.#slots.push({ target, done });
   }
 

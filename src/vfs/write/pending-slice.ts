@@ -308,9 +308,10 @@ export class PendingSlice {
       // Copies what a short run had so far, at most BLOCK_BUFFER_FROM_BYTES once a slice.
       const larger = this.#takeBuffer(neededBytes);
       larger.set(buffer.subarray(0, existing.lengthBytes));
-      this.#letGo(buffer, !existing.shared);
+      const reusable = !existing.shared;
       existing.buffer = larger;
       existing.shared = false;
+      this.#letGo(buffer, reusable);
     }
     return existing;
   }
