@@ -356,7 +356,7 @@ test("readers find each shard where any map of the history had it put, each node
           t.true(ids.includes(present(place(map, POOL, pg)[slot]).id));
         }
       }
-      const states = candidates[slot]?.map(({ state }) => state) ?? [];
+      const states = present(candidates[slot]).map(({ state }) => state);
       const order = states.map((state) => ["up", "down", "out"].indexOf(state));
       t.deepEqual(order, order.toSorted(), "up, then down, then out");
       const home = homeNodes(current, POOL, pg)[slot];

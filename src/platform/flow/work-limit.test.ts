@@ -1,4 +1,5 @@
 import test from "ava";
+import { present } from "../../testing/present.ts";
 import { WorkLimit } from "./work-limit.ts";
 
 test("work waits until its weight fits, first come first served", async (t) => {
@@ -18,7 +19,7 @@ test("work waits until its weight fits, first come first served", async (t) => {
   await new Promise(setImmediate);
   t.deepEqual(order, ["a"]);
   for (const name of ["a", "b", "c", "d"]) {
-    ends.get(name)?.();
+    present(ends.get(name))();
     await new Promise(setImmediate);
   }
   await Promise.all(all);
