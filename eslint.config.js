@@ -62,19 +62,29 @@ const DOORS = {
 
 /** Files that open doors themselves, which doors, and why. */
 const EDGES = [
-  ["src/platform/**", ["time", "randomness", "disk", "sockets"], "it is the door"],
+  ["src/platform/clock.ts", ["time"], "Clock over Node's timers"],
+  ["src/platform/random.ts", ["randomness"], "Random over node:crypto"],
+  ["src/platform/disk/system-disk.ts", ["disk"], "Disk over node:fs"],
+  ["src/platform/store/open-lmdb-store.ts", ["store"], "OrderedStore over lmdb"],
   ["src/app/**", ["system"], "composition roots pass the machine's own clock, disk and randomness"],
   ["src/app/metadata-server.ts", ["sockets", "system"], "the listening socket of its HTTP server"],
   // Programs at a terminal of this machine; nothing below the cli imports them.
-  ["src/cli/*.ts", ["disk"], "reads package.json for --version"],
-  ["src/cli/commands/*.ts", ["time", "disk", "system"], "paths and signals of the local machine"],
+  ["src/cli/main.ts", ["disk"], "reads package.json for --version"],
+  ["src/cli/commands/{get,put}.ts", ["disk"], "looks whether a local path is a directory"],
+  [
+    "src/cli/commands/mount.ts",
+    ["time", "disk"],
+    "the real path of the mountpoint; pauses of an unmount",
+  ],
   ["src/cli/bench/*.ts", ["time", "disk", "system"], "measures this machine"],
-  ["src/cli/process/*.ts", ["time", "disk"], "daemons, their logs and /proc"],
+  ["src/cli/process/*.ts", ["disk"], "logs of daemons, and /proc"],
+  ["src/cli/process/daemon.ts", ["time", "disk"], "a daemon that isn't ready in time"],
   ["src/cli/session/*.ts", ["disk", "system"], "local files that are copied, and credentials"],
-  ["src/cli/terminal/*.ts", ["time"], "progress is drawn as time passes"],
+  ["src/cli/terminal/progress.ts", ["time"], "progress is drawn as time passes"],
   ["src/cli/demo/*.ts", ["time", "disk", "sockets", "system"], "a cluster of local processes"],
   // The kernel's side of a mount: it exists on a real machine only.
-  ["src/fuse/mounting/*.ts", ["time", "disk"], "mount programs, mount table and /proc"],
+  ["src/fuse/mounting/*.ts", ["disk"], "mount programs, mount table and /proc"],
+  ["src/fuse/mounting/stale-mount.ts", ["time", "disk"], "a dead mount may never answer"],
   ["src/fuse/channel/connect.ts", ["disk"], "opens /dev/fuse"],
   ["src/fuse/channel/channel-mount.ts", ["disk"], "the real path of the mountpoint"],
   ["src/fuse/channel/interrupts.ts", ["disk"], "asks /proc whether the caller is dying"],
@@ -87,8 +97,6 @@ const EDGES = [
   ["src/storage/membership/meta-registrar.ts", ["sockets"], "HTTP client of the metadata server"],
   ["src/storage/membership/data-lock.ts", ["sockets", "disk"], "a lock that the kernel frees"],
   ["src/storage/http/node-server.ts", ["sockets"], "a node's listening socket"],
-  // lmdb, which does its own I/O.
-  ["src/platform/store/open-lmdb-store.ts", ["store"], "OrderedStore over lmdb"],
 ];
 
 /** Rules that keep all doors shut but `open`. */
