@@ -18,9 +18,9 @@ test("a process is running, paused and dead when it is", async (t) => {
   const identity = await identifyProcess((await startChild(t)).pid);
   t.is(await processState(identity, MARKER), "running");
   t.true(await signalProcess(identity, MARKER, "SIGSTOP"));
-  t.true(await waitForState(identity, MARKER, "paused", 5000));
+  t.true(await waitForState(identity, MARKER, "paused", 60_000));
   t.true(await signalProcess(identity, MARKER, "SIGKILL"));
-  t.true(await waitForState(identity, MARKER, "dead", 5000));
+  t.true(await waitForState(identity, MARKER, "dead", 60_000));
   t.false(await signalProcess(identity, MARKER, "SIGKILL"));
 });
 

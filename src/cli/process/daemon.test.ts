@@ -19,7 +19,7 @@ test("a daemon that fails tells its starter the reason and the exit code", async
       args: ["mount", "/nowhere", "--meta", "http://127.0.0.1:9"],
       logFile: join(directory, "logs", "mount.log"),
       env: { ...process.env, DFS_CONFIG_DIR: directory },
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     }),
     { instanceOf: CliError },
   );
@@ -32,7 +32,7 @@ test("a daemon that ends without a word is reported with the end of its log", as
   const directory = await makeDirectory(t);
   const logFile = join(directory, "log");
   const error = await t.throwsAsync(
-    spawnDaemon({ args: ["--version"], logFile, timeoutMs: 20_000 }),
+    spawnDaemon({ args: ["--version"], logFile, timeoutMs: 60_000 }),
     { instanceOf: CliError },
   );
   t.regex(error.message, /ended at once/);

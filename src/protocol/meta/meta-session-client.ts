@@ -21,8 +21,6 @@ export interface ConnectOptions {
   clientName: string;
   log: Log;
   clock: Clock;
-  /** How long a request may go without an answer before it fails with ETIMEDOUT. */
-  answerTimeoutMs?: number;
 }
 
 /**
@@ -30,7 +28,6 @@ export interface ConnectOptions {
  * @throws FsError EACCES (token refused), EPROTO (other version), ECONNREFUSED or ETIMEDOUT
  */
 export async function connectMetaSession(options: ConnectOptions): Promise<MetaSession> {
-  const { clock, answerTimeoutMs = RPC_ANSWER_TIMEOUT_MS } = options;
   const clientName = options.clientName.slice(0, MAX_CLIENT_NAME_CHARS);
   const listeners = new SessionListeners();
   let epoch = -1;
@@ -47,8 +44,7 @@ export async function connectMetaSession(options: ConnectOptions): Promise<MetaS
   const link = new SessionLink<Welcome>(
     {
       ...options,
-      clock,
-      answerTimeoutMs,
+      answerTimeoutMs: RPC_ANSWER_TIMEOUT_MS,
       hello: (resume) => packHello({ clientName, ...(resume === undefined ? {} : { resume }) }),
       readWelcome,
     },

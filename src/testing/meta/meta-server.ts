@@ -53,7 +53,7 @@ export class TestMetaServer implements AsyncDisposable {
   }
 
   /** A session of its own, closed with the server. */
-  async connect(answerTimeoutMs?: number): Promise<MetaSession> {
+  async connect(): Promise<MetaSession> {
     const session = await connectMetaSession({
       clock: systemClock,
       url: this.url,
@@ -61,7 +61,6 @@ export class TestMetaServer implements AsyncDisposable {
       dial: dialWebSocket,
       clientName: "test",
       log: silentLog,
-      ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
     });
     this.#sessions.push(session);
     return session;
