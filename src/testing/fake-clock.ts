@@ -41,11 +41,15 @@ export class FakeClock implements Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const cancel = this.after(delayMs, resolve);
-      signal?.addEventListener("abort", () => {
+      const onAbort = (): void => {
         cancel();
-        reject(signal.reason as Error);
+        reject(signal?.reason as Error);
+      };
+      const cancel = this.after(delayMs, () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
       });
+      signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 
