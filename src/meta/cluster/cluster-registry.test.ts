@@ -155,7 +155,7 @@ test("nodes, epochs, clean groups and damage outlive the server", async (t) => {
   await writeSomething(meta);
   await join(meta, 3);
   const { epoch } = meta.cluster.current();
-  await meta.cluster.markClean(allGroups(meta).slice(1), epoch);
+  await meta.cluster.markClean(allGroups(meta).slice(1), epoch, 0);
   await meta.cluster.reportDamage([damage(5)]);
   const again = await openLocalMeta({ engine });
   t.deepEqual(again.cluster.current(), meta.cluster.current());
@@ -223,7 +223,7 @@ test("older maps are kept while a group needs them or they may be in use, no lon
   await writeSomething(meta);
   await join(meta, 6);
   const { cluster } = meta;
-  await cluster.markClean(allGroups(meta), cluster.current().epoch);
+  await cluster.markClean(allGroups(meta), cluster.current().epoch, cluster.damageCount());
   for (let round = 0; round < 5; round++) {
     await cluster.leaving(nodeId(2));
     await beat(meta, 2);
@@ -232,7 +232,7 @@ test("older maps are kept while a group needs them or they may be in use, no lon
   const { current, older } = cluster.history();
   t.is(older.length <= 7, true, "maps that place alike are kept once");
   t.true(older.some((map) => map.nodes[1]?.state === "down"));
-  await cluster.markClean(allGroups(meta), current.epoch);
+  await cluster.markClean(allGroups(meta), current.epoch, cluster.damageCount());
   t.deepEqual(cluster.history().older, []);
   const stored = engine.read(loadCluster).maps.map((map) => map.epoch);
   t.deepEqual(stored, [current.epoch]);
@@ -252,7 +252,7 @@ test("survivable losses follow node states, and wait for repair before they reco
   t.is(cluster.survivableLosses(), -1);
   await beat(meta, 1, 2, 3);
   t.true(cluster.survivableLosses() < 2, "shards written meanwhile stand doubled up");
-  await cluster.markClean(allGroups(meta), cluster.current().epoch);
+  await cluster.markClean(allGroups(meta), cluster.current().epoch, cluster.damageCount());
   t.is(cluster.survivableLosses(), 2);
 });
 

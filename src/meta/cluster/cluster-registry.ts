@@ -193,11 +193,7 @@ export class ClusterRegistry {
   }
 
   /** Every shard of the groups stood in its place at `epoch`; damage reported later stays. */
-  async markClean(
-    groups: readonly GroupKey[],
-    epoch: Epoch,
-    damageCount = this.damageCount(),
-  ): Promise<void> {
+  async markClean(groups: readonly GroupKey[], epoch: Epoch, damageCount: number): Promise<void> {
     const known = groups.filter((group) => this.#groups.has(group));
     await this.#engine.transact((tx) => {
       for (const group of known) putGroupClean(tx, group, epoch);

@@ -16,10 +16,6 @@ export class ExtentCache {
     this.#maxBytes = maxBytes;
   }
 
-  get totalBytes(): number {
-    return this.#totalBytes;
-  }
-
   /** The entry is new or has changed: weighs it, makes it the youngest, drops the oldest ones. */
   keep(entry: CachedExtents): void {
     this.forget(entry);

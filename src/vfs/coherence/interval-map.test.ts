@@ -19,9 +19,8 @@ test("each byte shows the newest extent that covers it, in sorted intervals", (t
       });
       const shown = Array.from({ length: 120 }, () => -1);
       let last = 0;
-      for (let index = 0; index < map.count; index += 1) {
-        const interval = map.at(index);
-        if (interval === undefined || interval.start < last || interval.end <= interval.start) {
+      for (let index = 0, interval = map.at(0); interval; interval = map.at(++index)) {
+        if (interval.start < last || interval.end <= interval.start) {
           throw new Error("intervals are out of order");
         }
         last = interval.end;

@@ -21,10 +21,6 @@ export class IntervalMap {
     for (const extent of extents) this.insert(extent);
   }
 
-  get count(): number {
-    return this.#items.length;
-  }
-
   /** What it occupies; inline bytes that were overlaid since count on. */
   get weightBytes(): number {
     return INTERVAL_BYTES * (this.#items.length + 1) + this.#inlineBytes;

@@ -39,10 +39,6 @@ export class FetchCache {
     this.#onRemove = onRemove;
   }
 
-  get usedBytes(): number {
-    return this.#usedBytes;
-  }
-
   get maxBytes(): number {
     return this.#maxBytes;
   }
