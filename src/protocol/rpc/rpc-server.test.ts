@@ -3,10 +3,12 @@ import { once } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { pino } from "pino";
-import { ROOT_INO, type Epoch, type SessionId } from "../../domain/ids.ts";
+import { ROOT_INO, type SessionId } from "../../domain/ids.ts";
 import { invariant } from "../../domain/invariant.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { LONE_MAPS } from "../../testing/meta/lone-map.ts";
+import { present } from "../../testing/present.ts";
 import { violationOf } from "../../testing/violation.ts";
 import { packWelcome } from "../meta/hello.ts";
 import { OPERATIONS_BY_NUMBER } from "../meta/meta-calls.ts";
@@ -21,12 +23,11 @@ const PONG_BYTES = 2;
 /** A host whose sessions do what `invoke` says. */
 function hostOf(invoke: RpcSession["invoke"]): RpcHost<string> {
   const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
-  const current = { epoch: 1 as Epoch, nodes: [], pools: [] };
   const welcome = packWelcome({
     key: { session: 1 as SessionId, secret: new Uint8Array(16) },
     resumed: false,
     clusterId: "00",
-    maps: { current, older: [] },
+    maps: LONE_MAPS,
   });
   return {
     procedures: OPERATIONS_BY_NUMBER,
@@ -43,7 +44,12 @@ async function assertSilence(t: ExecutionContext, invoke: () => unknown): Promis
   const server = createServer().listen(0, "127.0.0.1");
   const entrance = new WebSocketEntrance(rpc, log);
   server.on("upgrade", (request, socket, head) => entrance.upgrade(request, socket, head));
-  const connected = once(server, "connection") as Promise<[Socket]>;
+  const sockets: Socket[] = [];
+  server.on("connection", (socket) => sockets.push(socket));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
   await once(server, "listening");
   // The server listens on TCP, so its address is no pipe's name.
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -53,11 +59,7 @@ async function assertSilence(t: ExecutionContext, invoke: () => unknown): Promis
     dial: dialWebSocket,
     ...options,
   });
-  const [socket] = await connected;
-  t.teardown(() => {
-    socket.destroy();
-    server.close();
-  });
+  const socket = present(sockets[0]);
   const sentBytes = socket.bytesWritten;
   await violationOf(() => session.getattr(ROOT_INO));
   t.true(socket.bytesWritten - sentBytes <= PONG_BYTES);

@@ -1,9 +1,10 @@
 // The link between a client and a server over sockets that are none: what is handed in is all the
 // network there is.
 import test from "ava";
-import type { Epoch, Ino, SessionId } from "../../domain/ids.ts";
+import type { Ino, SessionId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { LONE_MAPS } from "../../testing/meta/lone-map.ts";
 import { MemorySocket } from "../../testing/meta/memory-sockets.ts";
 import { packWelcome, readHello } from "../meta/hello.ts";
 import { OPERATIONS_BY_NUMBER } from "../meta/meta-calls.ts";
@@ -29,9 +30,8 @@ class EchoHost implements RpcHost<string> {
     // Before the welcome has left.
     peer.push(packPush("lockReady", this.peers.length));
     const key = resume ?? { session: 1 as SessionId, secret: new Uint8Array(16) };
-    const current = { epoch: 1 as Epoch, nodes: [], pools: [] };
-    const maps = { current, older: [] };
-    const welcome = packWelcome({ key, resumed: resume !== undefined, clusterId: "00", maps });
+    const known = { clusterId: "00", maps: LONE_MAPS };
+    const welcome = packWelcome({ key, resumed: resume !== undefined, ...known });
     const invoke = (_procedure: unknown, [first]: readonly unknown[]): unknown => first;
     const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
     return { welcome, session };
