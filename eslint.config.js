@@ -94,7 +94,7 @@ const EDGES = [
   ["src/protocol/shard/shard-http-client.ts", ["sockets"], "ShardService over HTTP: undici's pool"],
   ["src/protocol/rpc/web-sockets.ts", ["sockets"], "MessageSocket over ws"],
   ["src/protocol/shard/shard-get-connection.ts", ["sockets"], "its lean connection for reads"],
-  ["src/storage/membership/meta-registrar.ts", ["sockets"], "HTTP client of the metadata server"],
+  ["src/storage/membership/meta-posts.ts", ["sockets"], "HTTP client of the metadata server"],
   ["src/storage/membership/data-lock.ts", ["sockets", "disk"], "a lock that the kernel frees"],
   ["src/storage/http/node-server.ts", ["sockets"], "a node's listening socket"],
 ];

@@ -1,6 +1,7 @@
 // The metadata server's background work: repair, gc, compaction and packing, over the nodes.
 // Changes of the map wake repair.
-import { PolicyCodecs } from "../codec/policy-codecs.ts";
+import type { Coding } from "../codec/policy-codecs.ts";
+import type { ClosableShardService } from "../stripes/nodes/node-link.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
 import { CompactionJob } from "../jobs/compaction-job.ts";
@@ -12,9 +13,7 @@ import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
-import { systemClock } from "../platform/clock.ts";
 import type { Clock } from "../platform/clock.ts";
-import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
 import { EngineSliceLedger } from "./engine-slice-ledger.ts";
 
@@ -30,6 +29,9 @@ export interface JobTimings {
 export interface BackgroundJobsOptions {
   engine: Engine;
   cluster: ClusterRegistry;
+  /** Makes the client of a node of the cluster; the jobs close it. */
+  connect: (node: MapNode) => ClosableShardService;
+  coding: Coding;
   clock: Clock;
   log: Log;
   timings?: JobTimings;
@@ -42,19 +44,20 @@ export class BackgroundJobs implements AsyncDisposable {
   readonly #peers: PeerServices;
   readonly #stopListening: (() => void)[];
 
-  constructor({ engine, cluster, clock, log, timings = {} }: BackgroundJobsOptions) {
+  constructor(options: BackgroundJobsOptions) {
+    const { engine, cluster, connect, coding, clock, log, timings = {} } = options;
     const ledger = new EngineSliceLedger(engine, clock);
-    const peers = new PeerServices();
+    const peers = new PeerServices(connect);
     this.#peers = peers;
     this.#blocks = new StripeBlockStore({
       maps: () => cluster.history(),
-      connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
+      connect,
       reportDamage: (reports) => {
         cluster.reportDamage(reports).catch((error: unknown) => {
           log.warn({ err: error, reports: reports.length }, "damage could not be recorded");
         });
       },
-      coding: new PolicyCodecs(),
+      coding,
       clock,
       log,
     });
@@ -121,14 +124,19 @@ export class BackgroundJobs implements AsyncDisposable {
   }
 }
 
-/** One HTTP client a node, made when first needed, closed when the node moves or leaves. */
+/** One client a node, made when first needed, closed when the node moves or leaves. */
 class PeerServices {
-  readonly #byUrl = new Map<string, HttpShardService>();
+  readonly #connect: (node: MapNode) => ClosableShardService;
+  readonly #byUrl = new Map<string, ClosableShardService>();
 
-  of(node: MapNode): HttpShardService {
+  constructor(connect: (node: MapNode) => ClosableShardService) {
+    this.#connect = connect;
+  }
+
+  of(node: MapNode): ClosableShardService {
     let service = this.#byUrl.get(node.url);
     if (service === undefined) {
-      service = new HttpShardService(node.url, { clock: systemClock });
+      service = this.#connect(node);
       this.#byUrl.set(node.url, service);
     }
     return service;

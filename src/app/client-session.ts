@@ -1,11 +1,12 @@
 // Composes a client: one session with the metadata server, stripes on the nodes, and the VFS on
 // top. Used by the mount and by the commands that read and write without one.
-import { PolicyCodecs } from "../codec/policy-codecs.ts";
+import { PolicyCodecs, type Coding } from "../codec/policy-codecs.ts";
 import type { BlockStore } from "../stripes/block-store.ts";
+import type { Connect } from "../stripes/nodes/node-link.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapHistory } from "../domain/cluster-map.ts";
 import type { Log } from "../observability/log.ts";
-import { systemClock } from "../platform/clock.ts";
+import { systemClock, type Clock } from "../platform/clock.ts";
 import type { MetaSession } from "../protocol/meta/meta-service.ts";
 import { connectMetaSession } from "../protocol/meta/meta-session-client.ts";
 import { dialWebSocket } from "../protocol/rpc/web-sockets.ts";
@@ -46,16 +47,31 @@ export async function openClientSession(options: ClientSessionOptions): Promise<
     log,
   });
   try {
-    return await compose(meta, options);
+    return await composeClient(meta, {
+      ...options,
+      clock: systemClock,
+      connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
+      coding: new PolicyCodecs(),
+    });
   } catch (error) {
     await meta.close();
     throw error;
   }
 }
 
-async function compose(meta: MetaSession, options: ClientSessionOptions): Promise<ClientSession> {
-  const { cacheBytes, readOnly = false, log } = options;
-  const clock = systemClock;
+/** What a client has besides its session. */
+export interface ClientParts extends Pick<ClientSessionOptions, "cacheBytes" | "readOnly" | "log"> {
+  readonly clock: Clock;
+  readonly connect: Connect;
+  readonly coding: Coding;
+}
+
+/** The client ends the session when it is closed. */
+export async function composeClient(
+  meta: MetaSession,
+  options: ClientParts,
+): Promise<ClientSession> {
+  const { cacheBytes, readOnly = false, clock, connect, coding, log } = options;
   // Listening before asking: no change may fall between the two.
   let changed: MapHistory | undefined;
   meta.on("mapChanged", (maps) => {
@@ -64,14 +80,14 @@ async function compose(meta: MetaSession, options: ClientSessionOptions): Promis
   const asked = await meta.maps();
   const blocks = new StripeBlockStore({
     maps: () => changed ?? asked,
-    connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
+    connect,
     reportDamage: (reports) => {
       meta.reportDamage(reports).catch((error: unknown) => {
         // Repair finds it without us too, only later.
         log.warn({ err: error, reports: reports.length }, "damage could not be reported");
       });
     },
-    coding: new PolicyCodecs(),
+    coding,
     clock,
     log,
   });

@@ -1,54 +1,35 @@
-// Composes the metadata server: engine, namespace, sessions, cluster, users, jobs, HTTP and RPC.
+// The composition root of a metadata server: the machine's disk, clock and sockets for its parts,
+// HTTP and RPC on one port.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { Accounts, type Principal } from "../auth/accounts.ts";
-import { LoginThrottle } from "../auth/login-throttle.ts";
-import { Passwords } from "../auth/passwords.ts";
+import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import { FsError } from "../domain/errno.ts";
-import { DEFAULT_POOL } from "../domain/ids.ts";
-import { DEFAULT_PG_COUNT } from "../domain/format.ts";
-import { NODE_DOWN_AFTER_MS, NODE_OUT_AFTER_MS } from "../meta/cluster/limits.ts";
-import { SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
-import { formatCluster } from "../meta/cluster/cluster-records.ts";
-import { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
-import type { Engine } from "../meta/engine/engine.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
-import { formatNamespace } from "../meta/namespace/inodes.ts";
-import { nowOf } from "../meta/namespace/transactions.ts";
-import { EngineAccountStore } from "../meta/accounts/account-store.ts";
 import { createHttpApp } from "../rest/http-app.ts";
-import { MetaRpcHost } from "../meta/session/meta-rpc-host.ts";
-import { endJobSessions } from "../meta/session/job-session.ts";
-import { SessionRegistry } from "../meta/session/session-registry.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
 import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
 import { systemRandom } from "../platform/random.ts";
 import { deferred } from "../platform/flow/deferred.ts";
-import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
-import { RpcServer } from "../protocol/rpc/rpc-server.ts";
 import { WebSocketEntrance } from "../protocol/rpc/web-sockets.ts";
-import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
+import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+import { MetadataParts, type MetadataOptions } from "./metadata-parts.ts";
 import "./limit-relations.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 7400;
 /** A stopping server waits this long for answers under way. */
 const STOP_GRACE_MS = 1000;
-const DEFAULT_POLICY = { k: 4, m: 2 };
 
-export interface MetadataServerOptions {
+export interface MetadataServerOptions extends MetadataOptions {
   /** Made if it isn't there; one server at a time. */
   dataDir: string;
   host?: string;
   /** 0: any free one. */
   port?: number;
-  /** ordered (default): an answer survives this process; strict: it survives a power cut too. */
-  durability?: "ordered" | "strict";
-  timings?: JobTimings;
   engine?: "lmdb" | "memory";
   clock?: Clock;
   log: Log;
@@ -69,7 +50,7 @@ export interface RunningMetadataServer {
 export async function startMetadataServer(
   options: MetadataServerOptions,
 ): Promise<RunningMetadataServer> {
-  const { log } = options;
+  const { clock = systemClock, log } = options;
   // Whoever doesn't wait for it finds out at the next request.
   const { promise: failed, reject: onFailure } = deferred<never>();
   const engine =
@@ -84,7 +65,14 @@ export async function startMetadataServer(
           onFailure,
         });
   try {
-    const parts = await openParts(engine, options);
+    const world = {
+      clock,
+      random: systemRandom,
+      log,
+      connect: ({ url }: { url: string }) => new HttpShardService(url, { clock: systemClock }),
+      coding: new PolicyCodecs(),
+    };
+    const parts = await MetadataParts.open(engine, world, options);
     const server = new MetadataServer(parts, log, failed);
     await server.listen(options.host ?? DEFAULT_HOST, options.port ?? DEFAULT_PORT);
     return server;
@@ -94,91 +82,33 @@ export async function startMetadataServer(
   }
 }
 
-/** What a metadata server consists of. */
-interface Parts {
-  readonly engine: Engine;
-  readonly cluster: ClusterRegistry;
-  readonly sessions: SessionRegistry;
-  readonly accounts: Accounts;
-  readonly jobs: BackgroundJobs;
-  readonly clock: Clock;
-  readonly nodeOutAfterMs: number;
-}
-
-async function openParts(engine: Engine, options: MetadataServerOptions): Promise<Parts> {
-  const { clock = systemClock, log, timings = {}, durability } = options;
-  const clusterId = systemRandom.uuid();
-  await engine.transact(
-    (tx) => {
-      formatNamespace(tx, nowOf({ clock }));
-      endJobSessions(tx);
-      formatCluster(tx, clusterId, {
-        id: DEFAULT_POOL,
-        name: "default",
-        pgCount: DEFAULT_PG_COUNT,
-        ...DEFAULT_POLICY,
-      });
-    },
-    { durable: true },
-  );
-  const cluster = await ClusterRegistry.open({
-    engine,
-    clock,
-    log,
-    timings: { nodeDownAfterMs: NODE_DOWN_AFTER_MS, nodeOutAfterMs: NODE_OUT_AFTER_MS },
-  });
-  const sessions = await SessionRegistry.open({
-    engine,
-    cluster,
-    clock,
-    random: systemRandom,
-    log,
-    strict: durability === "strict",
-    sessionDeadAfterMs: SESSION_DEAD_AFTER_MS,
-  });
-  const accounts = new Accounts({
-    store: new EngineAccountStore(engine),
-    passwords: new Passwords(),
-    throttle: new LoginThrottle(clock),
-    clock,
-    random: systemRandom,
-  });
-  const jobs = new BackgroundJobs({ engine, cluster, clock, log, timings });
-  return { engine, cluster, sessions, accounts, jobs, clock, nodeOutAfterMs: NODE_OUT_AFTER_MS };
-}
-
 class MetadataServer implements RunningMetadataServer {
   readonly failed: Promise<never>;
-  readonly #parts: Parts;
+  readonly #parts: MetadataParts;
   readonly #log: Log;
   readonly #http: Server;
-  readonly #rpc: RpcServer<Principal>;
-  readonly #stopPushing: () => void;
   #url = "";
   #ready = false;
   #closing: Promise<void> | undefined;
 
-  constructor(parts: Parts, log: Log, failed: Promise<never>) {
+  constructor(parts: MetadataParts, log: Log, failed: Promise<never>) {
     this.failed = failed;
     this.#parts = parts;
     this.#log = log;
-    const { accounts, cluster, sessions, clock } = parts;
-    const host = new MetaRpcHost(accounts, cluster, sessions);
-    const rpc = new RpcServer({ host, clock, log });
-    this.#rpc = rpc;
-    this.#stopPushing = host.pushMapChanges();
-    accounts.onRevoked((hashes) => {
-      rpc.endWhere(({ tokenHash }) => hashes.includes(tokenHash), CLOSE_REVOKED, "login revoked");
-    });
+    const { engine, cluster, sessions, accounts, nodeOutAfterMs } = parts;
     this.#http = createServer(
       createHttpApp({
-        ...parts,
+        engine,
+        cluster,
+        sessions,
+        accounts,
+        nodeOutAfterMs,
         log,
         isReady: () => this.#ready,
         jobsStatus: () => parts.jobs.status().jobs,
       }),
     );
-    const entrance = new WebSocketEntrance(rpc, log);
+    const entrance = new WebSocketEntrance(parts.rpc, log);
     this.#http.on("upgrade", (request, socket, head) => entrance.upgrade(request, socket, head));
   }
 
@@ -187,7 +117,6 @@ class MetadataServer implements RunningMetadataServer {
   }
 
   async listen(host: string, port: number): Promise<void> {
-    const { cluster, sessions, jobs } = this.#parts;
     const server = this.#http;
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause: NodeJS.ErrnoException) => {
@@ -203,12 +132,10 @@ class MetadataServer implements RunningMetadataServer {
     const address = server.address() as AddressInfo;
     const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
     this.#url = `http://${name}:${address.port}`;
-    cluster.start();
-    sessions.start();
-    this.#rpc.start();
-    jobs.start();
+    this.#parts.start();
     this.#ready = true;
-    this.#log.info({ url: this.#url, clusterId: cluster.clusterId }, "metadata server is ready");
+    const { clusterId } = this.#parts.cluster;
+    this.#log.info({ url: this.#url, clusterId }, "metadata server is ready");
   }
 
   close(): Promise<void> {
@@ -217,21 +144,15 @@ class MetadataServer implements RunningMetadataServer {
   }
 
   async #close(): Promise<void> {
-    const { engine, cluster, sessions, jobs, clock } = this.#parts;
     this.#ready = false;
-    engine.endWaits();
-    this.#stopPushing();
     const stopped = new Promise<void>((resolve) => this.#http.close(() => resolve()));
-    await this.#rpc.close();
-    await jobs.close();
+    await this.#parts.endWork();
     this.#http.closeIdleConnections();
-    const cancel = clock.after(STOP_GRACE_MS, () => this.#http.closeAllConnections());
+    const closeAll = (): void => this.#http.closeAllConnections();
+    const cancel = this.#parts.clock.after(STOP_GRACE_MS, closeAll);
     await stopped;
     cancel();
-    await sessions.close();
-    await cluster.close();
-    await engine.flush();
-    await engine.close();
+    await this.#parts.close();
     this.#log.info("metadata server has stopped");
   }
 }

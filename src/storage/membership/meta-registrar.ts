@@ -1,6 +1,5 @@
 // A storage node's link to its metadata server: registers, sends heartbeats, reports damage, and
 // goes on trying for ever while the server is away.
-import { request } from "undici";
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
 import { HEARTBEAT_INTERVAL_MS, MAX_DAMAGE_REPORTS } from "../../domain/limits.ts";
@@ -10,7 +9,6 @@ import type { Clock } from "../../platform/clock.ts";
 import { deadline } from "../../platform/deadline.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
 import {
-  API_BASE,
   problemSchema,
   registerReplySchema,
   type Heartbeat,
@@ -18,9 +16,10 @@ import {
   type RegisterNode,
 } from "../../protocol/admin/admin-api.ts";
 import type { NodeStats } from "../../protocol/shard/shard-service.ts";
+import type { PostReply, PostToMeta } from "./meta-posts.ts";
 
 export interface RegistrarOptions {
-  metaUrl: string;
+  post: PostToMeta;
   id: NodeId;
   /** Where clients reach the node. */
   url: string;
@@ -163,27 +162,10 @@ export class MetaRegistrar implements AsyncDisposable {
     }
   }
 
-  async #post(path: string, body: unknown): Promise<{ status: number; body: unknown }> {
+  async #post(path: string, body: unknown): Promise<PostReply> {
     using limit = deadline(this.#options.clock, REGISTER_TIMEOUT_MS);
-    const { statusCode, body: answer } = await request(
-      new URL(API_BASE + path, this.#options.metaUrl),
-      {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
-        signal: AbortSignal.any([limit.signal, this.#stopped.signal]),
-      },
-    );
-    const text = await answer.text();
-    return { status: statusCode, body: parsed(text) };
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return {};
+    const signal = AbortSignal.any([limit.signal, this.#stopped.signal]);
+    return await this.#options.post(path, body, signal);
   }
 }
 

@@ -74,7 +74,7 @@ test("with a seed a cut keeps some of it, torn, and the same of it each time", (
   t.true([...outcomes].some((text) => text.includes("a") && text.includes("b")));
 });
 
-test("what a failed flush dropped is read back until the power goes, and no longer then", async (t) => {
+test("what a failed flush dropped is read back until the power goes", async (t) => {
   let fault: DiskFault | undefined;
   const disk = freshDisk();
   const view = disk.view({ fault: ({ what }) => (what === "datasync" ? fault : undefined) });

@@ -1,12 +1,6 @@
 // A machine's disk in memory, for tests: its power can be cut, it fills, fails, lies and rots. What
 // a process sees of it is a view with hooks of its own.
-import type {
-  Disk,
-  DiskFigures,
-  DiskFile,
-  FileFacts,
-  OpenHow,
-} from "../../platform/disk/disk.ts";
+import type { Disk, DiskFigures, DiskFile, FileFacts, OpenHow } from "../../platform/disk/disk.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import { MemoryDirectory, type DiskNode } from "./memory-directory.ts";
 import { PageFile } from "./page-file.ts";

@@ -163,7 +163,7 @@ function encode(changes: readonly Change[]): Buffer {
 }
 
 function* decode(body: Buffer): Generator<Change> {
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const valueLength = body.readUInt32LE(at + 3);
     const tableEnd = at + 7 + body.readUInt8(at);
     const keyEnd = tableEnd + body.readUInt16LE(at + 1);
