@@ -30,7 +30,7 @@ export interface BackgroundJobsOptions {
   engine: Engine;
   cluster: ClusterRegistry;
   /** Makes the client of a node of the cluster; the jobs close it. */
-  connect: (node: MapNode) => ClosableShardService;
+  connect: (node: MapNode, cluster: string) => ClosableShardService;
   coding: Coding;
   clock: Clock;
   log: Log;
@@ -45,7 +45,9 @@ export class BackgroundJobs implements AsyncDisposable {
   readonly #stopListening: (() => void)[];
 
   constructor(options: BackgroundJobsOptions) {
-    const { engine, cluster, connect, coding, clock, log, timings = {} } = options;
+    const { engine, cluster, coding, clock, log, timings = {} } = options;
+    const connect = (node: MapNode): ClosableShardService =>
+      options.connect(node, cluster.clusterId);
     const ledger = new EngineSliceLedger(engine, clock);
     const peers = new PeerServices(connect);
     this.#peers = peers;
@@ -127,32 +129,38 @@ export class BackgroundJobs implements AsyncDisposable {
 /** One client a node, made when first needed, closed when the node moves or leaves. */
 class PeerServices {
   readonly #connect: (node: MapNode) => ClosableShardService;
-  readonly #byUrl = new Map<string, ClosableShardService>();
+  readonly #services = new Map<string, ClosableShardService>();
 
   constructor(connect: (node: MapNode) => ClosableShardService) {
     this.#connect = connect;
   }
 
   of(node: MapNode): ClosableShardService {
-    let service = this.#byUrl.get(node.url);
+    const key = placeOf(node);
+    let service = this.#services.get(key);
     if (service === undefined) {
       service = this.#connect(node);
-      this.#byUrl.set(node.url, service);
+      this.#services.set(key, service);
     }
     return service;
   }
 
   keepOnly(nodes: readonly MapNode[]): void {
-    const urls = new Set(nodes.map((node) => node.url));
-    for (const [url, service] of this.#byUrl) {
-      if (urls.has(url)) continue;
-      this.#byUrl.delete(url);
+    const places = new Set(nodes.map(placeOf));
+    for (const [place, service] of this.#services) {
+      if (places.has(place)) continue;
+      this.#services.delete(place);
       void service.close();
     }
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#byUrl.values()].map((service) => service.close()));
-    this.#byUrl.clear();
+    await Promise.all([...this.#services.values()].map((service) => service.close()));
+    this.#services.clear();
   }
+}
+
+/** Who, and where. */
+function placeOf({ id, url }: MapNode): string {
+  return `${id} ${url}`;
 }

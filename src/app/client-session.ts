@@ -50,7 +50,8 @@ export async function openClientSession(options: ClientSessionOptions): Promise<
     return await composeClient(meta, {
       ...options,
       clock: systemClock,
-      connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
+      connect: ({ id: node, url: at }) =>
+        new HttpShardService(at, { clock: systemClock, cluster: meta.clusterId, node }),
       coding: new PolicyCodecs(),
     });
   } catch (error) {

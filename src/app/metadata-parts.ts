@@ -34,7 +34,7 @@ export interface MetadataWorld {
   readonly random: Random;
   readonly log: Log;
   /** Makes the client of a node, for the jobs. */
-  readonly connect: (node: MapNode) => ClosableShardService;
+  readonly connect: (node: MapNode, cluster: string) => ClosableShardService;
   readonly coding: Coding;
 }
 

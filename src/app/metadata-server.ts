@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { PolicyCodecs } from "../codec/policy-codecs.ts";
+import type { MapNode } from "../domain/cluster-map.ts";
 import { FsError } from "../domain/errno.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
@@ -69,7 +70,8 @@ export async function startMetadataServer(
       clock,
       random: systemRandom,
       log,
-      connect: ({ url }: { url: string }) => new HttpShardService(url, { clock: systemClock }),
+      connect: ({ url, id: node }: MapNode, cluster: string) =>
+        new HttpShardService(url, { clock: systemClock, cluster, node }),
       coding: new PolicyCodecs(),
     };
     const parts = await MetadataParts.open(engine, world, options);

@@ -30,7 +30,7 @@ export interface NodeWorld {
   /** Keeps others from the data directory. @throws FsError EBUSY */
   readonly lock: (directory: string) => Promise<AsyncDisposable>;
   /** The other nodes, as rebuilds ask them. */
-  readonly peers: () => RebuildTools & AsyncDisposable;
+  readonly peers: (cluster: () => string | undefined) => RebuildTools & AsyncDisposable;
   /** Begins to serve, at the port of the last start where nothing else is asked for. */
   readonly serve: (options: ShardAppOptions, lastPort: number | undefined) => Promise<NodeFace>;
   readonly post: PostToMeta;
@@ -92,12 +92,13 @@ async function assemble(
   parts.add(await world.lock(dataDir));
   const identity = await NodeIdentity.open(dataDir, { disk, random });
   await identity.keepSettings({ capacityBytes, zone, weight });
-  const peers = parts.add(world.peers());
+  const peers = parts.add(world.peers(() => identity.clusterId));
   const link = new DamageRelay(log);
   const store = parts.add(await openStore(world, dataDir, identity, peers, link));
   const notReady = (): string | undefined =>
     link.registrar?.registered === true ? undefined : "not registered yet";
-  const { url, port } = parts.add(await world.serve({ store, log, notReady }, identity.port));
+  const face = { store, log, name: () => identity.name, notReady };
+  const { url, port } = parts.add(await world.serve(face, identity.port));
   await identity.keepPort(port);
   const registrar = parts.add(
     new MetaRegistrar({

@@ -11,11 +11,16 @@ const HEAD_TIMEOUT_MS = 1000;
 
 /** One connection pool a node, until it is disposed of. */
 export class ShardQueries implements AsyncDisposable {
+  readonly #cluster: string;
   readonly #services = new Map<NodeId, HttpShardService>();
 
+  constructor(cluster: string) {
+    this.#cluster = cluster;
+  }
+
   readonly headMany: HeadMany = async (node: MapNode, ids) => {
-    const service =
-      this.#services.get(node.id) ?? new HttpShardService(node.url, { clock: systemClock });
+    const options = { clock: systemClock, cluster: this.#cluster, node: node.id };
+    const service = this.#services.get(node.id) ?? new HttpShardService(node.url, options);
     this.#services.set(node.id, service);
     using limit = deadline(systemClock, HEAD_TIMEOUT_MS);
     return await service.headMany(ids, limit.signal);

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { StripeCodec } from "../codec/stripe-codec.ts";
 import { isFsError } from "../domain/errno.ts";
-import type { ShardId } from "../domain/ids.ts";
+import type { NodeId, ShardId } from "../domain/ids.ts";
 import { CELL_BYTES } from "../domain/format.ts";
 import { silentLog } from "../observability/log.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
@@ -35,6 +35,10 @@ async function startMeta(t: ExecutionContext): Promise<FakeMetaApi> {
   return meta;
 }
 
+function serviceOf(meta: FakeMetaApi, { id, url }: { id: NodeId; url: string }): HttpShardService {
+  return new HttpShardService(url, { clock: new FakeClock(), cluster: meta.clusterId, node: id });
+}
+
 async function startNode(
   t: ExecutionContext,
   meta: FakeMetaApi,
@@ -43,7 +47,7 @@ async function startNode(
   const dataDir = options.dataDir ?? (await tempDir(t));
   const log = silentLog;
   const node = await startStorageNode({ metaUrl: meta.url, dataDir, log, ...options });
-  const service = new HttpShardService(node.url, { clock: new FakeClock() });
+  const service = serviceOf(meta, node);
   t.teardown(async () => {
     await service.close();
     await node.close();
@@ -112,8 +116,10 @@ test("a node of another cluster doesn't start", async (t) => {
 test("a node serves while the metadata server is away and registers when it is back", async (t) => {
   const meta = await FakeMetaApi.start();
   const { port } = meta;
+  const { dataDir, close } = await startNode(t, meta);
+  await close();
   await meta.close();
-  const node = await startNode(t, meta);
+  const node = await startNode(t, meta, { dataDir });
   await node.service.put(shardId(1), payloadOf(64));
   t.is((await node.service.stats()).shards, 1);
   const back = await FakeMetaApi.start(port);
@@ -143,7 +149,7 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
   let slice = 1;
   for (let round = 0; round < 3; round++) {
     const node = await startNodeProcess(meta.url, dataDir);
-    const service = new HttpShardService(node.url, { clock: new FakeClock() });
+    const service = serviceOf(meta, node);
     const goal = acknowledged.length + 40;
     let killing: Promise<void> | undefined;
     const work = async (): Promise<void> => {
@@ -221,7 +227,7 @@ async function startStripe(
   for (const [slot, payload] of shards.entries()) {
     await present(nodes[slot]).service.put(shardId(1, { slot }), payload);
   }
-  return { nodes, shards, sources: nodes.map(({ url }, slot) => ({ slot, url })) };
+  return { nodes, shards, sources: nodes.map(({ id: node, url }, slot) => ({ slot, url, node })) };
 }
 
 async function rebuiltIs(

@@ -3,6 +3,7 @@ import type { RequestListener } from "node:http";
 import { setFlagsFromString } from "node:v8";
 import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import { isFsError } from "../domain/errno.ts";
+import { invariant } from "../domain/invariant.ts";
 import type { CodingPolicy } from "../domain/layout.ts";
 import { MAX_REBUILDS } from "../storage/shards/limits.ts";
 import type { Log } from "../observability/log.ts";
@@ -11,6 +12,7 @@ import { systemDisk } from "../platform/disk/system-disk.ts";
 import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
 import { systemRandom } from "../platform/random.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+import type { ShardSource } from "../protocol/shard/shard-service.ts";
 import { DataLock } from "../storage/membership/data-lock.ts";
 import { postTo } from "../storage/membership/meta-posts.ts";
 import { NodeServer } from "../storage/http/node-server.ts";
@@ -47,7 +49,7 @@ export function startStorageNode(options: StorageNodeOptions): Promise<RunningNo
     random: systemRandom,
     openStore: openLmdbStore,
     lock: (directory: string) => DataLock.acquire(directory),
-    peers: () => new Peers(),
+    peers: (cluster: () => string | undefined) => new Peers(cluster),
     serve: (app: ShardAppOptions, lastPort: number | undefined) => serve(app, host, port, lastPort),
     post: postTo(metaUrl),
     failed: () => {
@@ -105,14 +107,24 @@ async function listen(
 
 /** The other nodes, as rebuilds ask them: a connection pool is kept for each. */
 class Peers implements RebuildTools, AsyncDisposable {
+  readonly #cluster: () => string | undefined;
   readonly #services = new Map<string, HttpShardService>();
   readonly #codecs = new PolicyCodecs();
 
-  connect(url: string): HttpShardService {
-    const known = this.#services.get(url);
+  constructor(cluster: () => string | undefined) {
+    this.#cluster = cluster;
+  }
+
+  connect({ url, node }: Pick<ShardSource, "url" | "node">): HttpShardService {
+    const key = `${node} ${url}`;
+    const known = this.#services.get(key);
     if (known !== undefined) return known;
-    const service = new HttpShardService(url, { clock: systemClock, connections: MAX_REBUILDS });
-    this.#services.set(url, service);
+    const cluster = this.#cluster();
+    // Rebuilds are asked for by name.
+    invariant(cluster !== undefined, "a node without a cluster has no peers");
+    const options = { clock: systemClock, cluster, node, connections: MAX_REBUILDS };
+    const service = new HttpShardService(url, options);
+    this.#services.set(key, service);
     return service;
   }
 

@@ -27,7 +27,7 @@ class Fixture implements RepairCluster, SliceLedger {
 
   constructor() {
     const tools: RebuildTools = {
-      connect: (url) => this.#service(url.slice("http://".length)),
+      connect: ({ node }) => this.#service(node),
       reconstruct: (policy, sources, targets) =>
         new StripeCodec(policy).reconstruct(sources, targets),
     };

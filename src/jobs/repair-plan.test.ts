@@ -34,7 +34,7 @@ test("a misplaced shard is copied home from where it is and its copy is surplus"
   const { rebuilds, surplus } = plan(["a", "b", "c", "d", "e", "g"]);
   t.is(rebuilds.length, 1);
   t.is(present(rebuilds[0]).target.url, "http://f");
-  t.deepEqual(present(rebuilds[0]).request.sources, [{ slot: 5, url: "http://g" }]);
+  t.deepEqual(present(rebuilds[0]).request.sources, [{ slot: 5, url: "http://g", node: "g" }]);
   t.deepEqual(
     surplus.map((shard) => [shard.node, shard.id.slot]),
     [["g", 5]],

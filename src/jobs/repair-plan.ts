@@ -38,7 +38,7 @@ export function planBlock(
   });
   const sources: ShardSource[] = block.holders.flatMap((holders, slot) => {
     const holder = holders.map((id) => reachable.get(id)).find((node) => node !== undefined);
-    return holder === undefined ? [] : [{ slot, url: holder.url }];
+    return holder === undefined ? [] : [{ slot, url: holder.url, node: holder.id }];
   });
   const plan: BlockPlan = {
     rebuilds: [],

@@ -12,10 +12,12 @@ import { BLOCK_BYTES } from "../domain/format.ts";
 import { silentLog } from "../observability/log.ts";
 import { systemClock } from "../platform/clock.ts";
 import { SYSTEM } from "../testing/system.ts";
+import type { NodeName } from "../protocol/shard/node-name.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
 import { NodeServer } from "../storage/http/node-server.ts";
 import { createShardApp } from "../storage/http/shard-server.ts";
 import { ShardStore } from "../storage/shards/shard-store.ts";
+import { TEST_CLUSTER } from "../testing/shard/test-name.ts";
 import { CountedCoding } from "../testing/shard/counted-coding.ts";
 import { blockBytes, sameBytes } from "../testing/shard/shard-cluster.ts";
 import { StripeBlockStore } from "./stripe-block-store.ts";
@@ -23,6 +25,7 @@ import { present } from "../testing/present.ts";
 
 class RealNode {
   readonly directory: string;
+  readonly id: NodeId;
   readonly #store: ShardStore;
   #server: NodeServer;
   #mute: Server | undefined;
@@ -30,15 +33,16 @@ class RealNode {
   /** Requests for a shard that came while it was mute. */
   muteShardRequests = 0;
 
-  private constructor(directory: string, store: ShardStore, server: NodeServer) {
+  private constructor(id: NodeId, directory: string, store: ShardStore, server: NodeServer) {
+    this.id = id;
     this.directory = directory;
     this.#store = store;
     this.#server = server;
   }
 
-  static async start(directory: string): Promise<RealNode> {
+  static async start(id: NodeId, directory: string): Promise<RealNode> {
     const store = await ShardStore.open({ ...SYSTEM, directory });
-    return new RealNode(directory, store, await listen(store, 0));
+    return new RealNode(id, directory, store, await listen(id, store, 0));
   }
 
   get port(): number {
@@ -51,7 +55,7 @@ class RealNode {
   }
 
   async restart(): Promise<void> {
-    this.#server = await listen(this.#store, this.port);
+    this.#server = await listen(this.id, this.#store, this.port);
   }
 
   /** Takes connections and requests and answers nothing, as a stopped process does. */
@@ -77,13 +81,10 @@ class RealNode {
   }
 }
 
-function listen(store: ShardStore, port: number): Promise<NodeServer> {
-  return NodeServer.listen(
-    createShardApp({ store, log: silentLog }),
-    "127.0.0.1",
-    port,
-    systemClock,
-  );
+function listen(node: NodeId, store: ShardStore, port: number): Promise<NodeServer> {
+  const name = (): NodeName => ({ cluster: TEST_CLUSTER, node });
+  const app = createShardApp({ store, log: silentLog, name });
+  return NodeServer.listen(app, "127.0.0.1", port, systemClock);
 }
 
 class RealCluster implements AsyncDisposable {
@@ -96,15 +97,14 @@ class RealCluster implements AsyncDisposable {
     this.#directory = directory;
     this.nodes = nodes;
     const pool = { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount: 64 };
-    const mapNodes = nodes.map((node, at): MapNode => {
-      const id = at.toString(16).padStart(12, "0") as NodeId;
-      return { id, url: `http://127.0.0.1:${node.port}`, weight: 100, zone: "", state: "up" };
+    const mapNodes = nodes.map(({ id, port }): MapNode => {
+      return { id, url: `http://127.0.0.1:${port}`, weight: 100, zone: "", state: "up" };
     });
     const current = { epoch: 1 as Epoch, nodes: mapNodes, pools: [pool] };
     const maps: MapHistory = { current, older: [] };
     this.store = new StripeBlockStore({
       maps: () => maps,
-      connect: (node) => new HttpShardService(node.url, { clock: systemClock }),
+      connect: (node) => new HttpShardService(node.url, { clock: systemClock, cluster: TEST_CLUSTER, node: node.id }),
       reportDamage: () => undefined,
       coding: this.coding,
       clock: systemClock,
@@ -116,7 +116,8 @@ class RealCluster implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), "dfs-client-"));
     const nodes = [];
     for (let at = 0; at < count; at++) {
-      nodes.push(await RealNode.start(join(directory, `node-${at}`)));
+      const id = at.toString(16).padStart(12, "0") as NodeId;
+      nodes.push(await RealNode.start(id, join(directory, `node-${at}`)));
     }
     return new RealCluster(directory, nodes);
   }

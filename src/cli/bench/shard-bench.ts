@@ -2,6 +2,7 @@
 import { cellCrcs } from "../../codec/stripe-codec.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { DEFAULT_POOL, type ShardId, type SliceId } from "../../domain/ids.ts";
+import type { NodeName } from "../../protocol/shard/node-name.ts";
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { type Metric, timeSeconds } from "./metric.ts";
 
@@ -10,8 +11,12 @@ const IN_FLIGHT = 8;
 /** Far above any slice that a demo cluster's server has handed out. */
 const FIRST_SLICE = 2 ** 48;
 
-export async function benchShards(url: string, count: number): Promise<Metric[]> {
-  await using node = new HttpShardService(url, { clock: systemClock });
+export async function benchShards(
+  url: string,
+  name: NodeName,
+  count: number,
+): Promise<Metric[]> {
+  await using node = new HttpShardService(url, { clock: systemClock, ...name });
   const bytes = Buffer.alloc(SHARD_BYTES, 7);
   const payload = { bytes, cellCrcs: cellCrcs(bytes) };
   const ids = Array.from({ length: count }, (_, i): ShardId => {

@@ -30,7 +30,7 @@ async function info(file: string, options: InfoOptions): Promise<void> {
   const remote = parseRemotePath(file);
   const result = await withFileSystem(options.meta, async (fs): Promise<FileInfo> => {
     const attr = await fs.walker.resolve(remote);
-    await using nodes = new ShardQueries();
+    await using nodes = new ShardQueries(fs.session.meta.clusterId);
     const layout = await describeFile(fs.session.meta, attr, nodes.headMany);
     const { ino, sizeBytes } = attr;
     return { path: formatPath(remote), ino, sizeBytes, ...layout };

@@ -10,6 +10,7 @@ import { systemClock } from "../../platform/clock.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
 import { runDfs } from "../../testing/e2e/e2e-cluster.ts";
 import { shardId } from "../../testing/shard/shard-service-conformance.ts";
+import { nodeNameIn } from "../../testing/shard/test-name.ts";
 import { present } from "../../testing/present.ts";
 
 const DFS = fileURLToPath(new URL("../../../bin/dfs", import.meta.url));
@@ -83,7 +84,8 @@ test.serial("a broken invariant ends a storage node", async (t) => {
   const args = ["node", "--data", join(base, "node"), "--meta", url];
   const node = start(t, args, true, base);
   const nodeUrl = present(/http:\S+?(?=,)/.exec(await node.ready))[0];
-  await using service = new HttpShardService(nodeUrl, { clock: systemClock });
+  const name = await nodeNameIn(join(base, "node"));
+  await using service = new HttpShardService(nodeUrl, { clock: systemClock, ...name });
   await t.throwsAsync(service.headMany([shardId(1)]));
   assertFatal(t, await node.ended);
 });

@@ -293,6 +293,8 @@ export interface OpenAccess {
 
 /** A client's end of a session: the service plus what the server pushes. */
 export interface MetaSession extends MetaService, AsyncDisposable {
+  /** Whose it is: the same for as long as the session is used. */
+  readonly clusterId: string;
   on<K extends keyof MetaEvents>(event: K, listener: MetaEvents[K]): void;
   /** Ends the session properly: its open inodes are released at once. */
   close(): Promise<void>;

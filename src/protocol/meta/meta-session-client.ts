@@ -1,5 +1,7 @@
 // A client's session with the metadata server: MetaService over the RPC link.
 import type { MapHistory } from "../../domain/cluster-map.ts";
+import { FsError } from "../../domain/errno.ts";
+import { invariant } from "../../domain/invariant.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
 import { RPC_ANSWER_TIMEOUT_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
@@ -41,12 +43,20 @@ export async function connectMetaSession(options: ConnectOptions): Promise<MetaS
       learnMaps(value as MapHistory); // by its name
     else listeners.pushed(name, value);
   };
+  const own: { clusterId?: string } = {};
+  /** A server that answers where ours did needn't be ours. */
+  const ownWelcome = (welcome: Welcome): Welcome => {
+    own.clusterId ??= welcome.clusterId;
+    if (welcome.clusterId === own.clusterId) return welcome;
+    const text = `the metadata server at ${options.url} is cluster ${welcome.clusterId}'s now`;
+    throw new FsError("EPROTO", `${text}, and this session is cluster ${own.clusterId}'s`);
+  };
   const link = new SessionLink<Welcome>(
     {
       ...options,
       answerTimeoutMs: RPC_ANSWER_TIMEOUT_MS,
       hello: (resume) => packHello({ clientName, ...(resume === undefined ? {} : { resume }) }),
-      readWelcome,
+      readWelcome: (message) => ownWelcome(readWelcome(message)),
     },
     {
       sessionLost: () => listeners.happened("sessionLost"),
@@ -56,7 +66,10 @@ export async function connectMetaSession(options: ConnectOptions): Promise<MetaS
     },
   );
   await link.start();
+  const { clusterId } = own;
+  invariant(clusterId !== undefined, "a welcome names the cluster");
   return {
+    clusterId,
     ...makeMetaService((operation, args) => link.call(operation, args)),
     on: (event, listener) => listeners.on(event, listener),
     close: () => link.close(),

@@ -19,6 +19,7 @@ import type { RpcHost, RpcPeer } from "./served-connection.ts";
 class EchoHost implements RpcHost<string> {
   readonly procedures = OPERATIONS_BY_NUMBER;
   readonly peers: RpcPeer[] = [];
+  clusterId = "00";
 
   async authenticate(authorization: string | undefined): Promise<string | undefined> {
     return authorization === "let me in" ? "tester" : undefined;
@@ -30,7 +31,7 @@ class EchoHost implements RpcHost<string> {
     // Before the welcome has left.
     peer.push(packPush("lockReady", this.peers.length));
     const key = resume ?? { session: 1 as SessionId, secret: new Uint8Array(16) };
-    const known = { clusterId: "00", maps: LONE_MAPS };
+    const known = { clusterId: this.clusterId, maps: LONE_MAPS };
     const welcome = packWelcome({ key, resumed: resume !== undefined, ...known });
     const invoke = (_procedure: unknown, [first]: readonly unknown[]): unknown => first;
     const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
@@ -87,4 +88,19 @@ test("what is pushed before the welcome has left comes after it, in order", asyn
 test("whoever is not admitted gets EACCES, whatever the network is", async (t) => {
   const { dial } = network("nobody");
   await t.throwsAsync(connectMetaSession({ ...options, dial }), { code: "EACCES" });
+});
+
+test("a session ends when another cluster's server answers in the place of its own", async (t) => {
+  const { host, dial, sockets } = network("let me in");
+  await using session = await connectMetaSession({ ...options, dial });
+  t.is(session.clusterId, "00");
+  host.clusterId = "01";
+  let resumed = 0;
+  session.on("resumed", () => (resumed += 1));
+  present(sockets[0]).terminate();
+  const refusal = { code: "EPROTO", message: /is cluster 01's now.* is cluster 00's/ };
+  await t.throwsAsync(session.parentOf(7 as Ino), refusal);
+  host.clusterId = "00";
+  await t.throwsAsync(session.parentOf(7 as Ino), refusal);
+  t.is(resumed, 0);
 });

@@ -5,9 +5,10 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { request } from "undici";
+import type { NodeId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { openServedStore } from "../../testing/shard/shard-node.ts";
+import { openServedStore, TEST_HEADERS } from "../../testing/shard/shard-node.ts";
 import {
   payloadOf,
   rejectsWith,
@@ -15,11 +16,16 @@ import {
   testShardService,
 } from "../../testing/shard/shard-service-conformance.ts";
 import { MAX_PUT_CONNECTIONS } from "./limits.ts";
+import { TEST_NAME } from "../../testing/shard/test-name.ts";
+import { FOR_HEADER, formatNodeName, FROM_HEADER, type NodeName } from "./node-name.ts";
 import { HttpShardService } from "./shard-http-client.ts";
-import { CELL_CRCS_HEADER, encodeCellCrcs, ROUTES, WIRE_HEADER } from "./shard-wire.ts";
+import { CELL_CRCS_HEADER, encodeCellCrcs, ROUTES, WIRE_HEADER, WIRE_VERSION } from "./shard-wire.ts";
 import { present } from "../../testing/present.ts";
 
 testShardService(test, "http", async () => openServedStore());
+
+/** Of every answer of the node that is asked for. */
+const OWN_HEADERS = { [WIRE_HEADER]: WIRE_VERSION, [FROM_HEADER]: formatNodeName(TEST_NAME) };
 
 /** A TCP server that answers each connection's first bytes with `answer`, or nothing. */
 async function rawServer(
@@ -36,7 +42,7 @@ async function rawServer(
   await once(server, "listening");
   const service = new HttpShardService(
     `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    { clock: new FakeClock() },
+    { clock: new FakeClock(), ...TEST_NAME },
   );
   t.teardown(async () => {
     await service.close();
@@ -63,7 +69,7 @@ function rangeHead(bytes: Uint8Array, changes: Record<string, string | number> =
     "content-length": bytes.length,
     "content-range": `bytes 0-${bytes.length - 1}/${bytes.length}`,
     [CELL_CRCS_HEADER]: encodeCellCrcs(payloadOf(bytes.length).cellCrcs),
-    [WIRE_HEADER]: "1",
+    ...OWN_HEADERS,
     ...changes,
   });
 }
@@ -82,7 +88,7 @@ test("a slow node gets as many puts as a client has, and other requests pass the
   const allArrived = deferred<undefined>();
   const service = await rawServer(t, (socket, request) => {
     if (!request.startsWith("PUT")) {
-      socket.end(head("204 No Content", { [WIRE_HEADER]: "1" }));
+      socket.end(head("204 No Content", OWN_HEADERS));
     } else if (puts.push(socket) === MAX_PUT_CONNECTIONS) {
       allArrived.resolve(undefined);
     }
@@ -92,7 +98,7 @@ test("a slow node gets as many puts as a client has, and other requests pass the
   );
   await allArrived.promise;
   await service.sync([shardId(1)]);
-  for (const socket of puts) socket.end(head("201 Created", { [WIRE_HEADER]: "1" }));
+  for (const socket of puts) socket.end(head("201 Created", OWN_HEADERS));
   await Promise.all(done);
   t.pass();
 });
@@ -111,7 +117,10 @@ test("a port nobody listens on is ECONNREFUSED", async (t) => {
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, "close");
-  const service = new HttpShardService(`http://127.0.0.1:${port}`, { clock: new FakeClock() });
+  const service = new HttpShardService(`http://127.0.0.1:${port}`, {
+    clock: new FakeClock(),
+    ...TEST_NAME,
+  });
   await rejectsWith(t, "ECONNREFUSED", service.head(shardId(1)));
   await rejectsWith(t, "ECONNREFUSED", service.get(shardId(1), 0, new Uint8Array(8)));
   await service.close();
@@ -171,7 +180,7 @@ test("an answer that isn't what was asked for is EPROTO", async (t) => {
   const { bytes } = payloadOf(64);
   const answers: [string, string | Uint8Array][] = [
     ["another range", rangeHead(bytes, { "content-range": "bytes 64-127/128" }) + "x".repeat(64)],
-    ["no range", head("200 OK", { "content-length": 64, [WIRE_HEADER]: "1" }) + "x".repeat(64)],
+    ["no range", head("200 OK", { "content-length": 64, ...OWN_HEADERS }) + "x".repeat(64)],
     ["another version", rangeHead(bytes, { [WIRE_HEADER]: "9" }) + "x".repeat(64)],
     ["more than asked for", rangeHead(new Uint8Array(128)) + "x".repeat(128)],
   ];
@@ -188,7 +197,7 @@ test("an answer that isn't what was asked for is EPROTO", async (t) => {
 
 test("a node that fails without a reason is EIO", async (t) => {
   const service = await rawServer(t, (socket) => {
-    socket.write(head("500 Internal Server Error", { "content-length": 4 }) + "oops");
+    socket.write(head("500 Internal Server Error", { "content-length": 4, ...OWN_HEADERS }) + "oops");
   });
   await rejectsWith(t, "EIO", service.get(shardId(1), 0, new Uint8Array(64)));
   await rejectsWith(t, "EIO", service.stats());
@@ -214,6 +223,7 @@ test("a full node answers 507 before the body has come", async (t) => {
   const socket = (await import("node:net")).connect(Number(port), "127.0.0.1");
   const headers = {
     host: "node",
+    ...TEST_HEADERS,
     "content-length": payload.bytes.length,
     [CELL_CRCS_HEADER]: encodeCellCrcs(payload.cellCrcs),
   };
@@ -240,7 +250,7 @@ test("statuses and problem documents name the failure", async (t) => {
   ];
   for (const [title, method, path, status, code] of cases) {
     const body = method === "GET" || method === "DELETE" ? null : "12345678";
-    const reply = await request(served.url + path, { method, body });
+    const reply = await request(served.url + path, { method, body, headers: TEST_HEADERS });
     const problem = (await reply.body.json()) as Record<string, unknown>;
     t.is(reply.statusCode, status, title);
     t.is(reply.headers["content-type"], "application/problem+json", title);
@@ -248,7 +258,7 @@ test("statuses and problem documents name the failure", async (t) => {
   }
   const checksum = await request(served.url + ROUTES.shard(shardId(1)), {
     method: "PUT",
-    headers: { [CELL_CRCS_HEADER]: encodeCellCrcs(new Uint32Array([1])) },
+    headers: { ...TEST_HEADERS, [CELL_CRCS_HEADER]: encodeCellCrcs(new Uint32Array([1])) },
     body: Buffer.alloc(64),
   });
   t.is(checksum.statusCode, 422);
@@ -265,6 +275,7 @@ test("a sender that goes away in mid-shard leaves nothing behind", async (t) => 
   const lines = [
     `PUT ${ROUTES.shard(shardId(1))} HTTP/1.1`,
     "host: n",
+    `${FOR_HEADER}: ${TEST_HEADERS[FOR_HEADER]}`,
     `content-length: ${payload.bytes.length}`,
     `${CELL_CRCS_HEADER}: ${crcs}`,
   ];
@@ -287,4 +298,65 @@ test("health and readiness are told", async (t) => {
     await reply.body.dump();
   }
   await served.close();
+});
+
+/** Everything that one can ask of a node. */
+const CALLS: readonly ((service: HttpShardService) => Promise<unknown>)[] = [
+  (service) => service.put(shardId(2), payloadOf(64)),
+  (service) => service.get(shardId(1), 0, new Uint8Array(64)),
+  (service) => service.head(shardId(1)),
+  (service) => service.deleteMany([shardId(1)]),
+  (service) => service.list(shardId(1).pool, shardId(1).pg),
+  (service) => service.groups(),
+  (service) => service.sync([shardId(1)]),
+  (service) => service.verify(shardId(1)),
+  (service) => service.rebuild({ id: shardId(1), policy: { k: 4, m: 2 }, sources: [] }),
+  (service) => service.stats(),
+];
+
+test("a node does nothing for who means another node, or another cluster's", async (t) => {
+  const served = await openServedStore();
+  await served.service.put(shardId(1), payloadOf(64));
+  const others: Partial<NodeName>[] = [
+    { node: "00000000000b" as NodeId },
+    { cluster: "cluster-2" },
+    { cluster: "" },
+  ];
+  for (const other of others) {
+    const options = { clock: new FakeClock(), ...TEST_NAME, ...other };
+    await using service = new HttpShardService(served.url, options);
+    for (const call of CALLS) await rejectsWith(t, "ECONNREFUSED", call(service));
+    await t.throwsAsync(service.stats(), { message: /node cluster-1\/00000000000a answers at/ });
+  }
+  t.like(await served.service.stats(), { shards: 1 });
+  await served.service.head(shardId(1));
+  const unaddressed = await request(served.url + ROUTES.stats);
+  t.is(unaddressed.statusCode, 421);
+  await unaddressed.body.dump();
+  await served.close();
+});
+
+test("a node that belongs to no cluster yet lets nobody in", async (t) => {
+  const served = await openServedStore({}, () => undefined);
+  for (const call of CALLS) await rejectsWith(t, "ECONNREFUSED", call(served.service));
+  t.like(await served.store.stats(), { shards: 0 });
+  await served.close();
+});
+
+test("an answer that doesn't name the node that was asked isn't believed", async (t) => {
+  const { bytes } = payloadOf(64);
+  const statuses = ["206 Partial Content", "404 Not Found", "204 No Content", "200 OK"];
+  for (const status of statuses) {
+    for (const from of [undefined, formatNodeName({ ...TEST_NAME, cluster: "cluster-2" })]) {
+      const named: Record<string, string> = from === undefined ? {} : { [FROM_HEADER]: from };
+      const headers = { "content-length": 64, "content-range": "bytes 0-63/64", ...named };
+      const crcs = { [CELL_CRCS_HEADER]: encodeCellCrcs(payloadOf(64).cellCrcs) };
+      const answer = head(status, { ...headers, ...crcs, [WIRE_HEADER]: WIRE_VERSION });
+      const service = await rawServer(t, (socket) => {
+        socket.write(Buffer.concat([Buffer.from(answer), bytes]));
+      });
+      const getting = service.get(shardId(1), 0, new Uint8Array(64));
+      await rejectsWith(t, "ECONNREFUSED", getting);
+    }
+  }
 });

@@ -1,4 +1,4 @@
-// One storage node over HTTP: ShardService for whoever has its URL.
+// One storage node over HTTP: ShardService for whoever has its URL and its name.
 import { Pool } from "undici";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
@@ -14,6 +14,13 @@ import {
 import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
 import { GetPool } from "./shard-get-pool.ts";
 import { encodeShardIds } from "./shard-key.ts";
+import {
+  checkAnswerer,
+  FOR_HEADER,
+  formatNodeName,
+  FROM_HEADER,
+  type NodeName,
+} from "./node-name.ts";
 import { errorFromProblem } from "./shard-problem.ts";
 import type {
   NodeStats,
@@ -36,7 +43,8 @@ import {
   WIRE_VERSION,
 } from "./shard-wire.ts";
 
-export interface HttpShardOptions {
+/** Of the node that must answer. */
+export interface HttpShardOptions extends NodeName {
   clock: Clock;
   /** Connections for other requests than puts; those beyond them wait. */
   connections?: number;
@@ -45,8 +53,6 @@ export interface HttpShardOptions {
 /** A JSON answer is a page of a listing at most: an id and a size a line. */
 const MAX_JSON_BYTES = MAX_SHARD_PAGE * 64 + 64 * 1024;
 const DEFAULT_CONNECTIONS = 8;
-/** Of every request. */
-const OWN_HEADERS = { [WIRE_HEADER]: WIRE_VERSION };
 
 /**
  * Errors are FsErrors as ShardService says. Time limits are the caller's signals: one that timed
@@ -56,12 +62,19 @@ export class HttpShardService implements ShardService, AsyncDisposable {
   readonly #pool: Pool;
   /** Apart, so that no other request waits behind the puts of a slow node. */
   readonly #puts: Pool;
+  readonly #name: NodeName;
+  readonly #url: string;
+  /** Of every request. */
+  readonly #ownHeaders: Readonly<Record<string, string>>;
   /** Reads go their own, leaner way; not through TLS. */
   readonly #gets: GetPool | undefined;
 
   /** @param baseUrl e.g. http://10.0.0.7:7401 */
   constructor(baseUrl: string, options: HttpShardOptions) {
     const { origin, protocol } = new URL(baseUrl);
+    this.#name = { cluster: options.cluster, node: options.node };
+    this.#url = baseUrl;
+    this.#ownHeaders = { [WIRE_HEADER]: WIRE_VERSION, [FOR_HEADER]: formatNodeName(options) };
     const connections = options.connections ?? DEFAULT_CONNECTIONS;
     this.#gets =
       protocol === "http:" ? new GetPool(new URL(origin), connections, options.clock) : undefined;
@@ -190,7 +203,8 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     if (this.#gets === undefined) {
       return this.#send({ method: "GET", path, headers, target }, signal);
     }
-    return good(await this.#gets.get(path, { ...OWN_HEADERS, ...headers }, target, signal));
+    const reply = await this.#gets.get(path, { ...this.#ownHeaders, ...headers }, target, signal);
+    return this.#good(reply);
   }
 
   async #send(
@@ -198,8 +212,24 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     signal?: AbortSignal,
     pool = this.#pool,
   ): Promise<ExchangeReply> {
-    Object.assign(request.headers, OWN_HEADERS);
-    return good(await exchange(pool, request, signal));
+    Object.assign(request.headers, this.#ownHeaders);
+    return this.#good(await exchange(pool, request, signal));
+  }
+
+  /**
+   * A good answer of the node that was asked, in our version. What anybody else says, errors too,
+   * says nothing about the node's shards.
+   * @throws FsError what the problem says, EPROTO, ECONNREFUSED
+   */
+  #good(reply: ExchangeReply): ExchangeReply {
+    const { status } = reply;
+    const version = reply.header(WIRE_HEADER) ?? WIRE_VERSION;
+    if (version !== WIRE_VERSION) {
+      throw new FsError("EPROTO", `storage node speaks wire version ${version}`);
+    }
+    checkAnswerer(reply.header(FROM_HEADER), this.#name, this.#url);
+    if (status >= 200 && status < 300) return reply;
+    throw errorFromProblem(status, reply.body.toString("utf8"));
   }
 }
 
@@ -211,19 +241,6 @@ function poolOf(origin: string, connections: number): Pool {
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-}
-
-/**
- * A good answer of a node that speaks our version. @throws FsError what the problem says, EPROTO
- */
-function good(reply: ExchangeReply): ExchangeReply {
-  const { status } = reply;
-  if (status < 200 || status >= 300) throw errorFromProblem(status, reply.body.toString("utf8"));
-  const version = reply.header(WIRE_HEADER);
-  if (version !== WIRE_VERSION) {
-    throw new FsError("EPROTO", `storage node speaks wire version ${version ?? "unknown"}`);
-  }
-  return reply;
 }
 
 /** Bytes as undici sends them without a copy. */

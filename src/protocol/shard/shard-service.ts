@@ -1,6 +1,6 @@
 // Contract of one storage node: immutable shards with a checksum a cell.
 // Implemented by the node's store, the HTTP client and the fault wrapper.
-import type { PoolId, ShardId } from "../../domain/ids.ts";
+import type { NodeId, PoolId, ShardId } from "../../domain/ids.ts";
 import type { CodingPolicy } from "../../domain/layout.ts";
 
 /** A shard's bytes with the CRC-32 of each CELL_BYTES cell, as the writer computed them. */
@@ -38,6 +38,8 @@ export interface NodeStats {
 export interface ShardSource {
   slot: number;
   url: string;
+  /** Who must answer there. */
+  node: NodeId;
 }
 
 export interface RebuildRequest {
@@ -59,7 +61,8 @@ export interface ShardPage {
 /**
  * Every method rejects with FsError: ENOENT unknown shard; EBADMSG checksum wrong (on put: refused;
  * on get: the shard is now quarantined); ENOSPC disk full; EEXIST other bytes stand under the id;
- * EINVAL malformed; ETIMEDOUT or ECONNREFUSED node not answering; EIO anything else.
+ * EINVAL malformed; ETIMEDOUT or ECONNREFUSED node not answering, or another answering in its place;
+ * EIO anything else.
  */
 export interface ShardService {
   /** Idempotent. Answers when the shard is written (survives the process, not a power cut). */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { FsError } from "../../domain/errno.ts";
 import { MAX_DATA_SHARDS, MAX_PARITY_SHARDS } from "../../domain/format.ts";
+import type { NodeId } from "../../domain/ids.ts";
 import type { RebuildRequest } from "../../protocol/shard/shard-service.ts";
 
 const MAX_SLOTS = MAX_DATA_SHARDS + MAX_PARITY_SHARDS;
@@ -21,6 +22,11 @@ const requestSchema = z.object({
           .min(0)
           .max(MAX_SLOTS - 1),
         url: z.url({ protocol: /^https?$/ }),
+        // The form of a NodeId.
+        node: z
+          .string()
+          .regex(/^[0-9a-f]{12}$/)
+          .transform((text) => text as NodeId),
       }),
     )
     .max(MAX_SOURCES),

@@ -16,6 +16,7 @@ test("a broken invariant in a route is no answer and no log line", async (t) => 
   const app = createShardApp({
     store,
     log,
+    name: () => undefined,
     notReady: () => {
       invariant(t.title === "", "broken");
       return undefined;

@@ -1,7 +1,7 @@
 // A storage node's HTTP face: an express app over a ShardStore.
 // No middleware anywhere: each handler reads what it needs of the request.
-import type { IncomingMessage } from "node:http";
-import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import type { IncomingMessage, RequestListener } from "node:http";
+import express, { type NextFunction, type Request, type Response } from "express";
 import { FsError } from "../../domain/errno.ts";
 import { InvariantViolation } from "../../domain/invariant.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
@@ -9,16 +9,16 @@ import { cellCount } from "../../domain/layout.ts";
 import { MAX_BATCH_SHARDS, MAX_SYNC_SHARDS } from "../../protocol/shard/limits.ts";
 import { MAX_SHARD_BYTES } from "../../domain/format.ts";
 import type { Log } from "../../observability/log.ts";
+import type { NodeName } from "../../protocol/shard/node-name.ts";
 import { decodeShardIds, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
 import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.ts";
 import {
   CELL_CRCS_HEADER,
   decodeCellCrcs,
   UNKNOWN_SIZE,
-  WIRE_HEADER,
-  WIRE_VERSION,
 } from "../../protocol/shard/shard-wire.ts";
 import { ReadBuffers } from "../disk/read-buffers.ts";
+import { addressedOnly } from "./addressed-only.ts";
 import { parseRebuildRequest } from "./rebuild-request.ts";
 import type { ShardStore } from "../shards/shard-store.ts";
 import { receiveBody, sendReading } from "./shard-transfer.ts";
@@ -26,12 +26,14 @@ import { receiveBody, sendReading } from "./shard-transfer.ts";
 export interface ShardAppOptions {
   store: ShardStore;
   log: Log;
+  /** Undefined before the node has joined a cluster. */
+  name: () => NodeName | undefined;
   /** Why the node can't be used yet; undefined when it can. */
   notReady?: () => string | undefined;
 }
 
 /** The routes of ROUTES, `/healthz` and `/readyz`. */
-export function createShardApp(options: ShardAppOptions): Express {
+export function createShardApp(options: ShardAppOptions): RequestListener {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
@@ -62,7 +64,7 @@ export function createShardApp(options: ShardAppOptions): Express {
     if (response.headersSent) next(error);
     else answerError(error, request, response, options.log);
   });
-  return app;
+  return addressedOnly(app, options.name);
 }
 
 class ShardHandlers {
@@ -136,13 +138,11 @@ class ShardHandlers {
     done(request, response);
   }
 
-  async groups(request: Request, response: Response): Promise<void> {
-    checkWire(request);
+  async groups(_request: Request, response: Response): Promise<void> {
     sendJson(response, await this.#store.groups());
   }
 
   async list(request: Request, response: Response): Promise<void> {
-    checkWire(request);
     const [pool, pg] = [request.params["pool"], request.params["pg"]].map(Number);
     if (!isCount(pool, 0xffff) || !isCount(pg, 0xffff_ffff)) {
       throw new FsError("EINVAL", "no such placement group");
@@ -154,23 +154,14 @@ class ShardHandlers {
     sendJson(response, page.next === undefined ? { shards } : { shards, next: page.next });
   }
 
-  async stats(request: Request, response: Response): Promise<void> {
-    checkWire(request);
+  async stats(_request: Request, response: Response): Promise<void> {
     sendJson(response, await this.#store.stats());
   }
 }
 
 const MAX_JSON_BODY_BYTES = 64 * 1024;
 
-function checkWire(request: IncomingMessage): void {
-  const version = request.headers[WIRE_HEADER];
-  if (version !== undefined && version !== WIRE_VERSION) {
-    throw new FsError("EPROTO", `this node speaks wire version ${WIRE_VERSION}`);
-  }
-}
-
 function shardIdOf(request: Request): ShardId {
-  checkWire(request);
   const text = request.params["id"];
   const id = typeof text === "string" ? parseShardId(text) : undefined;
   if (id === undefined) throw new FsError("EINVAL", "malformed shard id");
@@ -215,7 +206,6 @@ async function bodyOf(request: IncomingMessage, max: number): Promise<Buffer> {
 }
 
 async function idsOf(request: IncomingMessage, max: number): Promise<ShardId[]> {
-  checkWire(request);
   return decodeShardIds(await bodyOf(request, max * SHARD_KEY_BYTES));
 }
 
@@ -228,17 +218,16 @@ function goneSignal(response: Response): AbortSignal {
 
 function done(request: IncomingMessage, response: Response): void {
   request.resume();
-  response.writeHead(204, { [WIRE_HEADER]: WIRE_VERSION });
+  response.writeHead(204);
   response.end();
 }
 
 function sendHead(response: Response, sizeBytes: number): void {
-  response.writeHead(200, { "content-length": sizeBytes, [WIRE_HEADER]: WIRE_VERSION });
+  response.writeHead(200, { "content-length": sizeBytes });
   response.end();
 }
 
 function sendJson(response: Response, value: unknown): void {
-  response.setHeader(WIRE_HEADER, WIRE_VERSION);
   response.json(value);
 }
 
@@ -246,7 +235,6 @@ function sendBytes(response: Response, body: Buffer): void {
   response.writeHead(200, {
     "content-length": body.length,
     "content-type": "application/octet-stream",
-    [WIRE_HEADER]: WIRE_VERSION,
   });
   response.end(body);
 }
@@ -264,7 +252,6 @@ function answerError(error: unknown, request: Request, response: Response, log: 
   response.writeHead(problem.status, {
     "content-length": Buffer.byteLength(body),
     "content-type": PROBLEM_TYPE,
-    [WIRE_HEADER]: WIRE_VERSION,
   });
   response.end(body);
   // What is left of the body is thrown away, so that the sender gets to read the answer.

@@ -3,12 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { FsError } from "../../domain/errno.ts";
 import { READ_BUFFER_BYTES } from "../disk/limits.ts";
-import {
-  CELL_CRCS_HEADER,
-  encodeCellCrcs,
-  WIRE_HEADER,
-  WIRE_VERSION,
-} from "../../protocol/shard/shard-wire.ts";
+import { CELL_CRCS_HEADER, encodeCellCrcs } from "../../protocol/shard/shard-wire.ts";
 import type { ReadBuffers } from "../disk/read-buffers.ts";
 import type { ShardReading } from "../shards/shard-reading.ts";
 import type { ShardReception } from "../shards/shard-reception.ts";
@@ -85,7 +80,6 @@ function writeHead(response: ServerResponse, reading: ShardReading): void {
     "content-range": `bytes ${offsetBytes}-${offsetBytes + lengthBytes - 1}/${sizeBytes}`,
     "content-type": "application/octet-stream",
     [CELL_CRCS_HEADER]: encodeCellCrcs(cellCrcs),
-    [WIRE_HEADER]: WIRE_VERSION,
   });
 }
 

@@ -17,7 +17,7 @@ import type {
 
 export interface RebuildTools {
   /** The service of a peer; whoever gives it closes it. */
-  connect: (url: string) => ShardService;
+  connect: (peer: Pick<ShardSource, "url" | "node">) => ShardService;
   /**
    * Decodes `targets` from exactly k `sources`; both by slot, holes undefined, all of one length
    * that starts at a cell boundary.
@@ -150,7 +150,7 @@ export class ShardRebuild {
     const signal = AbortSignal.any([limit.signal, ...signals]);
     try {
       const id = { ...this.#request.id, slot: source.slot };
-      return await ask(this.#tools.connect(source.url), id, signal);
+      return await ask(this.#tools.connect(source), id, signal);
     } catch (error) {
       if (!(error instanceof FsError)) throw error;
       this.#alive = this.#alive.filter((other) => other !== source);

@@ -6,10 +6,15 @@ import type { ShardId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { SYSTEM } from "../system.ts";
+import { FOR_HEADER, formatNodeName, type NodeName } from "../../protocol/shard/node-name.ts";
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { NodeServer } from "../../storage/http/node-server.ts";
 import { createShardApp } from "../../storage/http/shard-server.ts";
+import { TEST_NAME } from "./test-name.ts";
 import { ShardStore, type ShardStoreOptions } from "../../storage/shards/shard-store.ts";
+
+/** What requests that are made by hand need to be let in. */
+export const TEST_HEADERS = { [FOR_HEADER]: formatNodeName(TEST_NAME) };
 
 /** A fresh directory; remove it with `rm`. */
 export function makeTempDir(): Promise<string> {
@@ -69,12 +74,13 @@ export interface ServedStore extends TempStore {
 /** A store behind a real socket, and a client of it. */
 export async function openServedStore(
   options: Partial<ShardStoreOptions> = {},
+  name: () => NodeName | undefined = () => TEST_NAME,
 ): Promise<ServedStore> {
   const temp = await openTempStore(options);
-  const app = createShardApp({ store: temp.store, log: silentLog });
+  const app = createShardApp({ store: temp.store, log: silentLog, name });
   const server = await NodeServer.listen(app, "127.0.0.1", 0, systemClock);
   const url = `http://127.0.0.1:${server.port}`;
-  const service = new HttpShardService(url, { clock: systemClock });
+  const service = new HttpShardService(url, { clock: systemClock, ...TEST_NAME });
   const close = async (): Promise<void> => {
     await service.close();
     await server.close();

@@ -3,18 +3,19 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { NodeId } from "../../domain/ids.ts";
 import { startStorageNode } from "../../app/storage-node.ts";
 import { silentLog } from "../../observability/log.ts";
 
 export interface NodeProcess {
-  id: string;
+  id: NodeId;
   url: string;
   /** SIGKILL, or another signal; resolves when the process is gone. */
   kill: (signal?: NodeJS.Signals) => Promise<void>;
 }
 
 interface Announcement {
-  id?: string;
+  id?: NodeId;
   url?: string;
   error?: string;
 }
@@ -22,10 +23,10 @@ interface Announcement {
 /** @throws Error with the node's reason when it doesn't start */
 export async function startNodeProcess(metaUrl: string, dataDir: string): Promise<NodeProcess> {
   const child = fork(fileURLToPath(import.meta.url), [metaUrl, dataDir]);
-  const [{ id = "", url = "", error }] = (await once(child, "message")) as [Announcement];
-  if (error !== undefined) {
+  const [{ id, url = "", error }] = (await once(child, "message")) as [Announcement];
+  if (error !== undefined || id === undefined) {
     await ended(child);
-    throw new Error(error);
+    throw new Error(error ?? "the node didn't say who it is");
   }
   const kill = async (signal: NodeJS.Signals = "SIGKILL"): Promise<void> => {
     child.kill(signal);

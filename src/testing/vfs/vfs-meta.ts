@@ -53,6 +53,7 @@ export class TestNamespace {
       return hook === undefined ? await go() : await hook(go, args);
     };
     return {
+      clusterId: this.#local.cluster.clusterId,
       ...makeMetaService(({ name }, args) => request(name, args)),
       counts,
       hooks,
