@@ -60,6 +60,7 @@ export class BackgroundJobs implements AsyncDisposable {
         });
       },
       coding,
+      cluster: cluster.clusterId,
       clock,
       log,
     });

@@ -89,6 +89,7 @@ export async function composeClient(
       });
     },
     coding,
+    cluster: meta.clusterId,
     clock,
     log,
   });

@@ -152,6 +152,7 @@ function openStore(
   const { capacityBytes } = identity.settings;
   return ShardStore.open({
     directory,
+    cluster: () => identity.clusterId,
     clock,
     disk,
     openStore: open,

@@ -15,6 +15,7 @@ import { FakeMetaApi } from "../testing/meta/fake-meta-api.ts";
 import { flipByte, makeTempDir, shardFile } from "../testing/shard/shard-node.ts";
 import {
   payloadOf,
+  putShard,
   readShard,
   rejectsWith,
   shardId,
@@ -60,7 +61,7 @@ test("a node registers with what it was given and then sends heartbeats", async 
   const options = { zone: "rack-1", weight: 50, capacityBytes: 10_000_000 };
   const node = await startNode(t, meta, options);
   t.like(meta.nodes.get(node.id), { ...options, url: node.url, usedBytes: 0 });
-  await node.service.put(shardId(1), payloadOf(64));
+  await putShard(node.service, shardId(1), payloadOf(64));
   const beat = await meta.next("heartbeat");
   t.like(beat, { capacityBytes: 10_000_000 });
   t.regex(node.id, /^[0-9a-f]{12}$/);
@@ -116,11 +117,11 @@ test("a node of another cluster doesn't start", async (t) => {
 test("a node serves while the metadata server is away and registers when it is back", async (t) => {
   const meta = await FakeMetaApi.start();
   const { port } = meta;
-  const { dataDir, close } = await startNode(t, meta);
-  await close();
+  const before = await startNode(t, meta);
+  await before.close();
   await meta.close();
-  const node = await startNode(t, meta, { dataDir });
-  await node.service.put(shardId(1), payloadOf(64));
+  const node = await startNode(t, meta, { dataDir: before.dataDir });
+  await putShard(node.service, shardId(1), payloadOf(64));
   t.is((await node.service.stats()).shards, 1);
   const back = await FakeMetaApi.start(port);
   t.teardown(() => back.close());
@@ -157,7 +158,7 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
         const id = shardId(slice, { pg: slice % 16 });
         const payload = present(payloads[slice++ % payloads.length]);
         try {
-          await service.put(id, payload);
+          await putShard(service, id, payload);
         } catch {
           return;
         }
@@ -184,7 +185,7 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
 test("a corrupt shard that a client points at is quarantined and reported", async (t) => {
   const meta = await startMeta(t);
   const node = await startNode(t, meta);
-  await node.service.put(shardId(1), payloadOf(2 * CELL_BYTES));
+  await putShard(node.service, shardId(1), payloadOf(2 * CELL_BYTES));
   await flipByte(shardFile(node.dataDir, shardId(1)), 70_000);
   const reported = meta.next("damage");
   t.is(await node.service.verify(shardId(1)), "quarantined");
@@ -196,8 +197,8 @@ test("a corrupt shard that a client points at is quarantined and reported", asyn
 test("the node's own scrub finds a corrupt shard and reports it", async (t) => {
   const meta = await startMeta(t);
   const first = await startNode(t, meta, { scrubBytesPerSecond: 0 });
-  await first.service.put(shardId(1), payloadOf(64));
-  await first.service.put(shardId(2), payloadOf(2 * CELL_BYTES));
+  await putShard(first.service, shardId(1), payloadOf(64));
+  await putShard(first.service, shardId(2), payloadOf(2 * CELL_BYTES));
   await first.close();
   await flipByte(shardFile(first.dataDir, shardId(2)), 5);
   const reported = meta.next("damage");
@@ -225,7 +226,7 @@ async function startStripe(
   stripe.release();
   const nodes = await Promise.all(shards.map(() => startNode(t, meta)));
   for (const [slot, payload] of shards.entries()) {
-    await present(nodes[slot]).service.put(shardId(1, { slot }), payload);
+    await putShard(present(nodes[slot]).service, shardId(1, { slot }), payload);
   }
   return { nodes, shards, sources: nodes.map(({ id: node, url }, slot) => ({ slot, url, node })) };
 }

@@ -3,7 +3,9 @@
 import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import test from "ava";
+import type { PoolId, SliceId } from "../domain/ids.ts";
 import { present } from "../testing/present.ts";
+import { CellSeal } from "./cell-seal.ts";
 import { StripeCodec } from "./stripe-codec.ts";
 
 interface Vector {
@@ -15,6 +17,16 @@ interface Vector {
   shards: string[][];
 }
 
+interface SealVector {
+  cluster: string;
+  pool: number;
+  slice: number;
+  index: number;
+  slot: number;
+  cell: number;
+  mask: string;
+}
+
 interface Field {
   w: number;
   multiply: (a: number, b: number) => number;
@@ -23,10 +35,13 @@ interface Field {
 
 const CELL = 65_536;
 const sourceFolder = new URL("../../src/codec/", import.meta.url);
-// The cast holds: the file is this project's own.
+// The casts hold: the files are this project's own.
 const vectors = JSON.parse(
   readFileSync(new URL("test-vectors.json", sourceFolder), "utf8"),
 ) as Vector[];
+const sealVectors = JSON.parse(
+  readFileSync(new URL("seal-vectors.json", sourceFolder), "utf8"),
+) as SealVector[];
 const formatPage = readFileSync(new URL("FORMAT.md", sourceFolder), "utf8");
 
 function inputBytes(length: number, seed: number): Uint8Array {
@@ -186,4 +201,38 @@ test("FORMAT.md's packet rule is right where packets are halved", async (t) => {
   const block = inputBytes(k * CELL, 6);
   const { shards } = await new StripeCodec({ k, m }).encode(block);
   t.deepEqual(shards.map(cellHexes), encodeByThePage(block, k, m).map(cellHexes));
+});
+
+/** The mask by FORMAT.md. */
+function maskByThePage({ cluster, pool, slice, index, slot, cell }: SealVector): string {
+  const low = (value: bigint): bigint => BigInt.asUintN(32, value);
+  const finish = (begin: bigint): bigint => {
+    let v = begin ^ (begin >> 16n);
+    v = low(v * 0x85ebca6bn);
+    v ^= v >> 13n;
+    v = low(v * 0xc2b2ae35n);
+    return v ^ (v >> 16n);
+  };
+  const mix = (s: bigint, w: bigint): bigint => finish(low((s ^ w) + 0x9e3779b9n));
+  const words = [
+    BigInt(pool) * 65_536n + BigInt(index),
+    BigInt(slice) / 2n ** 32n,
+    BigInt(slice) % 2n ** 32n,
+    BigInt(slot) * 65_536n + BigInt(cell),
+  ];
+  return words
+    .reduce(mix, finish(BigInt(crc32(cluster))))
+    .toString(16)
+    .padStart(8, "0");
+}
+
+test("today's masks of cells are those of the fixed vectors, and FORMAT.md's", (t) => {
+  t.true(sealVectors.length >= 20);
+  for (const vector of sealVectors) {
+    const { cluster, pool, slice, index, slot, cell, mask } = vector;
+    const id = { pool: pool as PoolId, pg: 3, slice: slice as SliceId, index, slot };
+    const [masked] = new CellSeal(cluster).mask(id, new Uint32Array(1), cell);
+    t.is(present(masked).toString(16).padStart(8, "0"), mask);
+    t.is(maskByThePage(vector), mask);
+  }
 });

@@ -5,6 +5,7 @@ import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../domain/i
 import { silentLog } from "../observability/log.ts";
 import { homeNodes, placementGroupOf, writeTargets } from "../placement/placement.ts";
 import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
+import { TEST_SEAL } from "../testing/shard/test-name.ts";
 import { MemoryShardService } from "../testing/shard/shard-memory.ts";
 import { RepairJob, type GroupKey, type RepairCluster } from "./repair-job.ts";
 import type { SliceLedger, SliceState } from "./slice-ledger.ts";
@@ -104,7 +105,7 @@ class Fixture implements RepairCluster, SliceLedger {
     const targets = writeTargets(this.#map, pool, pg);
     for (const [slot, bytes] of stripe.shards.entries()) {
       const id = { pool: pool.id, pg, slice: slice as SliceId, index: 0, slot };
-      const cellCrcs = present(stripe.cellCrcs[slot]);
+      const cellCrcs = TEST_SEAL.mask(id, present(stripe.cellCrcs[slot]));
       await present(this.nodes.get(present(targets[slot]).id)).put(id, { bytes, cellCrcs });
     }
     stripe.release();

@@ -41,7 +41,7 @@ class RealNode {
   }
 
   static async start(id: NodeId, directory: string): Promise<RealNode> {
-    const store = await ShardStore.open({ ...SYSTEM, directory });
+    const store = await ShardStore.open({ ...SYSTEM, cluster: () => TEST_CLUSTER, directory });
     return new RealNode(id, directory, store, await listen(id, store, 0));
   }
 
@@ -104,9 +104,15 @@ class RealCluster implements AsyncDisposable {
     const maps: MapHistory = { current, older: [] };
     this.store = new StripeBlockStore({
       maps: () => maps,
-      connect: (node) => new HttpShardService(node.url, { clock: systemClock, cluster: TEST_CLUSTER, node: node.id }),
+      connect: (node) =>
+        new HttpShardService(node.url, {
+          clock: systemClock,
+          cluster: TEST_CLUSTER,
+          node: node.id,
+        }),
       reportDamage: () => undefined,
       coding: this.coding,
+      cluster: TEST_CLUSTER,
       clock: systemClock,
       log: silentLog,
     });

@@ -1,8 +1,8 @@
 // Reads the same run of cells of some data shards of a stripe. Asks for those alone while all goes
 // well; a shard that is missing, spoilt or slow is made up for by spares, and decoded from any k.
-import { corruptCells } from "../codec/stripe-codec.ts";
 import { FsError, isFsError } from "../domain/errno.ts";
 import type { NodeId } from "../domain/ids.ts";
+import { CELL_BYTES } from "../domain/format.ts";
 import { cellCount, shardSizeBytes } from "../domain/layout.ts";
 import { HEDGE_LATE_MS, LAST_RESORT_TIMEOUT_MS, SHARD_REQUEST_TIMEOUT_MS } from "./limits.ts";
 import type { DamageReport } from "../protocol/meta/meta-service.ts";
@@ -258,9 +258,13 @@ export class RowRead {
       slab.sizeBytes === shardSizeBytes(blockBytes, this.#places.pool.k) &&
       slab.bytes.length === lengthBytes &&
       slab.cellCrcs.length === cellCount(lengthBytes);
-    if (isWhole && corruptCells(slab.bytes, slab.cellCrcs).length === 0) {
+    const id = this.#places.shardId(search.slot);
+    const firstCell = this.#run.offsetBytes / CELL_BYTES;
+    const { bytes, cellCrcs } = slab;
+    const { seal } = this.#context;
+    if (isWhole && seal.corruptCells(id, bytes, cellCrcs, firstCell).length === 0) {
       search.state = "have";
-      search.bytes = slab.bytes;
+      search.bytes = bytes;
       return;
     }
     this.#foundCorrupt(search, link, "checksum or size is wrong");

@@ -1,4 +1,5 @@
 // What the parts of a block store share: links, memory of places, damage queue, coding.
+import type { CellSeal } from "../codec/cell-seal.ts";
 import { ScratchPool } from "../codec/scratch-pool.ts";
 import type { Coding } from "../codec/policy-codecs.ts";
 import type { NodeId } from "../domain/ids.ts";
@@ -16,6 +17,7 @@ export interface StoreContextOptions {
   links: NodeLinks;
   damage: DamageQueue;
   coding: Coding;
+  seal: CellSeal;
   clock: Clock;
   log: Log;
 }
@@ -24,6 +26,7 @@ export class StoreContext {
   readonly links: NodeLinks;
   readonly damage: DamageQueue;
   readonly coding: Coding;
+  readonly seal: CellSeal;
   readonly clock: Clock;
   readonly log: Log;
   readonly whereabouts = new ShardWhereabouts();
@@ -35,6 +38,7 @@ export class StoreContext {
     this.links = options.links;
     this.damage = options.damage;
     this.coding = options.coding;
+    this.seal = options.seal;
     this.clock = options.clock;
     this.log = options.log;
   }

@@ -1,5 +1,6 @@
 // The block store of a client: whole blocks in, any byte range out, over the nodes of the cluster
 // map. Here the parts are put together and bounded; each way through has a file of its own.
+import { CellSeal } from "../codec/cell-seal.ts";
 import type { Coding } from "../codec/policy-codecs.ts";
 import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
 import { invariant } from "../domain/invariant.ts";
@@ -29,6 +30,8 @@ export interface BlockStoreOptions {
   /** Takes findings for repair, in batches, each once a while; must not throw. */
   reportDamage: (reports: readonly DamageReport[]) => void;
   coding: Coding;
+  /** Id of the cluster whose shards these are. */
+  cluster: string;
   clock: Clock;
   log: Log;
 }
@@ -40,11 +43,12 @@ export class StripeBlockStore implements BlockStore {
   readonly #writes = new PutLimit();
 
   constructor(options: BlockStoreOptions) {
-    const { maps, connect, coding, clock, log } = options;
+    const { maps, connect, coding, cluster, clock, log } = options;
     this.#context = new StoreContext({
       links: new NodeLinks({ maps, connect, clock, log }),
       damage: new DamageQueue(clock, options.reportDamage),
       coding,
+      seal: new CellSeal(cluster),
       clock,
       log,
     });

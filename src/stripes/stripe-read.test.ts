@@ -1,5 +1,7 @@
 import test from "ava";
 import { isFsError } from "../domain/errno.ts";
+import type { ShardId } from "../domain/ids.ts";
+import { DAMAGE_REPEAT_AFTER_MS } from "./limits.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import { CELL_BYTES } from "../domain/format.ts";
 import { blockBytes, sameBytes, ShardCluster } from "../testing/shard/shard-cluster.ts";
@@ -141,6 +143,29 @@ test("bytes that don't match their checksum are never returned, and are reported
     cluster.reports.map(({ kind, node, shard }) => [kind, node, shard.slot]),
     [["corrupt", spoilt.id, 0]],
   );
+});
+
+test("the right bytes of another shard are never returned, and are reported", async (t) => {
+  const cluster = new ShardCluster({ nodes: 1 });
+  await using store = cluster.store();
+  const { ref, data } = await write(store, cluster, 300_000);
+  const { ref: other } = await write(store, cluster, 300_000);
+  const node = present(cluster.nodes[0]);
+  const isFirst = ({ slot }: ShardId): boolean => slot === 0;
+  for (const mistaken of [
+    present(node.shardsOf(other).find(isFirst)),
+    present(node.shardsOf(ref).find(({ slot }) => slot === 1)),
+  ]) {
+    node.mistake(() => mistaken, { where: isFirst, times: 1 });
+    t.true(sameBytes(await read(store, ref), data));
+    await cluster.clock.advance(2000);
+    const reports = cluster.reports.splice(0);
+    t.deepEqual(
+      reports.map(({ kind, shard }) => [kind, shard.slice, shard.slot]),
+      [["corrupt", ref.slice, 0]],
+    );
+    await cluster.clock.advance(DAMAGE_REPEAT_AFTER_MS);
+  }
 });
 
 test("a shard missing at home is decoded and reported missing, once", async (t) => {

@@ -151,9 +151,10 @@ export class StripeWrite {
   }
 
   async #put(slot: number, link: NodeLink): Promise<void> {
-    const [bytes, cellCrcs] = [this.#stripe.shards[slot], this.#stripe.cellCrcs[slot]];
-    invariant(bytes !== undefined && cellCrcs !== undefined, "a stripe has no such slot", { slot });
+    const [bytes, plain] = [this.#stripe.shards[slot], this.#stripe.cellCrcs[slot]];
+    invariant(bytes !== undefined && plain !== undefined, "a stripe has no such slot", { slot });
     const id = this.#places.shardId(slot);
+    const cellCrcs = this.#context.seal.mask(id, plain);
     const call = link.start(SHARD_REQUEST_TIMEOUT_MS, (service, signal) =>
       service.put(id, { bytes, cellCrcs }, signal),
     );

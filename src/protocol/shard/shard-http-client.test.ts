@@ -11,7 +11,9 @@ import { FakeClock } from "../../testing/fake-clock.ts";
 import { openServedStore, TEST_HEADERS } from "../../testing/shard/shard-node.ts";
 import {
   payloadOf,
+  putShard,
   rejectsWith,
+  sealed,
   shardId,
   testShardService,
 } from "../../testing/shard/shard-service-conformance.ts";
@@ -19,7 +21,13 @@ import { MAX_PUT_CONNECTIONS } from "./limits.ts";
 import { TEST_NAME } from "../../testing/shard/test-name.ts";
 import { FOR_HEADER, formatNodeName, FROM_HEADER, type NodeName } from "./node-name.ts";
 import { HttpShardService } from "./shard-http-client.ts";
-import { CELL_CRCS_HEADER, encodeCellCrcs, ROUTES, WIRE_HEADER, WIRE_VERSION } from "./shard-wire.ts";
+import {
+  CELL_CRCS_HEADER,
+  encodeCellCrcs,
+  ROUTES,
+  WIRE_HEADER,
+  WIRE_VERSION,
+} from "./shard-wire.ts";
 import { present } from "../../testing/present.ts";
 
 testShardService(test, "http", async () => openServedStore());
@@ -80,7 +88,11 @@ test("a node that answers nothing costs its callers just their time limit", asyn
   const getting = service.get(shardId(1), 0, new Uint8Array(64), limit.signal);
   await rejectsWith(t, "ETIMEDOUT", getting);
   limit = timeLimit();
-  await rejectsWith(t, "ETIMEDOUT", service.put(shardId(1), payloadOf(64), limit.signal));
+  await rejectsWith(
+    t,
+    "ETIMEDOUT",
+    service.put(shardId(1), sealed(shardId(1), payloadOf(64)), limit.signal),
+  );
 });
 
 test("a slow node gets as many puts as a client has, and other requests pass them", async (t) => {
@@ -94,7 +106,7 @@ test("a slow node gets as many puts as a client has, and other requests pass the
     }
   });
   const done = Array.from({ length: MAX_PUT_CONNECTIONS }, (_, slice) =>
-    service.put(shardId(slice + 1), payloadOf(64)),
+    putShard(service, shardId(slice + 1), payloadOf(64)),
   );
   await allArrived.promise;
   await service.sync([shardId(1)]);
@@ -197,7 +209,9 @@ test("an answer that isn't what was asked for is EPROTO", async (t) => {
 
 test("a node that fails without a reason is EIO", async (t) => {
   const service = await rawServer(t, (socket) => {
-    socket.write(head("500 Internal Server Error", { "content-length": 4, ...OWN_HEADERS }) + "oops");
+    socket.write(
+      head("500 Internal Server Error", { "content-length": 4, ...OWN_HEADERS }) + "oops",
+    );
   });
   await rejectsWith(t, "EIO", service.get(shardId(1), 0, new Uint8Array(64)));
   await rejectsWith(t, "EIO", service.stats());
@@ -205,7 +219,7 @@ test("a node that fails without a reason is EIO", async (t) => {
 
 test("a get that times out leaves the service usable", async (t) => {
   const served = await openServedStore();
-  await served.service.put(shardId(1), payloadOf(CELL_BYTES));
+  await putShard(served.service, shardId(1), payloadOf(CELL_BYTES));
   const limit = timeLimit();
   const getting = served.service.get(shardId(1), 0, new Uint8Array(CELL_BYTES), limit.signal);
   setImmediate(limit.end);
@@ -232,8 +246,8 @@ test("a full node answers 507 before the body has come", async (t) => {
   const [answer] = (await once(socket, "data")) as [Buffer];
   t.regex(answer.toString(), /^HTTP\/1.1 507 .*"code":"ENOSPC"/s);
   socket.destroy();
-  await rejectsWith(t, "ENOSPC", served.service.put(shardId(1), payload));
-  await served.service.put(shardId(2), payloadOf(64));
+  await rejectsWith(t, "ENOSPC", putShard(served.service, shardId(1), payload));
+  await putShard(served.service, shardId(2), payloadOf(64));
   await served.close();
 });
 
@@ -271,7 +285,7 @@ test("a sender that goes away in mid-shard leaves nothing behind", async (t) => 
   const payload = payloadOf(4 * CELL_BYTES);
   const { port } = new URL(served.url);
   const socket = (await import("node:net")).connect(Number(port), "127.0.0.1");
-  const crcs = encodeCellCrcs(payload.cellCrcs);
+  const crcs = encodeCellCrcs(sealed(shardId(1), payload).cellCrcs);
   const lines = [
     `PUT ${ROUTES.shard(shardId(1))} HTTP/1.1`,
     "host: n",
@@ -284,7 +298,7 @@ test("a sender that goes away in mid-shard leaves nothing behind", async (t) => 
     socket.write(payload.bytes.subarray(0, CELL_BYTES), () => resolve());
   });
   socket.destroy();
-  await served.service.put(shardId(1), payload);
+  await putShard(served.service, shardId(1), payload);
   t.is(await served.service.verify(shardId(1)), "intact");
   t.is((await served.service.stats()).shards, 1);
   await served.close();
@@ -302,7 +316,7 @@ test("health and readiness are told", async (t) => {
 
 /** Everything that one can ask of a node. */
 const CALLS: readonly ((service: HttpShardService) => Promise<unknown>)[] = [
-  (service) => service.put(shardId(2), payloadOf(64)),
+  (service) => putShard(service, shardId(2), payloadOf(64)),
   (service) => service.get(shardId(1), 0, new Uint8Array(64)),
   (service) => service.head(shardId(1)),
   (service) => service.deleteMany([shardId(1)]),
@@ -316,7 +330,7 @@ const CALLS: readonly ((service: HttpShardService) => Promise<unknown>)[] = [
 
 test("a node does nothing for who means another node, or another cluster's", async (t) => {
   const served = await openServedStore();
-  await served.service.put(shardId(1), payloadOf(64));
+  await putShard(served.service, shardId(1), payloadOf(64));
   const others: Partial<NodeName>[] = [
     { node: "00000000000b" as NodeId },
     { cluster: "cluster-2" },

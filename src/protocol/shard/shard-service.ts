@@ -3,10 +3,13 @@
 import type { NodeId, PoolId, ShardId } from "../../domain/ids.ts";
 import type { CodingPolicy } from "../../domain/layout.ts";
 
-/** A shard's bytes with the CRC-32 of each CELL_BYTES cell, as the writer computed them. */
+/**
+ * A shard's bytes with the sealed checksum of each CELL_BYTES cell, as the writer computed them.
+ */
 export interface ShardPayload {
   /** Length is a multiple of 8 (the shard size of the block). */
   bytes: Uint8Array;
+  /** Sealed (codec/cell-seal.ts): they belong to this shard of this cluster alone. */
   cellCrcs: Uint32Array;
 }
 
@@ -16,7 +19,8 @@ export interface ShardInfo {
 }
 
 /**
- * A run of whole cells of a shard; crcs are those kept with the shard, for the reader to verify.
+ * A run of whole cells of a shard; crcs are those kept with the shard, sealed, for the reader to
+ * verify.
  */
 export interface ShardSlab {
   /** Size of the whole shard. */
@@ -61,8 +65,8 @@ export interface ShardPage {
 /**
  * Every method rejects with FsError: ENOENT unknown shard; EBADMSG checksum wrong (on put: refused;
  * on get: the shard is now quarantined); ENOSPC disk full; EEXIST other bytes stand under the id;
- * EINVAL malformed; ETIMEDOUT or ECONNREFUSED node not answering, or another answering in its place;
- * EIO anything else.
+ * EINVAL malformed; ETIMEDOUT or ECONNREFUSED node not answering, or another answering in its
+ * place; EIO anything else.
  */
 export interface ShardService {
   /** Idempotent. Answers when the shard is written (survives the process, not a power cut). */

@@ -9,7 +9,7 @@ import type { ShardPayload } from "./shard-service.ts";
 /** Sent both ways; a peer that speaks another version is refused with EPROTO. */
 export const WIRE_VERSION = "2";
 export const WIRE_HEADER = "dfs-wire";
-/** CRC-32 of each cell of the body, u32le, base64. */
+/** Sealed checksum of each cell of the body, u32le, base64. */
 export const CELL_CRCS_HEADER = "dfs-cell-crcs";
 
 /** Paths of a node. `shard` paths take PUT, GET (Range) and HEAD; the others POST unless said. */

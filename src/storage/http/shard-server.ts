@@ -12,11 +12,7 @@ import type { Log } from "../../observability/log.ts";
 import type { NodeName } from "../../protocol/shard/node-name.ts";
 import { decodeShardIds, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
 import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.ts";
-import {
-  CELL_CRCS_HEADER,
-  decodeCellCrcs,
-  UNKNOWN_SIZE,
-} from "../../protocol/shard/shard-wire.ts";
+import { CELL_CRCS_HEADER, decodeCellCrcs, UNKNOWN_SIZE } from "../../protocol/shard/shard-wire.ts";
 import { ReadBuffers } from "../disk/read-buffers.ts";
 import { addressedOnly } from "./addressed-only.ts";
 import { parseRebuildRequest } from "./rebuild-request.ts";

@@ -12,7 +12,7 @@ async function directory(t: ExecutionContext): Promise<string> {
   return made;
 }
 
-test("a directory has one identity for ever, and a name when it has joined a cluster", async (t) => {
+test("a directory has one identity for ever, and a name once it is in a cluster", async (t) => {
   const dataDir = await directory(t);
   const first = await NodeIdentity.open(dataDir, SYSTEM);
   t.is(first.name, undefined);

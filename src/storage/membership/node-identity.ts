@@ -50,7 +50,11 @@ export class NodeIdentity {
       throw new FsError("EIO", message);
     }
     const id = on.random.bytes(6).toString("hex");
-    const db = await openDurableJson<z.infer<typeof identitySchema>>(path, { version: VERSION, id }, on);
+    const db = await openDurableJson<z.infer<typeof identitySchema>>(
+      path,
+      { version: VERSION, id },
+      on,
+    );
     refuseOthers(path, db.data);
     const parsed = identitySchema.safeParse(db.data);
     if (!parsed.success) {

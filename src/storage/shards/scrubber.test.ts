@@ -6,7 +6,7 @@ import { CELL_BYTES } from "../../domain/format.ts";
 import { SCRUB_BATCH_BYTES, SCRUB_PASS_INTERVAL_MS } from "./limits.ts";
 import { silentLog } from "../../observability/log.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
+import { payloadOf, putShard, shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { flipByte, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
 import { Scrubber } from "./scrubber.ts";
 
@@ -37,7 +37,7 @@ test("a pass checks every shard once, as slowly as it was told, and then rests",
   const damaged: ShardId[] = [];
   const opened = await openTempStore({ onDamage: (id) => damaged.push(id) });
   for (let slice = 1; slice <= 6; slice++) {
-    await opened.store.put(shardId(slice), payloadOf(SHARD_BYTES, slice));
+    await putShard(opened.store, shardId(slice), payloadOf(SHARD_BYTES, slice));
   }
   await flipByte(shardFile(opened.directory, shardId(2)), 100);
   await flipByte(shardFile(opened.directory, shardId(6)), SHARD_BYTES - 1);
@@ -63,7 +63,7 @@ test("a scrub that is started again goes on where it was, after sweeping leftove
   const damaged: ShardId[] = [];
   const opened = await openTempStore({ onDamage: (id) => damaged.push(id) });
   for (let slice = 1; slice <= 6; slice++) {
-    await opened.store.put(shardId(slice), payloadOf(SHARD_BYTES, slice));
+    await putShard(opened.store, shardId(slice), payloadOf(SHARD_BYTES, slice));
   }
   const settings = { log: silentLog, bytesPerSecond: SCRUB_BATCH_BYTES };
   const sleepy = new SleepyClock();

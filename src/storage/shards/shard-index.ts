@@ -22,6 +22,7 @@ import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
 
 export interface ShardRecord {
   sizeBytes: number;
+  /** Sealed. */
   cellCrcs: Uint32Array;
   /** Bytes stand in the index itself, not in a file. */
   packed: boolean;

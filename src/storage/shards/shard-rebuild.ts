@@ -1,6 +1,6 @@
 // Bringing back one shard from its peers: copied from a node that has the same slot, else decoded
 // from any k others, run by run, so that memory stays bounded and a failing source costs one run.
-import { corruptCells } from "../../codec/cells.ts";
+import type { CellSeal } from "../../codec/cell-seal.ts";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId } from "../../domain/ids.ts";
 import type { CodingPolicy } from "../../domain/layout.ts";
@@ -39,6 +39,7 @@ export class ShardRebuild {
   readonly #request: RebuildRequest;
   readonly #tools: RebuildTools;
   readonly #clock: Pick<Clock, "after">;
+  readonly #seal: CellSeal;
   readonly #signal: AbortSignal | undefined;
   /** Sources that haven't failed yet. */
   #alive: ShardSource[];
@@ -47,13 +48,13 @@ export class ShardRebuild {
 
   constructor(
     request: RebuildRequest,
-    tools: RebuildTools,
-    clock: Pick<Clock, "after">,
+    on: { tools: RebuildTools; clock: Pick<Clock, "after">; seal: CellSeal },
     signal?: AbortSignal,
   ) {
-    this.#clock = clock;
+    this.#clock = on.clock;
+    this.#seal = on.seal;
     this.#request = request;
-    this.#tools = tools;
+    this.#tools = on.tools;
     this.#signal = signal;
     this.#alive = [...request.sources];
   }
@@ -132,10 +133,11 @@ export class ShardRebuild {
       if (slab.sizeBytes !== this.#sizeBytes || slab.bytes.length !== length) {
         throw new FsError("EBADMSG", `${source.url} has a shard of another size`);
       }
-      if (corruptCells(slab.bytes, slab.cellCrcs).length > 0) {
+      const { bytes, cellCrcs } = slab;
+      if (this.#seal.corruptCells(id, bytes, cellCrcs, offset / CELL_BYTES).length > 0) {
         throw new FsError("EBADMSG", `${source.url} has a spoilt shard`);
       }
-      return slab.bytes;
+      return bytes;
     });
   }
 

@@ -12,6 +12,7 @@ import { fileError, type ShardFiles } from "./shard-files.ts";
 
 /** What has arrived whole and may be kept. */
 export interface ReceivedShard {
+  /** A reception computes plain ones; whoever keeps the shard seals them. */
   cellCrcs: Uint32Array;
   /** Of a small shard; a larger one is a file, which `accept` gives its place. */
   packedBytes?: Buffer;
@@ -22,7 +23,10 @@ export class ShardReception {
   readonly sizeBytes: number;
   readonly #files: ShardFiles;
   readonly #lane: DiskLane;
-  /** What the sender says the checksums are; undefined where nobody knows better (a rebuild). */
+  /**
+   * What the sender says the checksums are, not sealed; undefined where nobody knows better (a
+   * rebuild).
+   */
   readonly #expectedCrcs: Uint32Array | undefined;
   readonly #cellCrcs: Uint32Array;
   #receivedBytes = 0;

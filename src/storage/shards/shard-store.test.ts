@@ -7,13 +7,16 @@ import type { ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import {
   payloadOf,
+  putShard,
   readShard,
   rejectsWith,
+  sealed,
   shardId,
   testShardService,
 } from "../../testing/shard/shard-service-conformance.ts";
 import { fillIndex } from "../../testing/shard/full-index-process.ts";
 import { flipByte, makeTempDir, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
+import { TEST_CLUSTER } from "../../testing/shard/test-name.ts";
 import { ShardStore } from "./shard-store.ts";
 import { present } from "../../testing/present.ts";
 
@@ -26,7 +29,7 @@ const LARGE = 3 * CELL_BYTES;
 
 test("a reopened store has every shard, its counts and its groups", async (t) => {
   const opened = await openTempStore();
-  for (const size of [64, LARGE]) await opened.store.put(shardId(size), payloadOf(size));
+  for (const size of [64, LARGE]) await putShard(opened.store, shardId(size), payloadOf(size));
   const store = await opened.reopen();
   for (const size of [64, LARGE]) {
     const { bytes } = await readShard(store, shardId(size));
@@ -42,14 +45,14 @@ test("a truncated file is found on read, quarantined, reported, never served aga
   const found: unknown[] = [];
   const opened = await openTempStore({ onDamage: (id, kind) => found.push([id, kind]) });
   const { store } = opened;
-  await store.put(shardId(1), payloadOf(LARGE));
+  await putShard(store, shardId(1), payloadOf(LARGE));
   await truncate(shardFile(opened.directory, shardId(1)), LARGE - 8);
   await rejectsWith(t, "EBADMSG", store.get(shardId(1), 2 * CELL_BYTES, Buffer.alloc(CELL_BYTES)));
   await rejectsWith(t, "ENOENT", store.get(shardId(1), 0, Buffer.alloc(LARGE)));
   t.deepEqual(found, [[shardId(1), "corrupt"]]);
   t.like(await store.stats(), { shards: 0, usedBytes: 0, quarantined: 1 });
   t.is((await readdir(join(opened.directory, "quarantine"))).length, 1);
-  await store.put(shardId(1), payloadOf(LARGE));
+  await putShard(store, shardId(1), payloadOf(LARGE));
   t.is(await store.verify(shardId(1)), "intact");
   await opened.close();
 });
@@ -57,7 +60,7 @@ test("a truncated file is found on read, quarantined, reported, never served aga
 test("a file found spoilt by a verify is quarantined, and stays so over a restart", async (t) => {
   const found: ShardId[] = [];
   const opened = await openTempStore({ onDamage: (id) => found.push(id) });
-  await opened.store.put(shardId(1), payloadOf(LARGE));
+  await putShard(opened.store, shardId(1), payloadOf(LARGE));
   await flipByte(shardFile(opened.directory, shardId(1)), 2 * CELL_BYTES + 5);
   t.is(await opened.store.verify(shardId(1)), "quarantined");
   t.deepEqual(found, [shardId(1)]);
@@ -70,10 +73,10 @@ test("a file found spoilt by a verify is quarantined, and stays so over a restar
 test("a shard whose file is gone is unknown from the first read on, and reported", async (t) => {
   const found: unknown[] = [];
   const opened = await openTempStore({ onDamage: (id, kind) => found.push([id, kind]) });
-  await opened.store.put(shardId(1), payloadOf(LARGE));
+  await putShard(opened.store, shardId(1), payloadOf(LARGE));
   await unlink(shardFile(opened.directory, shardId(1)));
   await rejectsWith(t, "ENOENT", opened.store.get(shardId(1), 0, Buffer.alloc(LARGE)));
-  await opened.store.put(shardId(1), payloadOf(LARGE));
+  await putShard(opened.store, shardId(1), payloadOf(LARGE));
   t.deepEqual(found, [[shardId(1), "missing"]]);
   t.is(await opened.store.verify(shardId(1)), "intact");
   await opened.close();
@@ -82,11 +85,11 @@ test("a shard whose file is gone is unknown from the first read on, and reported
 test("putting a shard whose file is gone or short brings it back", async (t) => {
   const opened = await openTempStore();
   const { store, directory } = opened;
-  await store.put(shardId(1), payloadOf(LARGE));
+  await putShard(store, shardId(1), payloadOf(LARGE));
   await unlink(shardFile(directory, shardId(1)));
-  await store.put(shardId(1), payloadOf(LARGE));
+  await putShard(store, shardId(1), payloadOf(LARGE));
   await truncate(shardFile(directory, shardId(1)), 8);
-  await store.put(shardId(1), payloadOf(LARGE));
+  await putShard(store, shardId(1), payloadOf(LARGE));
   t.is(await store.verify(shardId(1)), "intact");
   t.like(await store.stats(), { shards: 1, usedBytes: LARGE });
   await opened.close();
@@ -95,20 +98,20 @@ test("putting a shard whose file is gone or short brings it back", async (t) => 
 test("a node that holds its capacity refuses more with ENOSPC until some is deleted", async (t) => {
   const opened = await openTempStore({ capacityBytes: LARGE + 100 });
   const { store } = opened;
-  await store.put(shardId(1), payloadOf(LARGE));
-  await rejectsWith(t, "ENOSPC", store.put(shardId(2), payloadOf(LARGE)));
-  await store.put(shardId(3), payloadOf(64));
-  await rejectsWith(t, "ENOSPC", store.put(shardId(4), payloadOf(64)));
+  await putShard(store, shardId(1), payloadOf(LARGE));
+  await rejectsWith(t, "ENOSPC", putShard(store, shardId(2), payloadOf(LARGE)));
+  await putShard(store, shardId(3), payloadOf(64));
+  await rejectsWith(t, "ENOSPC", putShard(store, shardId(4), payloadOf(64)));
   t.is((await store.stats()).capacityBytes, LARGE + 100);
   await store.deleteMany([shardId(1)]);
-  await store.put(shardId(2), payloadOf(LARGE));
+  await putShard(store, shardId(2), payloadOf(LARGE));
   await opened.close();
 });
 
 test("shards that arrive at once cannot overfill the node together", async (t) => {
   const opened = await openTempStore({ capacityBytes: 2 * LARGE });
   const outcomes = await Promise.allSettled(
-    [1, 2, 3, 4].map((slice) => opened.store.put(shardId(slice), payloadOf(LARGE, slice))),
+    [1, 2, 3, 4].map((slice) => putShard(opened.store, shardId(slice), payloadOf(LARGE, slice))),
   );
   t.is(outcomes.filter(({ status }) => status === "fulfilled").length, 2);
   await opened.close();
@@ -117,14 +120,16 @@ test("shards that arrive at once cannot overfill the node together", async (t) =
 test("the disk's reserve is left alone", async (t) => {
   const disk = { totalBytes: 1_000_000, freeBytes: 20_000 + 64 };
   const opened = await openTempStore({ disk: { ...SYSTEM.disk, figures: () => disk } });
-  await opened.store.put(shardId(1), payloadOf(64));
-  await rejectsWith(t, "ENOSPC", opened.store.put(shardId(2), payloadOf(8)));
+  await putShard(opened.store, shardId(1), payloadOf(64));
+  await rejectsWith(t, "ENOSPC", putShard(opened.store, shardId(2), payloadOf(8)));
   await opened.close();
 });
 
 test("what was arriving when the node died is removed at the next start", async (t) => {
   const opened = await openTempStore();
-  const reception = present(opened.store.receive(shardId(1), LARGE, payloadOf(LARGE).cellCrcs));
+  const reception = present(
+    opened.store.receive(shardId(1), LARGE, sealed(shardId(1), payloadOf(LARGE)).cellCrcs),
+  );
   await reception.write(payloadOf(LARGE).bytes.subarray(0, CELL_BYTES));
   t.is((await readdir(join(opened.directory, "incoming"))).length, 1);
   await opened.reopen();
@@ -134,12 +139,12 @@ test("what was arriving when the node died is removed at the next start", async 
 
 test("files without an index entry are swept, those with one and new ones stay", async (t) => {
   const opened = await openTempStore();
-  await opened.store.put(shardId(1), payloadOf(LARGE));
+  await putShard(opened.store, shardId(1), payloadOf(LARGE));
   await writeFile(shardFile(opened.directory, shardId(2)), "left over");
   const store = await opened.reopen();
   t.is(await store.sweepLeftovers(), 1);
   t.is(await store.verify(shardId(1)), "intact");
-  await store.put(shardId(2), payloadOf(LARGE, 2));
+  await putShard(store, shardId(2), payloadOf(LARGE, 2));
   t.is(await store.sweepLeftovers(), 0);
   t.is(await store.verify(shardId(2)), "intact");
   await opened.close();
@@ -147,9 +152,9 @@ test("files without an index entry are swept, those with one and new ones stay",
 
 test("a file left over under a shard's name doesn't harm the shard that is put", async (t) => {
   const opened = await openTempStore();
-  await opened.store.put(shardId(1), payloadOf(LARGE));
+  await putShard(opened.store, shardId(1), payloadOf(LARGE));
   await writeFile(shardFile(opened.directory, shardId(2)), "left over");
-  await opened.store.put(shardId(2), payloadOf(LARGE, 2));
+  await putShard(opened.store, shardId(2), payloadOf(LARGE, 2));
   t.is(await opened.store.verify(shardId(2)), "intact");
   await opened.close();
 });
@@ -160,7 +165,7 @@ test("an index that cannot grow refuses shards, loses none, and the node lives o
   t.true(outcome.acknowledged > 20 && outcome.refused >= 16);
   t.is(outcome.spoilt, 0);
   t.is(outcome.left, Math.ceil(outcome.acknowledged / 2));
-  const store = await ShardStore.open({ ...SYSTEM, directory });
+  const store = await ShardStore.open({ ...SYSTEM, cluster: () => TEST_CLUSTER, directory });
   t.is((await store.stats()).shards, outcome.left);
   await store.close();
   await rm(directory, { recursive: true });

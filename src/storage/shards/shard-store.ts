@@ -1,6 +1,6 @@
 // One node's shards: the index and the files kept in step, and every promise of ShardService.
 import { join } from "node:path";
-import { corruptCells } from "../../codec/cells.ts";
+import { CellSeal } from "../../codec/cell-seal.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { PoolId, ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
@@ -38,6 +38,8 @@ const VERIFY_RUN_BYTES = 4 * CELL_BYTES;
 
 export interface ShardStoreOptions {
   directory: string;
+  /** Id of the cluster whose shards these are; undefined before the node has joined one. */
+  cluster: () => string | undefined;
   /** What all shards together may take; the disk's size unless said. */
   capacityBytes?: number;
   /** What rebuild needs; without it rebuild is ENOSYS. */
@@ -61,6 +63,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
   readonly #rebuilds = new WorkLimit(MAX_REBUILDS);
   /** Wall clock: files older than this without an index entry are leftovers of an earlier start. */
   readonly #startedMs: number;
+  #knownSeal: CellSeal | undefined;
 
   private constructor(options: ShardStoreOptions, index: ShardIndex, files: ShardFiles) {
     const { directory } = options;
@@ -115,9 +118,10 @@ export class ShardStore implements ShardService, AsyncDisposable {
   receive(id: ShardId, sizeBytes: number, cellCrcs?: Uint32Array): ShardReception | undefined {
     checkShardSize(sizeBytes);
     if (cellCrcs !== undefined && this.#custody.holds(id, sizeBytes, cellCrcs)) return undefined;
+    const plain = cellCrcs && this.#seal().mask(id, cellCrcs);
     this.#space.reserve(sizeBytes, this.#index.usedBytes);
     try {
-      return new ShardReception(id, sizeBytes, cellCrcs, { files: this.#files, lane: this.#lane });
+      return new ShardReception(id, sizeBytes, plain, { files: this.#files, lane: this.#lane });
     } catch (error) {
       this.#space.settle(sizeBytes, false);
       throw error;
@@ -129,7 +133,8 @@ export class ShardStore implements ShardService, AsyncDisposable {
     let kept = false;
     try {
       const received = reception.finish();
-      kept = await this.#custody.keep(reception, received);
+      const cellCrcs = this.#seal().mask(reception.id, received.cellCrcs);
+      kept = await this.#custody.keep(reception, { ...received, cellCrcs });
     } finally {
       reception.abort();
       this.#space.settle(reception.sizeBytes, kept);
@@ -253,7 +258,11 @@ export class ShardStore implements ShardService, AsyncDisposable {
         return { id, sizeBytes: standing.sizeBytes };
       }
       if (tools === undefined) throw new FsError("ENOSYS", "this node cannot ask its peers");
-      const rebuild = new ShardRebuild(request, tools, this.#clock, signal);
+      const rebuild = new ShardRebuild(
+        request,
+        { tools, clock: this.#clock, seal: this.#seal() },
+        signal,
+      );
       const sizeBytes = await rebuild.sizeBytes();
       const reception = this.receive(id, sizeBytes);
       if (reception === undefined) return { id, sizeBytes };
@@ -276,7 +285,8 @@ export class ShardStore implements ShardService, AsyncDisposable {
       checkSignal(signal);
       try {
         const { bytes, cellCrcs } = await this.get(id, offset, buffer);
-        if (corruptCells(bytes, cellCrcs).length > 0) {
+        const firstCell = offset / CELL_BYTES;
+        if (this.#seal().corruptCells(id, bytes, cellCrcs, firstCell).length > 0) {
           await this.#custody.discover(id, "corrupt", record);
           return "quarantined";
         }
@@ -286,6 +296,15 @@ export class ShardStore implements ShardService, AsyncDisposable {
       }
     }
     return "intact";
+  }
+
+  /** @throws FsError EIO before the node has joined a cluster, when it has no shards either */
+  #seal(): CellSeal {
+    const cluster = this.#options.cluster();
+    if (cluster === undefined) throw new FsError("EIO", "this node belongs to no cluster yet");
+    // A node's cluster never changes.
+    this.#knownSeal ??= new CellSeal(cluster);
+    return this.#knownSeal;
   }
 
   stats(): Promise<NodeStats> {

@@ -6,8 +6,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { cellCrcs } from "../../codec/cells.ts";
 import { MAX_PACKED_SHARD_BYTES } from "../../protocol/shard/limits.ts";
+import { TEST_CLUSTER } from "./test-name.ts";
 import { ShardStore } from "../../storage/shards/shard-store.ts";
-import { shardId } from "./shard-service-conformance.ts";
+import { putShard, shardId } from "./shard-service-conformance.ts";
 
 export interface FullIndexOutcome {
   acknowledged: number;
@@ -30,14 +31,16 @@ export async function fillIndex(directory: string, maxFileKib: number): Promise<
 async function runAsChild(directory: string): Promise<void> {
   // The default is to end the process.
   process.on("SIGXFSZ", () => undefined);
-  const store = await ShardStore.open({ ...SYSTEM, directory });
+  const store = await ShardStore.open({ ...SYSTEM, cluster: () => TEST_CLUSTER, directory });
   const bytes = Buffer.alloc(MAX_PACKED_SHARD_BYTES, 7);
   const payload = { bytes, cellCrcs: cellCrcs(bytes) };
   const acknowledged: number[] = [];
   let refused = 0;
   for (let slice = 1; refused < 16; slice += 4) {
     const slices = [slice, slice + 1, slice + 2, slice + 3];
-    const outcomes = await Promise.allSettled(slices.map((at) => store.put(shardId(at), payload)));
+    const outcomes = await Promise.allSettled(
+      slices.map((at) => putShard(store, shardId(at), payload)),
+    );
     outcomes.forEach(({ status }, at) => {
       if (status === "fulfilled") acknowledged.push(slice + at);
       else refused++;

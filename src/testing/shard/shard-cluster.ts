@@ -16,6 +16,7 @@ import { homeNodes, placementGroupOf } from "../../placement/placement.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { present } from "../present.ts";
+import { TEST_CLUSTER } from "./test-name.ts";
 import { CountedCoding } from "./counted-coding.ts";
 import { FaultyShardService, type ShardMethod } from "./shard-faults.ts";
 import { MemoryShardService, type MemoryShardOptions } from "./shard-memory.ts";
@@ -90,6 +91,7 @@ export class ShardCluster {
       connect: (node) => this.node(node.id),
       reportDamage: (reports) => this.reports.push(...reports),
       coding: this.coding,
+      cluster: TEST_CLUSTER,
       clock: this.clock,
       log: silentLog,
       ...options,

@@ -24,7 +24,7 @@ export interface FaultScope {
 
 interface Fault {
   method: ShardMethod | "*";
-  kind: "fail" | "hang" | "delay" | "corrupt";
+  kind: "fail" | "hang" | "delay" | "corrupt" | "mistake";
   scope: FaultScope;
   left: number;
   code: ErrnoName;
@@ -37,6 +37,7 @@ export class FaultyShardService implements ShardService {
   readonly calls: { method: ShardMethod; ids: readonly ShardId[] }[] = [];
   readonly #inner: ShardService;
   #faults: Fault[] = [];
+  #another: (id: ShardId) => ShardId = (id) => id;
 
   constructor(inner: ShardService) {
     this.#inner = inner;
@@ -62,6 +63,12 @@ export class FaultyShardService implements ShardService {
     this.#add({ method: "get", kind: "corrupt", scope });
   }
 
+  /** Gets bring another shard, as it stands with its checksums: one that `another` finds. */
+  mistake(another: (id: ShardId) => ShardId, scope: FaultScope = {}): void {
+    this.#another = another;
+    this.#add({ method: "get", kind: "mistake", scope });
+  }
+
   /** Ends all faults; what hangs goes on hanging. */
   heal(): void {
     this.#faults = [];
@@ -78,8 +85,9 @@ export class FaultyShardService implements ShardService {
     target: Uint8Array,
     signal?: AbortSignal,
   ): Promise<ShardSlab> {
-    const corrupt = await this.#enter("get", [id], signal);
-    const slab = await this.#inner.get(id, offsetBytes, target, signal);
+    const { corrupt, mistake } = await this.#enter("get", [id], signal);
+    const brought = mistake ? this.#another(id) : id;
+    const slab = await this.#inner.get(brought, offsetBytes, target, signal);
     if (corrupt && slab.bytes.length > 0) slab.bytes[0] = (slab.bytes[0] ?? 0) ^ 1;
     return slab;
   }
@@ -137,23 +145,23 @@ export class FaultyShardService implements ShardService {
     this.#faults.push({ code: "EIO", until: Promise.resolve(), ...fault, left });
   }
 
-  /** Applies the faults that match; true when the bytes are to be spoilt. */
+  /** Applies the faults that match; tells what is to become of the bytes. */
   async #enter(
     method: ShardMethod,
     ids: readonly ShardId[],
     signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  ): Promise<{ corrupt: boolean; mistake: boolean }> {
     this.calls.push({ method, ids });
     if (signal?.aborted === true) throw abortError(signal);
-    let corrupt = false;
+    const kinds = new Set<Fault["kind"]>();
     for (const fault of this.#faults.filter((candidate) => hits(candidate, method, ids))) {
       fault.left--;
       if (fault.kind === "fail") throw new FsError(fault.code, `injected ${fault.code}`);
       if (fault.kind === "hang") await aborted(signal);
       if (fault.kind === "delay") await Promise.race([fault.until, aborted(signal)]);
-      corrupt ||= fault.kind === "corrupt";
+      kinds.add(fault.kind);
     }
-    return corrupt;
+    return { corrupt: kinds.has("corrupt"), mistake: kinds.has("mistake") };
   }
 }
 

@@ -1,7 +1,13 @@
 // The in-memory node keeps what it promises to the tests that lean on it.
 import test from "ava";
 import { MemoryShardService } from "./shard-memory.ts";
-import { payloadOf, rejectsWith, shardId, testShardService } from "./shard-service-conformance.ts";
+import {
+  payloadOf,
+  putShard,
+  rejectsWith,
+  shardId,
+  testShardService,
+} from "./shard-service-conformance.ts";
 
 testShardService(test, "memory", async () => ({
   service: new MemoryShardService(),
@@ -10,13 +16,13 @@ testShardService(test, "memory", async () => ({
 
 test("a full memory node refuses with ENOSPC", async (t) => {
   const service = new MemoryShardService({ capacityBytes: 100 });
-  await service.put(shardId(1), payloadOf(64));
-  await rejectsWith(t, "ENOSPC", service.put(shardId(2), payloadOf(64)));
+  await putShard(service, shardId(1), payloadOf(64));
+  await rejectsWith(t, "ENOSPC", putShard(service, shardId(2), payloadOf(64)));
 });
 
 test("a spoilt shard is quarantined when it is verified", async (t) => {
   const service = new MemoryShardService();
-  await service.put(shardId(1), payloadOf(64));
+  await putShard(service, shardId(1), payloadOf(64));
   service.spoil(shardId(1));
   t.is(await service.verify(shardId(1)), "quarantined");
   t.deepEqual(service.ids, []);

@@ -1,6 +1,7 @@
-// A storage node in memory that keeps ShardService's promises, for tests of what stands above it.
+// A storage node of TEST_CLUSTER in memory that keeps ShardService's promises, for tests of what
+// stands above it.
 import { systemClock } from "../../platform/clock.ts";
-import { cellCrcs as crcsOf, corruptCells } from "../../codec/cells.ts";
+import { cellCrcs as crcsOf } from "../../codec/cells.ts";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
@@ -18,6 +19,7 @@ import type {
   ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 import { checkPayload } from "../../protocol/shard/shard-wire.ts";
+import { TEST_SEAL } from "./test-name.ts";
 import { ShardRebuild, type RebuildTools } from "../../storage/shards/shard-rebuild.ts";
 
 interface StoredShard {
@@ -58,7 +60,7 @@ export class MemoryShardService implements ShardService {
   async put(id: ShardId, payload: ShardPayload, signal?: AbortSignal): Promise<void> {
     checkSignal(signal);
     checkPayload(payload);
-    const [cell] = corruptCells(payload.bytes, payload.cellCrcs);
+    const [cell] = TEST_SEAL.corruptCells(id, payload.bytes, payload.cellCrcs);
     if (cell !== undefined) throw new FsError("EBADMSG", `cell ${cell} of the shard doesn't match`);
     const name = formatShardId(id);
     const known = this.#shards.get(name);
@@ -148,19 +150,26 @@ export class MemoryShardService implements ShardService {
     if (tools === undefined) throw new FsError("ENOSYS", "this fake was given no peers");
     const known = this.#shards.get(formatShardId(request.id));
     if (known !== undefined) return { id: request.id, sizeBytes: known.bytes.length };
-    const rebuild = new ShardRebuild(request, tools, systemClock, signal);
+    const rebuild = new ShardRebuild(
+      request,
+      { tools, clock: systemClock, seal: TEST_SEAL },
+      signal,
+    );
     const sizeBytes = await rebuild.sizeBytes();
     const runs: Buffer[] = [];
     await rebuild.run({ write: (bytes) => void runs.push(Buffer.from(bytes)) });
     const bytes = Buffer.concat(runs);
-    await this.put(request.id, { bytes, cellCrcs: crcsOf(bytes) });
+    await this.put(request.id, {
+      bytes,
+      cellCrcs: TEST_SEAL.mask(request.id, crcsOf(bytes)),
+    });
     return { id: request.id, sizeBytes };
   }
 
   async verify(id: ShardId): Promise<ShardVerdict> {
     const shard = this.#shards.get(formatShardId(id));
     if (shard === undefined) return "unknown";
-    if (corruptCells(shard.bytes, shard.cellCrcs).length === 0) return "intact";
+    if (TEST_SEAL.corruptCells(id, shard.bytes, shard.cellCrcs).length === 0) return "intact";
     this.#shards.delete(formatShardId(id));
     this.#quarantined++;
     return "quarantined";

@@ -10,7 +10,7 @@ import { FOR_HEADER, formatNodeName, type NodeName } from "../../protocol/shard/
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { NodeServer } from "../../storage/http/node-server.ts";
 import { createShardApp } from "../../storage/http/shard-server.ts";
-import { TEST_NAME } from "./test-name.ts";
+import { TEST_CLUSTER, TEST_NAME } from "./test-name.ts";
 import { ShardStore, type ShardStoreOptions } from "../../storage/shards/shard-store.ts";
 
 /** What requests that are made by hand need to be let in. */
@@ -50,12 +50,13 @@ export interface TempStore {
 
 export async function openTempStore(options: Partial<ShardStoreOptions> = {}): Promise<TempStore> {
   const directory = await makeTempDir();
+  const cluster = (): string => TEST_CLUSTER;
   const opened: TempStore = {
-    store: await ShardStore.open({ ...SYSTEM, ...options, directory }),
+    store: await ShardStore.open({ ...SYSTEM, cluster, ...options, directory }),
     directory,
     reopen: async () => {
       await opened.store.close();
-      opened.store = await ShardStore.open({ ...SYSTEM, ...options, directory });
+      opened.store = await ShardStore.open({ ...SYSTEM, cluster, ...options, directory });
       return opened.store;
     },
     close: async () => {

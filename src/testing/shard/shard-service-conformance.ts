@@ -1,9 +1,11 @@
 // The promises of ShardService, tested on whatever implements it.
 import type { ExecutionContext, TestFn } from "ava";
+import { CellSeal } from "../../codec/cell-seal.ts";
 import { cellCrcs } from "../../codec/cells.ts";
 import { FsError, type ErrnoName } from "../../domain/errno.ts";
 import type { PoolId, ShardId, SliceId } from "../../domain/ids.ts";
 import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
+import { TEST_SEAL } from "./test-name.ts";
 import { MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
 import type { ShardPayload, ShardService } from "../../protocol/shard/shard-service.ts";
 
@@ -11,7 +13,10 @@ export function shardId(slice: number, fields: Partial<ShardId> = {}): ShardId {
   return { pool: 1 as PoolId, pg: 7, slice: slice as SliceId, index: 0, slot: 0, ...fields };
 }
 
-/** A payload whose bytes follow from `seed`; no two cells are alike. */
+/**
+ * A payload whose bytes follow from `seed`; no two cells are alike. Its checksums are plain: what
+ * goes to a service is `sealed`.
+ */
 export function payloadOf(sizeBytes: number, seed = 1): ShardPayload {
   const words = new Uint32Array(sizeBytes / 4);
   for (let at = 0, word = seed; at < words.length; at++) {
@@ -22,11 +27,21 @@ export function payloadOf(sizeBytes: number, seed = 1): ShardPayload {
   return { bytes, cellCrcs: cellCrcs(bytes) };
 }
 
-/** Reads a whole shard. */
+/** The payload as the shard `id` of TEST_CLUSTER. */
+export function sealed(id: ShardId, { bytes, cellCrcs: plain }: ShardPayload): ShardPayload {
+  return { bytes, cellCrcs: TEST_SEAL.mask(id, plain) };
+}
+
+/** Seals and puts. */
+export function putShard(service: ShardService, id: ShardId, plain: ShardPayload): Promise<void> {
+  return service.put(id, sealed(id, plain));
+}
+
+/** Reads a whole shard, its checksums plain. */
 export async function readShard(service: ShardService, id: ShardId): Promise<ShardPayload> {
   const { sizeBytes } = await service.head(id);
   const { bytes, cellCrcs: crcs } = await service.get(id, 0, new Uint8Array(sizeBytes));
-  return { bytes, cellCrcs: crcs };
+  return { bytes, cellCrcs: TEST_SEAL.mask(id, crcs) };
 }
 
 export async function rejectsWith(
@@ -57,7 +72,7 @@ async function putAll(
 ): Promise<void> {
   for (let at = 0; at < shards.length; at += 32) {
     const some = shards.slice(at, at + 32);
-    await Promise.all(some.map(({ id, payload }) => service.put(id, payload)));
+    await Promise.all(some.map(({ id, payload }) => putShard(service, id, payload)));
   }
 }
 
@@ -92,14 +107,14 @@ export function testShardService(
   promise("what was put is read back with its checksums, whatever its size", async (t, service) => {
     for (const size of SIZES) {
       const payload = payloadOf(size, size);
-      await service.put(shardId(size), payload);
+      await putShard(service, shardId(size), payload);
       await holds(t, service, shardId(size), payload);
     }
   });
 
   promise("any run of whole cells is read on its own into the target given", async (t, service) => {
     const payload = payloadOf(4 * CELL_BYTES + 16);
-    await service.put(shardId(1), payload);
+    await putShard(service, shardId(1), payload);
     for (const [from, to] of [
       [0, 1],
       [1, 3],
@@ -113,14 +128,14 @@ export function testShardService(
       t.is(slab.sizeBytes, payload.bytes.length);
       t.is(slab.bytes.buffer, target.buffer);
       t.is(Buffer.compare(slab.bytes, expected), 0);
-      t.deepEqual(slab.cellCrcs, payload.cellCrcs.slice(from, to));
+      t.deepEqual(slab.cellCrcs, sealed(shardId(1), payload).cellCrcs.slice(from, to));
     }
     const tail = new Uint8Array(16);
     t.is((await service.get(shardId(1), 4 * CELL_BYTES, tail)).bytes.length, 16);
   });
 
   promise("a range that isn't whole cells is EINVAL", async (t, service) => {
-    await service.put(shardId(1), payloadOf(3 * CELL_BYTES));
+    await putShard(service, shardId(1), payloadOf(3 * CELL_BYTES));
     const target = new Uint8Array(CELL_BYTES);
     await rejectsWith(t, "EINVAL", service.get(shardId(1), 8, target));
     await rejectsWith(t, "EINVAL", service.get(shardId(1), 0, target.subarray(8)));
@@ -129,8 +144,8 @@ export function testShardService(
 
   promise("putting the same bytes again is no error", async (t, service) => {
     for (const size of [64, 2 * CELL_BYTES]) {
-      await service.put(shardId(size), payloadOf(size));
-      await service.put(shardId(size), payloadOf(size));
+      await putShard(service, shardId(size), payloadOf(size));
+      await putShard(service, shardId(size), payloadOf(size));
       await holds(t, service, shardId(size), payloadOf(size));
     }
     t.is((await service.stats()).shards, 2);
@@ -138,9 +153,9 @@ export function testShardService(
 
   promise("other bytes under a known id are EEXIST and change nothing", async (t, service) => {
     for (const size of [64, 2 * CELL_BYTES]) {
-      await service.put(shardId(size), payloadOf(size));
-      await rejectsWith(t, "EEXIST", service.put(shardId(size), payloadOf(size, 2)));
-      await rejectsWith(t, "EEXIST", service.put(shardId(size), payloadOf(size + 8)));
+      await putShard(service, shardId(size), payloadOf(size));
+      await rejectsWith(t, "EEXIST", putShard(service, shardId(size), payloadOf(size, 2)));
+      await rejectsWith(t, "EEXIST", putShard(service, shardId(size), payloadOf(size + 8)));
       await holds(t, service, shardId(size), payloadOf(size));
     }
   });
@@ -149,7 +164,7 @@ export function testShardService(
     "of many who put one id at once, all same bytes, everyone succeeds",
     async (t, service) => {
       const payload = payloadOf(3 * CELL_BYTES);
-      await Promise.all(Array.from({ length: 8 }, () => service.put(shardId(1), payload)));
+      await Promise.all(Array.from({ length: 8 }, () => putShard(service, shardId(1), payload)));
       await holds(t, service, shardId(1), payload);
       t.deepEqual([(await service.stats()).shards], [1]);
     },
@@ -157,7 +172,9 @@ export function testShardService(
 
   promise("of many who put different bytes under one id, one wins whole", async (t, service) => {
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 6 }, (_, i) => service.put(shardId(1), payloadOf(2 * CELL_BYTES, i))),
+      Array.from({ length: 6 }, (_, i) =>
+        putShard(service, shardId(1), payloadOf(2 * CELL_BYTES, i)),
+      ),
     );
     const won = outcomes.findIndex(({ status }) => status === "fulfilled");
     t.is(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
@@ -168,27 +185,45 @@ export function testShardService(
     for (const size of [64, 3 * CELL_BYTES]) {
       const payload = payloadOf(size);
       payload.cellCrcs[payload.cellCrcs.length - 1] = 1;
-      await rejectsWith(t, "EBADMSG", service.put(shardId(1), payload));
+      await rejectsWith(t, "EBADMSG", putShard(service, shardId(1), payload));
       await rejectsWith(t, "ENOENT", service.head(shardId(1)));
     }
-    await service.put(shardId(1), payloadOf(64));
+    await putShard(service, shardId(1), payloadOf(64));
+  });
+
+  promise("right bytes sealed for another place are EBADMSG and not kept", async (t, service) => {
+    for (const size of [64, 3 * CELL_BYTES]) {
+      const payload = payloadOf(size);
+      const places = [shardId(2), shardId(1, { index: 1 }), shardId(1, { slot: 1 })];
+      const elsewhere = places.map((id) => sealed(id, payload));
+      const foreign = new CellSeal("cluster-2").mask(shardId(1), payload.cellCrcs);
+      const plain = payload.cellCrcs;
+      for (const { bytes, cellCrcs: crcs } of [
+        ...elsewhere,
+        { ...payload, cellCrcs: foreign },
+        { ...payload, cellCrcs: plain },
+      ]) {
+        await rejectsWith(t, "EBADMSG", service.put(shardId(1), { bytes, cellCrcs: crcs }));
+      }
+      await rejectsWith(t, "ENOENT", service.head(shardId(1)));
+    }
   });
 
   promise("sizes and checksums that cannot be are EINVAL", async (t, service) => {
     const { bytes } = payloadOf(64);
     const crcs = cellCrcs(bytes);
     const none = { bytes: new Uint8Array(0), cellCrcs: new Uint32Array(0) };
-    await rejectsWith(t, "EINVAL", service.put(shardId(1), none));
+    await rejectsWith(t, "EINVAL", putShard(service, shardId(1), none));
     const odd = { bytes: bytes.subarray(0, 12), cellCrcs: crcs };
-    await rejectsWith(t, "EINVAL", service.put(shardId(1), odd));
+    await rejectsWith(t, "EINVAL", putShard(service, shardId(1), odd));
     const lacking = { bytes: new Uint8Array(2 * CELL_BYTES), cellCrcs: crcs };
-    await rejectsWith(t, "EINVAL", service.put(shardId(1), lacking));
+    await rejectsWith(t, "EINVAL", putShard(service, shardId(1), lacking));
     const huge = payloadOf(MAX_SHARD_BYTES + 8);
-    await rejectsWith(t, "EINVAL", service.put(shardId(1), huge));
+    await rejectsWith(t, "EINVAL", putShard(service, shardId(1), huge));
   });
 
   promise("an unknown shard is ENOENT to get, head and sync", async (t, service) => {
-    await service.put(shardId(2), payloadOf(64));
+    await putShard(service, shardId(2), payloadOf(64));
     await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(64)));
     await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(0)));
     await rejectsWith(t, "ENOENT", service.head(shardId(1)));
@@ -213,12 +248,13 @@ export function testShardService(
   });
 
   promise("deleted shards are gone, unknown ones are no error", async (t, service) => {
-    for (const size of [64, 2 * CELL_BYTES]) await service.put(shardId(size), payloadOf(size));
+    for (const size of [64, 2 * CELL_BYTES])
+      await putShard(service, shardId(size), payloadOf(size));
     await service.deleteMany([shardId(64), shardId(2 * CELL_BYTES), shardId(3)]);
     await rejectsWith(t, "ENOENT", service.head(shardId(64)));
     await rejectsWith(t, "ENOENT", service.get(shardId(2 * CELL_BYTES), 0, new Uint8Array(8)));
     t.like(await service.stats(), { shards: 0, usedBytes: 0 });
-    await service.put(shardId(64), payloadOf(64, 5));
+    await putShard(service, shardId(64), payloadOf(64, 5));
     await holds(t, service, shardId(64), payloadOf(64, 5));
   });
 
@@ -239,7 +275,7 @@ export function testShardService(
         shardId(2, { pool: 2 as PoolId }),
       ];
       for (const id of [...wanted, ...others].reverse())
-        await service.put(id, payloadOf(64, id.slice));
+        await putShard(service, id, payloadOf(64, id.slice));
       const { shards, next } = await service.list(1 as PoolId, 7);
       t.deepEqual(
         shards,
@@ -275,16 +311,16 @@ export function testShardService(
   });
 
   promise("stats count shards and their bytes", async (t, service) => {
-    await service.put(shardId(1), payloadOf(64));
-    await service.put(shardId(2), payloadOf(2 * CELL_BYTES));
+    await putShard(service, shardId(1), payloadOf(64));
+    await putShard(service, shardId(2), payloadOf(2 * CELL_BYTES));
     const stats = await service.stats();
     t.like(stats, { shards: 2, usedBytes: 64 + 2 * CELL_BYTES, quarantined: 0 });
     t.true(stats.capacityBytes > stats.usedBytes);
   });
 
   promise("an intact shard stays when it is verified", async (t, service) => {
-    await service.put(shardId(1), payloadOf(64));
-    await service.put(shardId(2), payloadOf(6 * CELL_BYTES + 8));
+    await putShard(service, shardId(1), payloadOf(64));
+    await putShard(service, shardId(2), payloadOf(6 * CELL_BYTES + 8));
     t.is(await service.verify(shardId(1)), "intact");
     t.is(await service.verify(shardId(2)), "intact");
     t.is(await service.verify(shardId(3)), "unknown");
@@ -292,9 +328,9 @@ export function testShardService(
 
   promise("a signal that has ended before the call ends the call", async (t, service) => {
     const gone = AbortSignal.abort();
-    await rejectsWith(t, "EINTR", service.put(shardId(1), payloadOf(64), gone));
+    await rejectsWith(t, "EINTR", service.put(shardId(1), sealed(shardId(1), payloadOf(64)), gone));
     await rejectsWith(t, "ENOENT", service.head(shardId(1)));
-    await service.put(shardId(1), payloadOf(64));
+    await putShard(service, shardId(1), payloadOf(64));
     await rejectsWith(t, "EINTR", service.get(shardId(1), 0, new Uint8Array(64), gone));
   });
 }

@@ -2,10 +2,12 @@
 // of a real node's directory.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CellSeal } from "../../codec/cell-seal.ts";
 import type { NodeId } from "../../domain/ids.ts";
 import type { NodeName } from "../../protocol/shard/node-name.ts";
 
 export const TEST_CLUSTER = "cluster-1";
+export const TEST_SEAL = new CellSeal(TEST_CLUSTER);
 export const TEST_NAME: NodeName = { cluster: TEST_CLUSTER, node: "00000000000a" as NodeId };
 
 /** Of the node that has registered with the data directory given. */
