@@ -4,8 +4,13 @@ import { invariant } from "../domain/invariant.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../domain/limits.ts";
 import { DEAD_SLICE_GRACE_MS } from "../jobs/limits.ts";
 import { NODE_DOWN_AFTER_MS } from "../meta/cluster/limits.ts";
-import { SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
-import { MAX_RPC_FRAME_BYTES, RPC_MISSED_HEARTBEATS } from "../protocol/rpc/limits.ts";
+import { NUMBERS_WAITED_BELOW } from "../meta/namespace/limits.ts";
+import { MAX_SESSIONS, SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
+import {
+  MAX_REPLY_SLOTS,
+  MAX_RPC_FRAME_BYTES,
+  RPC_MISSED_HEARTBEATS,
+} from "../protocol/rpc/limits.ts";
 import { REGISTER_TIMEOUT_MS } from "../storage/membership/limits.ts";
 import { MAX_EXTENTS_AGE_MS } from "../vfs/coherence/limits.ts";
 import {
@@ -29,6 +34,10 @@ invariant(
 invariant(
   RPC_MISSED_HEARTBEATS * HEARTBEAT_INTERVAL_MS * 2 < SESSION_DEAD_AFTER_MS,
   "a client gives a connection up, and has time to come back, before its session is dead",
+);
+invariant(
+  MAX_SESSIONS * MAX_REPLY_SLOTS < NUMBERS_WAITED_BELOW,
+  "what is under way when numbers get scarce, a number each, finds enough of them",
 );
 invariant(MAX_COMMIT_INLINE_BYTES * 2 < MAX_RPC_FRAME_BYTES, "a commit fits into one frame");
 invariant(MAX_DIRTY_BYTES >= CHUNK_BYTES, "one file may have a chunk of dirty data");

@@ -13,6 +13,7 @@ import { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import { NODE_DOWN_AFTER_MS, NODE_OUT_AFTER_MS } from "../meta/cluster/limits.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { formatNamespace } from "../meta/namespace/inodes.ts";
+import { NumberRanges } from "../meta/namespace/number-ranges.ts";
 import { nowOf } from "../meta/namespace/transactions.ts";
 import { endJobSessions } from "../meta/session/job-session.ts";
 import { SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
@@ -110,6 +111,7 @@ export class MetadataParts {
     const sessions = await SessionRegistry.open({
       engine,
       cluster,
+      numbers: await NumberRanges.open(engine),
       clock,
       random,
       log,

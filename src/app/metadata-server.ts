@@ -62,6 +62,7 @@ export async function startMetadataServer(
           clock: systemClock,
           disk: systemDisk,
           openStore: openLmdbStore,
+          random: systemRandom,
           log,
           onFailure,
         });

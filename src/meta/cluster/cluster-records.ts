@@ -5,7 +5,8 @@ import type { Epoch, NodeId } from "../../domain/ids.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { damageCodec, readClusterMap } from "../../protocol/meta/wire-cluster.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
-import { groupOfKey, keyRanges, keys, SLICE_COUNTER } from "../schema/keys.ts";
+import { takenBelow } from "../schema/counters.ts";
+import { groupOfKey, keyRanges, keys } from "../schema/keys.ts";
 import { decodeRecord, encodeRecord } from "../schema/records.ts";
 import { GroupLedger, type GroupKey } from "./group-ledger.ts";
 
@@ -96,7 +97,7 @@ export function putBaseline(tx: Transaction, epoch: Epoch): void {
 
 /** No slice id was ever handed out, so no shard can exist. */
 export function holdsNoData(tx: ReadTransaction): boolean {
-  return tx.get(keys.counter(SLICE_COUNTER)) === undefined;
+  return takenBelow(tx, "slice") === undefined;
 }
 
 /** Same nodes in every field that a map holds. */

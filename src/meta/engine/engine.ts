@@ -22,21 +22,45 @@ export interface ReadTransaction {
 }
 
 export interface Transaction extends ReadTransaction {
+  /** The engine's position when this has been committed, if it changes something. */
+  readonly position: number;
   put(key: Key, value: Uint8Array): void;
   /** Deleting a missing key is no error. */
   delete(key: Key): void;
 }
+
+/** A life of the store that may have begun behind what an earlier one had acknowledged. */
+export interface Incarnation {
+  /** Random. */
+  readonly id: string;
+  /** The position that it went on from. */
+  readonly beganAt: number;
+}
+
+/** New values by key, null where it was deleted, of one transaction. */
+export type CommittedChanges = Iterable<readonly [key: Key, value: Uint8Array | null]>;
 
 /**
  * Callbacks are synchronous, may be run again, and so have no side effects outside the transaction.
  * A callback that throws leaves nothing behind; others of the same group commit are not harmed.
  */
 export interface Engine extends AsyncDisposable {
+  /**
+   * Counts the acknowledged transactions that changed something, over all starts. After a power cut
+   * it goes on from what was on disk.
+   */
+  readonly position: number;
+  /** All that was acknowledged up to this position survives a power cut. */
+  readonly durablePosition: number;
+  /** The newest of `incarnations`: another one at each start that may have lost something. */
+  readonly incarnation: string;
+  /** A bounded number of them, the newest last. */
+  readonly incarnations: readonly Incarnation[];
   /** Sees everything acknowledged before. Engines on another machine answer with a promise. */
   read<T>(callback: (tx: ReadTransaction) => T): T | Promise<T>;
   /**
    * Serializable; resolves when the commit is in order and survives this process. With `durable`
-   * when it also survives a power cut (many share one flush).
+   * when it also survives a power cut (many share one flush); without it does so within a second.
    */
   transact<T>(callback: (tx: Transaction) => T, options?: { durable?: boolean }): Promise<T>;
   /**
@@ -51,5 +75,10 @@ export interface Engine extends AsyncDisposable {
   endWaits(): void;
   /** Resolves when every commit acknowledged before is on disk. */
   flush(): Promise<void>;
+  /**
+   * From now on `listener` gets the changes of each transaction, in order, in the turn in which reads
+   * begin to see them. Returns the way to stop it.
+   */
+  follow(listener: (changes: CommittedChanges) => void): () => void;
   close(): Promise<void>;
 }

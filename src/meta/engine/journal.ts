@@ -1,13 +1,6 @@
-// The journal: what commits are acknowledged by. One file a generation, appended to by one write a
-// group of commits; each record's checksum continues that of the one before, from file to file, so
-// that only an unbroken beginning is ever replayed.
-//
-//   head    "DFSJ" version(1) 0 0 0 generation(8)
-//   record  length(4) crc32(4) changes; the crc runs on from the record before, that of the first
-//           from the head, and that of the head from the last record of the generation before
-//   change  keyLength(2) valueLength(4, 0xffffffff: deleted) key value       all little-endian
+// A file of the journal: what commits are acknowledged by. One file a generation, appended to by one
+// write a group of commits; journal-records.ts has the format.
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { FsError } from "../../domain/errno.ts";
 import {
   syncDirectory,
@@ -16,14 +9,17 @@ import {
   type Disk,
   type DiskFile,
 } from "../../platform/disk/disk.ts";
+import {
+  changeBytes,
+  encodeHead,
+  FILE_HEAD,
+  RECORD_HEAD,
+  sealRecord,
+  seedOf,
+  writeChange,
+} from "./journal-records.ts";
 import type { Changes } from "./layers.ts";
 
-const MAGIC = "DFSJ";
-const VERSION = 1;
-const FILE_HEAD = 16;
-const RECORD_HEAD = 8;
-const CHANGE_HEAD = 6;
-const DELETED = 0xffffffff;
 const FILE_NAME = /^journal-([0-9]+)$/;
 
 export class JournalFile {
@@ -31,13 +27,15 @@ export class JournalFile {
   readonly #path: string;
   readonly #disk: Disk;
   readonly #file: DiskFile;
-  readonly #head: Buffer;
-  #crc: number;
+  readonly #seed: number;
+  #crc = 0;
+  #position = 0;
   #buffer = Buffer.allocUnsafe(64 * 1024);
   /** Where the next change goes in #buffer. */
   #end = RECORD_HEAD;
   #writtenBytes = FILE_HEAD;
-  #syncedBytes = 0;
+  #syncedBytes = FILE_HEAD;
+  #syncedPosition = 0;
   #syncing: Promise<void> | undefined;
   /** The sync that begins when the one under way is over. */
   #nextSync: Promise<void> | undefined;
@@ -51,20 +49,22 @@ export class JournalFile {
     this.#path = path;
     this.generation = generation;
     this.#file = file;
-    this.#head = head;
-    this.#crc = crc32(head);
+    this.#seed = seedOf(head);
   }
 
-  /** Begins a new file; its name is on disk when this resolves. */
-  static async create(disk: Disk, directory: string, generation: number): Promise<JournalFile> {
+  /** Begins a new file; it is on disk when this resolves. */
+  static async create(
+    disk: Disk,
+    directory: string,
+    storeId: string,
+    generation: number,
+  ): Promise<JournalFile> {
     const path = journalPath(directory, generation);
-    const head = Buffer.alloc(FILE_HEAD);
-    head.write(MAGIC, "latin1");
-    head[4] = VERSION;
-    head.writeBigUInt64LE(BigInt(generation), 8);
+    const head = encodeHead(storeId, generation);
     const file = await disk.open(path, "create", 0o600);
     try {
       await writeAll(file, head, 0);
+      await file.datasync();
       await syncDirectory(disk, directory);
     } catch (error) {
       await file.close();
@@ -74,14 +74,26 @@ export class JournalFile {
     return new JournalFile({ disk, path, file, head }, generation);
   }
 
-  /** Checksum of all that was committed, which the next generation continues. */
+  /** Checksum of the last record, which the next one continues, in the next file too. */
   get crc(): number {
     return this.#crc;
   }
 
-  /** Before the first commit: `crc` is that of the generation before, 0 where that is settled. */
-  follow(crc: number): void {
-    this.#crc = crc32(this.#head, crc);
+  /** The engine's, with all that was committed here. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Up to here all that was committed here is on disk. */
+  get syncedPosition(): number {
+    return this.#syncedPosition;
+  }
+
+  /** Before the first commit: how far the generation before has come; crc 0 if that is settled. */
+  follow(crc: number, position: number): void {
+    this.#crc = crc;
+    this.#position = position;
+    this.#syncedPosition = position;
   }
 
   get writtenBytes(): number {
@@ -91,35 +103,26 @@ export class JournalFile {
   /** Adds changes to the record being made. */
   add(changes: Changes): void {
     for (const [key, value] of changes.entries()) {
-      const valueLength = value === null ? 0 : value.length;
-      this.#reserve(CHANGE_HEAD + key.length + valueLength);
-      const buffer = this.#buffer;
-      let at = this.#end;
-      buffer.writeUInt16LE(key.length, at);
-      buffer.writeUInt32LE(value === null ? DELETED : valueLength, at + 2);
-      at += CHANGE_HEAD;
-      buffer.write(key, at, "latin1");
-      at += key.length;
-      if (value !== null) buffer.set(value, at);
-      this.#end = at + valueLength;
+      this.#reserve(changeBytes(key, value));
+      this.#end = writeChange(this.#buffer, this.#end, key, value);
     }
   }
 
   /**
    * Writes the record, if it has changes: afterwards it survives the death of this process. Where
-   * that fails nothing is written, and it may be tried again.
+   * that fails nothing is written, and it may be tried again. `position` is the engine's with these
+   * changes, `durable` the one up to which all is on disk.
    */
-  commit(): void {
-    const length = this.#end;
-    if (length === RECORD_HEAD) return;
-    const buffer = this.#buffer;
-    const crc = crc32(buffer.subarray(RECORD_HEAD, length), this.#crc);
-    buffer.writeUInt32LE(length - RECORD_HEAD, 0);
-    buffer.writeUInt32LE(crc, 4);
-    writeFully(this.#file, buffer.subarray(0, length), this.#writtenBytes);
+  commit(position: number, durable: number): void {
+    const end = this.#end;
+    if (end === RECORD_HEAD) return;
+    const facts = { previous: this.#crc, position, durable };
+    const crc = sealRecord(this.#buffer, end, this.#seed, facts);
+    writeFully(this.#file, this.#buffer.subarray(0, end), this.#writtenBytes);
     this.#crc = crc;
+    this.#position = position;
     this.#end = RECORD_HEAD;
-    this.#writtenBytes += length;
+    this.#writtenBytes += end;
   }
 
   /** Resolves when all that was committed before is on disk. Callers at one time share a sync. */
@@ -136,11 +139,13 @@ export class JournalFile {
   }
 
   #startSync(): Promise<void> {
-    const covered = this.#writtenBytes;
+    const coveredBytes = this.#writtenBytes;
+    const coveredPosition = this.#position;
     this.#nextSync = undefined;
     this.#syncing = this.#file.datasync().then(
       () => {
-        this.#syncedBytes = Math.max(this.#syncedBytes, covered);
+        this.#syncedBytes = Math.max(this.#syncedBytes, coveredBytes);
+        this.#syncedPosition = Math.max(this.#syncedPosition, coveredPosition);
         this.#syncing = undefined;
       },
       // After a failed fsync nobody knows what is on disk: the state stays "syncing", and failed.
@@ -168,7 +173,7 @@ export class JournalFile {
   }
 }
 
-function journalPath(directory: string, generation: number): string {
+export function journalPath(directory: string, generation: number): string {
   return join(directory, `journal-${generation}`);
 }
 
@@ -180,58 +185,6 @@ export function journalGenerations(disk: Disk, directory: string): number[] {
     .filter((digits) => digits !== undefined)
     .map(Number)
     .sort((left, right) => left - right);
-}
-
-export function removeJournal(disk: Disk, directory: string, generation: number): void {
-  disk.removeSync(journalPath(directory, generation));
-}
-
-/**
- * Hands every change of the file's unbroken beginning to `apply`, in order. `follows` is the
- * checksum of the generation before.
- * @returns the file's checksum, undefined when it ends in something broken
- */
-export function replayJournal(
-  disk: Disk,
-  directory: string,
-  generation: number,
-  follows: number,
-  apply: (key: string, value: Uint8Array | null) => void,
-): number | undefined {
-  const file = disk.readWholeSync(journalPath(directory, generation));
-  const head = file.subarray(0, FILE_HEAD);
-  if (head.length < FILE_HEAD || head.toString("latin1", 0, 4) !== MAGIC) return undefined;
-  if (head[4] !== VERSION) {
-    throw new FsError("EIO", `journal ${generation} has version ${head[4] ?? 0}, unknown here`);
-  }
-  if (head.readBigUInt64LE(8) !== BigInt(generation)) return undefined;
-  let crc = crc32(head, follows);
-  let at = FILE_HEAD;
-  while (at + RECORD_HEAD <= file.length) {
-    const end = at + RECORD_HEAD + file.readUInt32LE(at);
-    if (end > file.length) return undefined;
-    const record = file.subarray(at + RECORD_HEAD, end);
-    crc = crc32(record, crc);
-    if (crc !== file.readUInt32LE(at + 4)) return undefined;
-    replayRecord(record, apply);
-    at = end;
-  }
-  return at === file.length ? crc : undefined;
-}
-
-function replayRecord(
-  record: Buffer,
-  apply: (key: string, value: Uint8Array | null) => void,
-): void {
-  for (let at = 0; at < record.length;) {
-    const keyEnd = at + CHANGE_HEAD + record.readUInt16LE(at);
-    const valueLength = record.readUInt32LE(at + 2);
-    const key = record.toString("latin1", at + CHANGE_HEAD, keyEnd);
-    const deleted = valueLength === DELETED;
-    const end = deleted ? keyEnd : keyEnd + valueLength;
-    apply(key, deleted ? null : record.subarray(keyEnd, end));
-    at = end;
-  }
 }
 
 function writeFully(file: DiskFile, bytes: Uint8Array, position: number): void {

@@ -24,6 +24,11 @@ export function keyOfText(text: string): Key {
 /** New values by key; null says that the key is deleted whatever older layers have. */
 export type Changes = SortedMap<Uint8Array | null>;
 
+/** Changes with their keys as bytes. */
+export function* withKeys(changes: Changes): Generator<[Key, Uint8Array | null]> {
+  for (const [text, value] of changes.entries()) yield [keyOfText(text), value];
+}
+
 /**
  * Everything below a layer of changes. `text` is the key once more, so that it is made only once.
  */
@@ -107,9 +112,11 @@ export class LayerReader implements ReadTransaction {
 /** One callback's transaction: its writes stay in `changes` until the engine takes them over. */
 export class LayerTransaction implements Transaction {
   readonly changes: Changes = new SortedMap();
+  readonly position: number;
   readonly #layer: ChangedLayer;
 
-  constructor(below: Layer) {
+  constructor(below: Layer, position: number) {
+    this.position = position;
     this.#layer = new ChangedLayer(this.changes, below);
   }
 

@@ -1,5 +1,9 @@
 // Bounds of meta/engine, each with the reason for its number.
 
+/** A power cut takes no more than what was acknowledged in so long, where the disk keeps up. */
+export const COMMITS_ON_DISK_WITHIN_MS = 1000;
+/** Incarnations that the store remembers: a client that was away for more has lost its session. */
+export const MAX_INCARNATIONS = 64;
 /** The metadata journal is checkpointed at this size: replaying it takes about a second. */
 export const JOURNAL_CHECKPOINT_BYTES = 16 * 1024 * 1024;
 /**

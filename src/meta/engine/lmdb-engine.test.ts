@@ -1,7 +1,15 @@
 import test, { type ExecutionContext } from "ava";
 import { SYSTEM } from "../../testing/system.ts";
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { cpSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,10 +18,15 @@ import type { Readable } from "node:stream";
 import fc from "fast-check";
 import { invariant } from "../../domain/invariant.ts";
 import { engineConformance, seedFromEnvironment } from "../../testing/engine/engine-conformance.ts";
+import { commitNumbered, historyLength, numbered } from "../../testing/engine/engine-history.ts";
 import { MemoryStore } from "../../testing/store/memory-store.ts";
 import type { DiskFigures } from "../../platform/disk/disk.ts";
 import { violationOf } from "../../testing/violation.ts";
 import { present } from "../../testing/present.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { openLmdbStore } from "../../platform/store/open-lmdb-store.ts";
+import { CheckpointStore } from "./checkpoint-store.ts";
+import { FILE_HEAD } from "./journal-records.ts";
 import { JournalFile } from "./journal.ts";
 import type { Changes } from "./layers.ts";
 import { LmdbEngine } from "./lmdb-engine.ts";
@@ -43,40 +56,6 @@ engineConformance("journal over a store in memory", async (t) =>
   }),
 );
 
-const numbered = (index: number): Buffer => {
-  const key = Buffer.alloc(8);
-  key.writeDoubleBE(index);
-  return key;
-};
-
-/** Commit `index` puts its own key and moves the shared one, so that a mixture shows. */
-async function commit(engine: LmdbEngine, index: number, durable = false): Promise<void> {
-  await engine.transact(
-    (tx) => {
-      tx.put(numbered(index), Buffer.from(String(index)));
-      tx.put(Buffer.from("newest"), numbered(index));
-      if (index % 3 === 0) tx.delete(numbered(index - 1));
-    },
-    { durable },
-  );
-}
-
-/** How many commits the engine has; fails when they are not exactly a beginning of the history. */
-function historyLength(t: ExecutionContext, engine: LmdbEngine): number {
-  return engine.read((tx) => {
-    const newest = tx.get(Buffer.from("newest"));
-    const length = newest === undefined ? 0 : Buffer.from(newest).readDoubleBE() + 1;
-    const found = [...tx.range({ start: numbered(0), end: numbered(1e15) })].map(({ key }) =>
-      Buffer.from(key).readDoubleBE(),
-    );
-    const expected = Array.from({ length }, (_, index) => index).filter(
-      (index) => index % 3 !== 2 || index + 1 >= length,
-    );
-    t.deepEqual(found, expected);
-    return length;
-  });
-}
-
 test("what was committed is there after close and open, whatever was checkpointed", async (t) => {
   for (const checkpointBytes of [100, 3000, 1e6]) {
     const directory = await directoryFor(t);
@@ -87,8 +66,9 @@ test("what was committed is there after close and open, whatever was checkpointe
         directory,
         checkpointBytes,
       });
-      t.is(historyLength(t, engine), length);
-      for (const end = length + 100; length < end; length += 1) await commit(engine, length);
+      t.is(await historyLength(t, engine), length);
+      for (const end = length + 100; length < end; length += 1)
+        await commitNumbered(engine, length);
     }
   }
 });
@@ -135,7 +115,7 @@ test("after kill -9 nothing acknowledged is lost and nothing is half there", asy
       if (--left === 0) child.kill("SIGKILL");
     }
     const engine = await LmdbEngine.open({ ...SYSTEM, directory });
-    t.true(historyLength(t, engine) > acknowledged);
+    t.true((await historyLength(t, engine)) > acknowledged);
     await engine.close();
   }
   t.true(acknowledged > 5000);
@@ -152,11 +132,18 @@ function run(program: string, directory: string): ChildProcessByStdio<null, Read
  * Returns the journals' lengths after each of them.
  */
 async function writeJournals(directory: string): Promise<{ generation: number; bytes: number }[]> {
+  const what = "the store";
+  const store = new CheckpointStore(openLmdbStore({ directory, what, syncEachCommit: true }));
+  const storeId = SYSTEM.random.uuid();
+  const begun = { storeId, applied: 0, crc: 0, position: 0, created: 5 };
+  await store.write([], { ...begun, incarnations: [], clean: false });
+  await store.close();
+  await (await JournalFile.create(SYSTEM.disk, directory, storeId, 5)).close();
   const lengths = [];
   let crc = 0;
   for (let generation = 1; generation <= 4; generation += 1) {
-    const journal = await JournalFile.create(SYSTEM.disk, directory, generation);
-    journal.follow(crc);
+    const journal = await JournalFile.create(SYSTEM.disk, directory, storeId, generation);
+    journal.follow(crc, lengths.length);
     const end = generation === 4 ? 0 : generation * 40;
     for (let index = end - 40; index >= 0 && index < end; index += 1) {
       const changes: Changes = new SortedMap();
@@ -164,7 +151,7 @@ async function writeJournals(directory: string): Promise<{ generation: number; b
       changes.set("newest", numbered(index));
       if (index % 3 === 0) changes.set(numbered(index - 1).toString("latin1"), null);
       journal.add(changes);
-      journal.commit();
+      journal.commit(lengths.length + 1, 0);
       lengths.push({ generation, bytes: journal.writtenBytes });
     }
     crc = journal.crc;
@@ -182,13 +169,13 @@ test("a journal torn by a power cut leaves a beginning of the history, no mixtur
       try {
         cpSync(whole, copy, { recursive: true });
         const torn = join(copy, `journal-${generation}`);
-        truncateSync(torn, cut % (statSync(torn).size + 1));
+        truncateSync(torn, FILE_HEAD + (cut % (statSync(torn).size - FILE_HEAD + 1)));
         for (let restart = 0; restart < 2; restart += 1) {
           await using engine = await LmdbEngine.open({ ...SYSTEM, directory: copy });
-          const length = historyLength(t, engine);
+          const length = await historyLength(t, engine);
           t.true(length <= 121 && length >= Math.min(generation - 1, 3) * 40);
-          await commit(engine, length);
-          t.is(historyLength(t, engine), length + 1);
+          await commitNumbered(engine, length);
+          t.is(await historyLength(t, engine), length + 1);
         }
       } finally {
         await rm(copy, { recursive: true, force: true });
@@ -208,14 +195,16 @@ test("a journal that ends early between two commits is not followed by the next"
     truncateSync(join(copy, `journal-${generation}`), bytes);
     await using engine = await LmdbEngine.open({ ...SYSTEM, directory: copy });
     // Cut off at its end, a journal is whole, and the next one counts.
-    t.is(historyLength(t, engine), commits % 40 === 0 ? 120 : commits);
+    t.is(await historyLength(t, engine), commits % 40 === 0 ? 120 : commits);
   }
 });
 
 test("a commit that is overtaken by a flipped bit ends the replay", async (t) => {
   const directory = await directoryFor(t);
-  const engine = await LmdbEngine.open({ ...SYSTEM, directory });
-  for (let index = 0; index < 30; index += 1) await commit(engine, index);
+  // Nothing reaches the disk by itself here.
+  const clock: Clock = { ...SYSTEM.clock, after: () => () => undefined };
+  const engine = await LmdbEngine.open({ ...SYSTEM, clock, directory });
+  for (let index = 0; index < 30; index += 1) await commitNumbered(engine, index);
   const copy = await directoryFor(t);
   cpSync(directory, copy, { recursive: true });
   await engine.close();
@@ -223,8 +212,44 @@ test("a commit that is overtaken by a flipped bit ends the replay", async (t) =>
   journal[journal.length >>> 1] = present(journal[journal.length >>> 1]) ^ 4;
   writeFileSync(join(copy, "journal-1"), journal);
   await using recovered = await LmdbEngine.open({ ...SYSTEM, directory: copy });
-  const length = historyLength(t, recovered);
+  const length = await historyLength(t, recovered);
   t.true(length > 5 && length < 25);
+});
+
+test("a store of real files that has lost something durable is refused and left alone", async (t) => {
+  const whole = await directoryFor(t);
+  const engine = await LmdbEngine.open({ ...SYSTEM, directory: whole });
+  for (let index = 0; index < 30; index += 1) await commitNumbered(engine, index, true);
+  const damages: Record<string, (directory: string) => void> = {
+    "a flipped bit": (directory) => {
+      const journal = readFileSync(join(directory, "journal-1"));
+      journal[1000] = present(journal[1000]) ^ 4;
+      writeFileSync(join(directory, "journal-1"), journal);
+    },
+    "a missing journal": (directory) => rmSync(join(directory, "journal-1")),
+    "a missing spare": (directory) => rmSync(join(directory, "journal-2")),
+    "a missing database": (directory) => rmSync(join(directory, "data.mdb")),
+    "an empty database": (directory) => truncateSync(join(directory, "data.mdb")),
+  };
+  for (const [what, damage] of Object.entries(damages)) {
+    const directory = await directoryFor(t);
+    cpSync(whole, directory, { recursive: true });
+    damage(directory);
+    const journals = readdirSync(directory).filter((name) => name.startsWith("journal"));
+    for (let start = 0; start < 2; start += 1) {
+      const message = /dfs meta restore/;
+      await t.throwsAsync(
+        LmdbEngine.open({ ...SYSTEM, directory }),
+        { code: "EIO", message },
+        what,
+      );
+      t.deepEqual(
+        readdirSync(directory).filter((name) => name.startsWith("journal")),
+        journals,
+      );
+    }
+  }
+  await engine.close();
 });
 
 test("a process that waits only for space on a full disk doesn't end", async (t) => {
@@ -259,7 +284,7 @@ test("a process that waits only for space on a full disk doesn't end", async (t)
 test("a second process is refused, and told which one is in the way", async (t) => {
   const directory = await directoryFor(t);
   await using engine = await LmdbEngine.open({ ...SYSTEM, directory });
-  await commit(engine, 0);
+  await commitNumbered(engine, 0);
   const program = `
     import { LmdbEngine } from ${moduleUrl("lmdb-engine.js")};
     import { SYSTEM } from ${moduleUrl("../../testing/system.js")};
@@ -271,8 +296,8 @@ test("a second process is refused, and told which one is in the way", async (t) 
     lines.push(line);
   }
   t.regex(lines.join("\n"), new RegExp(`^EBUSY .*pid ${process.pid}`));
-  await commit(engine, 1);
-  t.is(historyLength(t, engine), 2);
+  await commitNumbered(engine, 1);
+  t.is(await historyLength(t, engine), 2);
 });
 
 test("commits that wait for the disk share its flushes and come back in any number", async (t) => {
@@ -282,9 +307,9 @@ test("commits that wait for the disk share its flushes and come back in any numb
     directory,
     checkpointBytes: 5000,
   });
-  await Promise.all(Array.from({ length: 300 }, (_, index) => commit(engine, index, true)));
+  await Promise.all(Array.from({ length: 300 }, (_, index) => commitNumbered(engine, index, true)));
   await Promise.all(Array.from({ length: 50 }, () => engine.flush()));
-  t.is(historyLength(t, engine), 300);
+  t.is(await historyLength(t, engine), 300);
 });
 
 test("an engine that cannot store any more refuses everything, with the reason", async (t) => {
@@ -296,7 +321,7 @@ test("an engine that cannot store any more refuses everything, with the reason",
   });
   await rm(directory, { recursive: true });
   const error = await t.throwsAsync(async () => {
-    for (let index = 0; ; index += 1) await commit(engine, index, true);
+    for (let index = 0; ; index += 1) await commitNumbered(engine, index, true);
   });
   t.like(error, { code: "EIO", cause: { code: "ENOENT" } });
   t.throws(() => engine.read((tx) => tx.get(numbered(0))), { code: "EIO" });
@@ -341,7 +366,7 @@ test("a broken invariant in a transaction keeps its group from the journal", asy
   const ended: string[] = [];
   const end = (): void => void ended.push("settled");
   await violationOf(() => {
-    void commit(engine, 0).then(end, end);
+    void commitNumbered(engine, 0).then(end, end);
     const broken = engine.transact(() => invariant(t.title === "", "broken"));
     void broken.then(end, end);
   });
@@ -349,5 +374,5 @@ test("a broken invariant in a transaction keeps its group from the journal", asy
   cpSync(directory, `${directory}-copy`, { recursive: true });
   t.teardown(() => rm(`${directory}-copy`, { recursive: true, force: true }));
   await using restarted = await LmdbEngine.open({ ...SYSTEM, directory: `${directory}-copy` });
-  t.is(historyLength(t, restarted), 0);
+  t.is(await historyLength(t, restarted), 0);
 });

@@ -5,41 +5,29 @@
 import { FsError } from "../../domain/errno.ts";
 import { invariant, passViolation } from "../../domain/invariant.ts";
 import {
-  CHECKPOINT_KEYS_PER_TURN,
   FULL_DISK_RETRY_MS,
   JOURNAL_CHECKPOINT_BYTES,
   JOURNALS_PER_RESERVE,
   MAX_JOURNAL_OVERRUN,
-  METADATA_MAP_BYTES,
 } from "./limits.ts";
-import type { Log } from "../../observability/log.ts";
-import { nextTurn, type Clock } from "../../platform/clock.ts";
-import type { Disk, DiskFigures } from "../../platform/disk/disk.ts";
-import type { OpenStore } from "../../platform/store/ordered-store.ts";
+import { nextTurn } from "../../platform/clock.ts";
+import type { CheckpointStore, StoreState } from "./checkpoint-store.ts";
 import { DiskReserve } from "./disk-reserve.ts";
-import type { Engine, ReadTransaction, Transaction } from "./engine.ts";
+import type {
+  CommittedChanges,
+  Engine,
+  Incarnation,
+  ReadTransaction,
+  Transaction,
+} from "./engine.ts";
+import { Followers } from "./followers.ts";
+import { GroupUndo } from "./group-undo.ts";
 import { JournalFile } from "./journal.ts";
-import { ChangedLayer, keyOfText, LayerReader, LayerTransaction } from "./layers.ts";
+import { ChangedLayer, LayerReader, LayerTransaction } from "./layers.ts";
 import type { Changes, Layer } from "./layers.ts";
-import { CheckpointStore, type AppliedJournal } from "./checkpoint-store.ts";
-import { recoverJournals } from "./recovery.ts";
+import { openEngineFiles, type EngineFiles, type LmdbEngineOptions } from "./open-files.ts";
+import { Settling } from "./settling.ts";
 import { SortedMap } from "./sorted-map.ts";
-
-export interface LmdbEngineOptions {
-  /** Belongs to this engine; made if it isn't there. */
-  directory: string;
-  clock: Clock;
-  disk: Disk;
-  openStore: OpenStore;
-  log?: Log;
-  /**
-   * A checkpoint begins when the journal has this many bytes; JOURNAL_CHECKPOINT_BYTES unless
-   * given.
-   */
-  checkpointBytes?: number;
-  /** The store can't go on: nothing but closing it works any more. */
-  onFailure?: (failure: FsError) => void;
-}
 
 interface Job {
   run: (tx: Transaction) => unknown;
@@ -48,74 +36,100 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
-/** What one open engine consists of, put together by `open`. */
-interface Parts {
-  directory: string;
-  clock: Clock;
-  disk: Disk;
-  store: CheckpointStore;
-  journal: JournalFile;
-  spare: JournalFile;
-  reserve: DiskReserve;
-  checkpointBytes: number;
-  log: Log | undefined;
-  onFailure: ((failure: FsError) => void) | undefined;
-}
-
 export class LmdbEngine implements Engine {
-  readonly #parts: Parts;
+  readonly #options: LmdbEngineOptions;
+  readonly #store: CheckpointStore;
+  readonly #reserve: DiskReserve;
+  readonly #checkpointBytes: number;
+  readonly #settling: Settling;
+  readonly #followers = new Followers();
+  #state: StoreState;
   #journal: JournalFile;
   /** The next journal, made ahead so that no commit waits for it. */
   #spare: JournalFile | undefined;
   #active: Changes = new SortedMap();
+  #below: Layer;
+  /** #active over #below. */
   #top: Layer;
+  /** What reads see instead of #top while a group of commits waits for space on the disk. */
+  #withoutStalled: Layer | undefined;
+  readonly #undo = new GroupUndo();
+  /** Of the last acknowledged transaction. */
+  #position: number;
+  /** Of the last one in the group under way. */
+  #applied: number;
   #queue: Job[] = [];
   #scheduled = false;
   #checkpoint: Promise<void> | undefined;
   /** The journal whose checkpoint runs; it may not be on disk yet. */
   #frozenJournal: JournalFile | undefined;
   #wantsCheckpoint = false;
-  /** A group of commits waits for space on the disk. */
-  #stalled = false;
   /** Waits for space are still worth it. */
   #patient = true;
   #closing: Promise<void> | undefined;
   /** Set when the journal or the database failed: what is in memory is no longer what is stored. */
   #failure: FsError | undefined;
 
-  private constructor(parts: Parts) {
-    this.#parts = parts;
-    this.#journal = parts.journal;
-    this.#spare = parts.spare;
-    this.#top = new ChangedLayer(this.#active, parts.store);
+  private constructor(options: LmdbEngineOptions, files: EngineFiles) {
+    const { directory, disk, clock } = options;
+    const { store, state, journal, spare } = files;
+    this.#options = options;
+    this.#store = store;
+    this.#state = state;
+    this.#journal = journal;
+    this.#spare = spare;
+    this.#position = state.position;
+    this.#applied = state.position;
+    this.#below = store;
+    this.#top = new ChangedLayer(this.#active, store);
+    this.#reserve = new DiskReserve(
+      () => disk.figures(directory),
+      () => store.reusableBytes(),
+      clock,
+    );
+    this.#checkpointBytes = options.checkpointBytes ?? checkpointBytesWithin(this.#reserve);
+    this.#settling = new Settling(
+      {
+        clock,
+        flush: () => this.flush(),
+        durablePosition: () => this.durablePosition,
+        note: (position) => this.#noteDurable(position),
+        fail: this.#fail,
+      },
+      state.position,
+    );
   }
 
   /**
    * Opens the store and redoes what the journals have beyond the last checkpoint.
-   * @throws FsError EBUSY when another process has it open, EIO when it is damaged
+   * @throws FsError EBUSY when another process has it open; EIO when it is damaged, of another
+   *   format, or has lost what had been on disk
    */
   static async open(options: LmdbEngineOptions): Promise<LmdbEngine> {
-    const { directory, clock, disk, log, onFailure } = options;
-    disk.makeDirectorySync(directory, 0o700);
-    const store = openStore(options);
-    try {
-      const generation = await recoverJournals(disk, directory, store, log);
-      const journal = await JournalFile.create(disk, directory, generation + 1);
-      const spare = await JournalFile.create(disk, directory, generation + 2);
-      const measure = (): DiskFigures => disk.figures(directory);
-      const reserve = new DiskReserve(measure, () => store.reusableBytes(), clock);
-      const { checkpointBytes = checkpointBytesWithin(reserve) } = options;
-      const files = { directory, clock, disk, store, journal, spare };
-      return new LmdbEngine({ ...files, reserve, checkpointBytes, log, onFailure });
-    } catch (error) {
-      await store.close();
-      throw error;
-    }
+    return new LmdbEngine(options, await openEngineFiles(options));
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get durablePosition(): number {
+    const frozen = this.#frozenJournal;
+    const behind = frozen !== undefined && frozen.syncedPosition < frozen.position;
+    return behind ? frozen.syncedPosition : this.#journal.syncedPosition;
+  }
+
+  get incarnation(): string {
+    return this.incarnations.at(-1)?.id ?? "";
+  }
+
+  get incarnations(): readonly Incarnation[] {
+    return this.#state.incarnations;
   }
 
   read<T>(callback: (tx: ReadTransaction) => T): T {
     this.#assertUsable();
-    return callback(new LayerReader(this.#top));
+    return callback(new LayerReader(this.#withoutStalled ?? this.#top));
   }
 
   transact<T>(callback: (tx: Transaction) => T, options: { durable?: boolean } = {}): Promise<T> {
@@ -133,7 +147,7 @@ export class LmdbEngine implements Engine {
   }
 
   hasRoom(): boolean {
-    const hasRoom = this.#parts.reserve.hasRoom();
+    const hasRoom = this.#reserve.hasRoom();
     // What was deleted may be in memory only.
     this.#wantsCheckpoint = !hasRoom && this.#active.size > 0;
     return hasRoom;
@@ -151,6 +165,10 @@ export class LmdbEngine implements Engine {
     this.#assertUsable();
   }
 
+  follow(listener: (changes: CommittedChanges) => void): () => void {
+    return this.#followers.add(listener);
+  }
+
   close(): Promise<void> {
     this.#patient = false;
     this.#closing ??= this.#shutDown();
@@ -164,12 +182,12 @@ export class LmdbEngine implements Engine {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#parts.clock.soon(this.#drain);
+    this.#options.clock.soon(this.#drain);
   }
 
   readonly #drain = (): void => {
     this.#scheduled = false;
-    if (this.#stalled || this.#mustWait()) return;
+    if (this.#withoutStalled !== undefined || this.#mustWait()) return;
     const jobs = this.#queue;
     this.#queue = [];
     const done: [Job, unknown][] = [];
@@ -186,12 +204,13 @@ export class LmdbEngine implements Engine {
   };
 
   #acknowledge(done: readonly [Job, unknown][]): void {
+    this.#withoutStalled = undefined;
     if (this.#failure !== undefined) {
       for (const [job] of done) job.reject(this.#failure);
       return;
     }
     try {
-      this.#journal.commit();
+      this.#journal.commit(this.#applied, this.durablePosition);
     } catch (error) {
       passViolation(error);
       if (isDiskFull(error) && this.#patient) {
@@ -202,6 +221,7 @@ export class LmdbEngine implements Engine {
       for (const [job] of done) job.reject(this.#failure);
       return;
     }
+    this.#admitGroup();
     for (const [job, result] of done) {
       if (!job.durable) job.resolve(result);
       else this.flush().then(() => job.resolve(result), job.reject);
@@ -209,13 +229,21 @@ export class LmdbEngine implements Engine {
     this.#rotateIfFull();
   }
 
+  /** The group is in the journal: reads see it from now on. */
+  #admitGroup(): void {
+    this.#undo.clear();
+    if (this.#position === this.#applied) return;
+    this.#position = this.#applied;
+    this.#settling.wake();
+    this.#followers.tell();
+  }
+
   /** Others have taken the reserve: commits wait for space, and nothing is lost. */
   #stall(done: readonly [Job, unknown][], cause: unknown): void {
-    this.#parts.log?.error({ err: cause }, "the metadata disk is full; changes wait for space");
-    this.#stalled = true;
+    this.#options.log?.error({ err: cause }, "the metadata disk is full; changes wait for space");
+    this.#withoutStalled = this.#undo.hideIn(this.#top, this.#below);
     // It keeps the process alive: whoever stops waits for these commits, perhaps for nothing else.
-    void this.#parts.clock.sleep(FULL_DISK_RETRY_MS).then(() => {
-      this.#stalled = false;
+    void this.#options.clock.sleep(FULL_DISK_RETRY_MS).then(() => {
       this.#acknowledge(done);
       this.#schedule();
     });
@@ -223,23 +251,27 @@ export class LmdbEngine implements Engine {
 
   /** Runs a callback; what it wrote counts only when it has returned. */
   #apply(job: Job): unknown {
-    const tx = new LayerTransaction(this.#top);
+    const tx = new LayerTransaction(this.#top, this.#applied + 1);
     const result = job.run(tx);
-    if (tx.changes.size > 0) {
-      this.#journal.add(tx.changes);
-      for (const [key, value] of tx.changes.entries()) this.#active.set(key, value);
+    if (tx.changes.size === 0) return result;
+    this.#applied += 1;
+    this.#journal.add(tx.changes);
+    for (const [key, value] of tx.changes.entries()) {
+      this.#undo.note(key, this.#active.get(key));
+      this.#active.set(key, value);
     }
+    this.#followers.keep(tx.changes);
     return result;
   }
 
   /** The checkpoint is far behind: it calls #schedule when it is done. */
   #mustWait(): boolean {
-    const limit = this.#parts.checkpointBytes * MAX_JOURNAL_OVERRUN;
+    const limit = this.#checkpointBytes * MAX_JOURNAL_OVERRUN;
     return this.#checkpoint !== undefined && this.#journal.writtenBytes > limit;
   }
 
   #rotateIfFull(): void {
-    const full = this.#journal.writtenBytes >= this.#parts.checkpointBytes;
+    const full = this.#journal.writtenBytes >= this.#checkpointBytes;
     if (!full && !this.#wantsCheckpoint) return;
     if (this.#checkpoint === undefined && this.#closing === undefined) this.#startCheckpoint();
   }
@@ -249,18 +281,18 @@ export class LmdbEngine implements Engine {
     this.#wantsCheckpoint = false;
     const frozen = this.#active;
     const frozenJournal = this.#journal;
-    const below = new ChangedLayer(frozen, this.#parts.store);
+    this.#below = new ChangedLayer(frozen, this.#store);
     invariant(
       this.#spare.generation === frozenJournal.generation + 1,
       "journals follow one another",
       { frozen: frozenJournal.generation, next: this.#spare.generation },
     );
-    this.#spare.follow(frozenJournal.crc);
+    this.#spare.follow(frozenJournal.crc, frozenJournal.position);
     this.#journal = this.#spare;
     this.#spare = undefined;
     this.#frozenJournal = frozenJournal;
     this.#active = new SortedMap();
-    this.#top = new ChangedLayer(this.#active, below);
+    this.#top = new ChangedLayer(this.#active, this.#below);
     this.#checkpoint = this.#carryOver(frozen, frozenJournal)
       .catch(this.#fail)
       .finally(() => {
@@ -271,16 +303,35 @@ export class LmdbEngine implements Engine {
 
   /** Carries a journal's changes to the database and drops both the journal and the layer. */
   async #carryOver(frozen: Changes, journal: JournalFile): Promise<void> {
-    const { store, directory } = this.#parts;
+    const { disk, directory } = this.#options;
     // The database must not know of commits that a power cut could still take from the journal.
     await journal.sync();
-    await this.#whenRoom(() => applyChanges(store, frozen, journal));
-    this.#top = new ChangedLayer(this.#active, store);
+    const { storeId } = this.#state;
+    const next = await this.#whenRoom(() =>
+      JournalFile.create(disk, directory, storeId, this.#journal.generation + 1),
+    );
+    this.#spare = next;
+    const { generation: applied, crc, position } = journal;
+    const created = next.generation;
+    const state: StoreState = { ...this.#state, applied, crc, position, created };
+    await this.#whenRoom(() => this.#store.carryOver(frozen, state));
+    this.#state = state;
+    this.#below = this.#store;
+    this.#top = new ChangedLayer(this.#active, this.#store);
     this.#frozenJournal = undefined;
     await journal.remove();
-    this.#spare = await this.#whenRoom(() =>
-      JournalFile.create(this.#parts.disk, directory, this.#journal.generation + 1),
-    );
+  }
+
+  /** False where the disk has no room for it. */
+  async #noteDurable(position: number): Promise<boolean> {
+    try {
+      await this.#store.noteDurable(position);
+      return true;
+    } catch (error) {
+      passViolation(error);
+      if (this.#reserve.isShort()) return false;
+      throw error;
+    }
   }
 
   /** `work`, which may be repeated, as often as it fails on a full disk. */
@@ -290,26 +341,30 @@ export class LmdbEngine implements Engine {
         return await work();
       } catch (error) {
         // lmdb calls it an input or output error.
-        if (!this.#patient || !this.#parts.reserve.isShort()) throw error;
-        this.#parts.log?.error({ err: error }, "the metadata disk is full; a checkpoint waits");
-        await this.#parts.clock.sleep(FULL_DISK_RETRY_MS);
+        if (!this.#patient || !this.#reserve.isShort()) throw error;
+        this.#options.log?.error({ err: error }, "the metadata disk is full; a checkpoint waits");
+        await this.#options.clock.sleep(FULL_DISK_RETRY_MS);
       }
     }
   }
 
   async #shutDown(): Promise<void> {
-    const { store } = this.#parts;
-    while (this.#queue.length > 0 || this.#stalled) await nextTurn(this.#parts.clock);
+    const isBusy = (): boolean => this.#queue.length > 0 || this.#withoutStalled !== undefined;
+    while (isBusy()) await nextTurn(this.#options.clock);
+    await this.#settling.close();
     await this.#checkpoint;
     if (this.#failure === undefined && this.#active.size > 0) {
       this.#startCheckpoint();
       await this.#checkpoint;
     }
+    if (this.#failure === undefined) {
+      await this.#store.write([], { ...this.#state, clean: true }).catch(this.#fail);
+    }
     this.#failure ??= closedError();
     await this.#journal.close();
     await this.#frozenJournal?.close();
     await this.#spare?.close();
-    await store.close();
+    await this.#store.close();
   }
 
   readonly #fail = (error: unknown): void => {
@@ -317,30 +372,13 @@ export class LmdbEngine implements Engine {
     this.#failure = new FsError("EIO", "the metadata store failed; restart to recover", {
       cause: error,
     });
-    this.#parts.log?.fatal({ err: error }, "metadata store failed");
-    this.#parts.onFailure?.(this.#failure);
+    this.#options.log?.fatal({ err: error }, "metadata store failed");
+    this.#options.onFailure?.(this.#failure);
   };
 
   #assertUsable(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
-}
-
-/** @throws FsError EBUSY when another process has it open */
-function openStore({ directory, openStore: open }: LmdbEngineOptions): CheckpointStore {
-  const store = open({
-    directory,
-    what: "the metadata database",
-    syncEachCommit: true,
-    mapBytes: METADATA_MAP_BYTES,
-  });
-  const others = store.otherUsers();
-  if (others.length > 0) {
-    void store.close();
-    const pids = others.join(", ");
-    throw new FsError("EBUSY", `${directory} is in use by another process (pid ${pids})`);
-  }
-  return new CheckpointStore(store);
 }
 
 function checkpointBytesWithin({ reserveBytes }: DiskReserve): number {
@@ -354,19 +392,4 @@ function isDiskFull(error: unknown): boolean {
 
 function closedError(): FsError {
   return new FsError("EIO", "the metadata engine is closed");
-}
-
-async function applyChanges(
-  store: CheckpointStore,
-  changes: Changes,
-  journal: AppliedJournal,
-): Promise<void> {
-  let batch: [Uint8Array, Uint8Array | null][] = [];
-  for (const [key, value] of changes.entries()) {
-    batch.push([keyOfText(key), value]);
-    if (batch.length < CHECKPOINT_KEYS_PER_TURN) continue;
-    await store.write(batch);
-    batch = [];
-  }
-  await store.write(batch, journal);
 }

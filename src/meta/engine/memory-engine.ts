@@ -1,6 +1,15 @@
 // Engine in memory, for tests and simulation: nothing outlives the process.
 import { FsError } from "../../domain/errno.ts";
-import type { Engine, Key, RangeOptions, ReadTransaction, Transaction } from "./engine.ts";
+import type {
+  CommittedChanges,
+  Engine,
+  Incarnation,
+  Key,
+  RangeOptions,
+  ReadTransaction,
+  Transaction,
+} from "./engine.ts";
+import { Followers } from "./followers.ts";
 import { keyOfText, keyText, LayerReader, LayerTransaction } from "./layers.ts";
 import type { Entry, Layer } from "./layers.ts";
 import { SortedMap } from "./sorted-map.ts";
@@ -23,8 +32,27 @@ class MemoryLayer implements Layer {
 }
 
 export class MemoryEngine implements Engine {
+  readonly incarnation: string;
+  readonly incarnations: readonly Incarnation[];
   readonly #layer = new MemoryLayer();
+  readonly #followers = new Followers();
+  #position = 0;
   #closed = false;
+
+  /** @param incarnation this engine's only one: what it holds ends with it */
+  constructor(incarnation = "memory") {
+    this.incarnation = incarnation;
+    this.incarnations = [{ id: incarnation, beganAt: 0 }];
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** There is nothing to wait for: no commit outlives the process. */
+  get durablePosition(): number {
+    return this.#position;
+  }
 
   read<T>(callback: (tx: ReadTransaction) => T): T {
     this.#assertOpen();
@@ -35,12 +63,16 @@ export class MemoryEngine implements Engine {
   async transact<T>(callback: (tx: Transaction) => T): Promise<T> {
     await Promise.resolve();
     this.#assertOpen();
-    const tx = new LayerTransaction(this.#layer);
+    const tx = new LayerTransaction(this.#layer, this.#position + 1);
     const result = callback(tx);
+    if (tx.changes.size === 0) return result;
+    this.#position += 1;
     for (const [key, value] of tx.changes.entries()) {
       if (value === null) this.#layer.values.delete(key);
       else this.#layer.values.set(key, value);
     }
+    this.#followers.keep(tx.changes);
+    this.#followers.tell();
     return result;
   }
 
@@ -55,6 +87,10 @@ export class MemoryEngine implements Engine {
   async flush(): Promise<void> {
     await Promise.resolve();
     this.#assertOpen();
+  }
+
+  follow(listener: (changes: CommittedChanges) => void): () => void {
+    return this.#followers.add(listener);
   }
 
   async close(): Promise<void> {

@@ -39,8 +39,8 @@ function lock(ino: Ino, type: LockRequest["type"], rest: Partial<LockRequest> = 
   return { ino, space: "fcntl", owner, type, pid: 7, wait: 0, ...WHOLE_FILE, ...rest };
 }
 
-function storedLocks({ engine }: LocalMeta): number {
-  return engine.read(
+async function storedLocks({ engine }: LocalMeta): Promise<number> {
+  return await engine.read(
     (tx) =>
       [...tx.range(keysUnder(Buffer.from("k")))].length +
       [...tx.range(keysUnder(Buffer.from("K")))].length,
@@ -183,7 +183,7 @@ test("the end of a session frees its locks for those who wait, and leaves no rec
   t.deepEqual(told(all), [1, 2]);
   await t.throwsAsync(a.setlk(lock(ino, "write")), { code: "ESTALE" });
   await c.setlk(lock(ino, "unlock"));
-  t.is(storedLocks(meta), 0);
+  t.is(await storedLocks(meta), 0);
 });
 
 test("a client whose connection is gone is not given a lock before it has come back", async (t) => {
@@ -215,7 +215,7 @@ test("an inode takes so many locks and no more", async (t) => {
   const more = lock(ino, "read", { start: BigInt(2 ** 40), end: BigInt(2 ** 41) });
   await t.throwsAsync(a.setlk(more), { code: "ENOLCK" });
   await a.setlk(lock(ino, "unlock"));
-  t.is(storedLocks(meta), 0);
+  t.is(await storedLocks(meta), 0);
 });
 
 test("clients that lock, wait, cancel at random never conflict; none is forgotten", async (t) => {

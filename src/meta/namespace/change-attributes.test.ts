@@ -112,7 +112,7 @@ test("an unlinked file lives until every session has released it, or is closed",
   const read = { read: true, write: false, truncate: false };
   await fs.do((ns, tx) => ns.open(tx, ann, attr.ino, read));
   await fs.do((_ns, tx) =>
-    namespaceCalls({ session: other, clock: fs.clock }).open(tx, ann, attr.ino, read),
+    namespaceCalls({ ...fs.scope, session: other }).open(tx, ann, attr.ino, read),
   );
   await fs.do((ns, tx) => ns.unlink(tx, ROOT_CALLER, ROOT_INO, n("f")));
   t.is(await fs.errno((ns, tx) => ns.lookup(tx, ann, ROOT_INO, n("f"))), "ENOENT");

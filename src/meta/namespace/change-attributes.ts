@@ -1,12 +1,12 @@
 // setattr: chmod, chown, utimens and truncate in one.
 import { ownershipAfter, requireChangeable } from "../../domain/attribute-rules.ts";
-import type { AttrChanges, Caller, Timespec } from "../../domain/attributes.ts";
+import type { AttrChanges, Caller } from "../../domain/attributes.ts";
 import type { Ino } from "../../domain/ids.ts";
 import type { Transaction } from "../engine/engine.ts";
 import type { Inode } from "../schema/inode.ts";
 import { truncateInode } from "./data.ts";
 import { followMode } from "./inode-acl.ts";
-import { loadInode, saveInode, stampChange, stampContent } from "./inodes.ts";
+import { loadInode, saveInode, stampChange, stampContent, type Making } from "./inodes.ts";
 
 export function changeAttributes(
   tx: Transaction,
@@ -14,14 +14,14 @@ export function changeAttributes(
   ino: Ino,
   changes: AttrChanges,
   handleOpen: boolean,
-  now: Timespec,
+  { now, ids }: Pick<Making, "now" | "ids">,
 ): Inode {
   const inode = loadInode(tx, ino);
   // All checks come first, against the inode as it was: setattr is all or nothing.
   requireChangeable(caller, inode, changes, handleOpen);
   const after = ownershipAfter(caller, inode, changes);
   if (changes.sizeBytes !== undefined) {
-    truncateInode(tx, inode, changes.sizeBytes);
+    truncateInode(tx, inode, changes.sizeBytes, ids);
     stampContent(inode, now);
   }
   inode.uid = after.uid;

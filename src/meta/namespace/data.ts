@@ -17,7 +17,8 @@ import { decodeExtents, extentCount, spliceExtents, type StoredExtent } from "..
 import type { Inode } from "../schema/inode.ts";
 import { chunkOfKey, keyRanges, keys, type KeyRange } from "../schema/keys.ts";
 import { requireRegular } from "./entries.ts";
-import { adjustUsage, allocateId, loadInode, saveInode, stampChange } from "./inodes.ts";
+import { adjustUsage, loadInode, saveInode, stampChange } from "./inodes.ts";
+import type { NumberSource } from "./number-ranges.ts";
 import { queueReap } from "./reaper.ts";
 import { addSlice, CitationChanges, resolveExtent } from "./slices.ts";
 
@@ -139,7 +140,12 @@ export function allocate(tx: Transaction, inode: Inode, bytes: number): void {
  * Sets the size of a regular file; what lies beyond is gone for good. The inode is not saved here.
  * @throws FsError EINVAL, EFBIG
  */
-export function truncateInode(tx: Transaction, inode: Inode, sizeBytes: number): void {
+export function truncateInode(
+  tx: Transaction,
+  inode: Inode,
+  sizeBytes: number,
+  ids: NumberSource,
+): void {
   if (sizeBytes > MAX_FILE_BYTES) throw new FsError("EFBIG", `files end at ${MAX_FILE_BYTES}`);
   if (!Number.isInteger(sizeBytes) || sizeBytes < 0) {
     throw new FsError("EINVAL", `${sizeBytes} is no file size`);
@@ -155,40 +161,37 @@ export function truncateInode(tx: Transaction, inode: Inode, sizeBytes: number):
     changes.save();
     allocate(tx, inode, changes.allocatedBytes);
   }
-  dropChunks(tx, inode, firstDropped, chunkIndex(oldSizeBytes));
+  const lastDropped = chunkIndex(oldSizeBytes);
+  if (dropChunks(tx, inode, firstDropped)) return;
+  leaveBehind(tx, inode, { firstDropped, lastDropped }, ids.take(1));
 }
 
-function dropChunks(
-  tx: Transaction,
-  inode: Inode,
-  firstDropped: number,
-  lastDropped: number,
-): void {
+/** @returns false when there is more to drop than a transaction may look into */
+function dropChunks(tx: Transaction, inode: Inode, firstDropped: number): boolean {
   const range = keyRanges.chunksFrom(inode.data, firstDropped);
   const dropped = [...tx.range({ ...range, limit: MAX_CHUNKS_DROPPED_AT_ONCE + 1 })];
   const extents = dropped.reduce((sum, { value }) => sum + extentCount(value), 0);
   if (dropped.length > MAX_CHUNKS_DROPPED_AT_ONCE || extents > MAX_EXTENTS_DROPPED_AT_ONCE) {
-    leaveBehind(tx, inode, firstDropped, lastDropped);
-    return;
+    return false;
   }
   const changes = new ChunkChanges(tx, inode.data);
   for (const { key } of dropped) changes.replace(chunkOfKey(key), 0, CHUNK_BYTES, undefined);
   changes.save();
   allocate(tx, inode, changes.allocatedBytes);
+  return true;
 }
 
 /**
  * Cuts off more than one transaction may look into: the chunks cut off and those that stay part
- * ways by moving whichever seem fewer to a new number, and the reaper gets the former. Truncating
- * to nothing, the usual case, moves nothing.
+ * ways by moving whichever seem fewer to a new number, `other`, and the reaper gets the former.
+ * Truncating to nothing, the usual case, moves nothing.
  */
 function leaveBehind(
   tx: Transaction,
   inode: Inode,
-  firstDropped: number,
-  lastDropped: number,
+  { firstDropped, lastDropped }: { firstDropped: number; lastDropped: number },
+  other: number,
 ): void {
-  const other = allocateId(tx);
   const all = keyRanges.chunks(inode.data);
   const edge = keys.chunk(inode.data, firstDropped);
   if (firstDropped <= lastDropped - firstDropped) {

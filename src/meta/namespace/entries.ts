@@ -11,7 +11,6 @@ import {
   S_IFMT,
   S_IFREG,
   S_IFSOCK,
-  type Caller,
   type Timespec,
 } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
@@ -24,13 +23,13 @@ import { keys } from "../schema/keys.ts";
 import { findDentry, isDots, isEmptyDirectory, putDentry } from "./dentries.ts";
 import { removeDentry, requireDentry } from "./dentries.ts";
 import {
-  allocateId,
   loadDirectory,
   loadInode,
   makeInode,
   saveInode,
   stampChange,
   stampContent,
+  type Making,
 } from "./inodes.ts";
 import {
   isRoot,
@@ -44,13 +43,14 @@ import { destroyInode } from "./reaper.ts";
 
 const PERMISSION_BITS = 0o7777;
 
-/** An entry to be made: where, by whom, when. */
-export interface NewEntry {
-  caller: Caller;
-  parent: Ino;
-  name: Name;
-  now: Timespec;
+/** An entry to be made, and where. */
+export interface NewEntry extends Making {
+  readonly parent: Ino;
+  readonly name: Name;
 }
+
+/** An entry to be removed. */
+export type OldEntry = Omit<NewEntry, "ids">;
 
 /** @throws FsError ENOENT, ENOTDIR, EACCES, EEXIST, ENAMETOOLONG */
 function requireVacancy(tx: ReadTransaction, { caller, parent, name }: NewEntry): Inode {
@@ -66,19 +66,19 @@ function requireVacancy(tx: ReadTransaction, { caller, parent, name }: NewEntry)
 /** Makes inode and dentry in a directory already checked; the inode is not saved yet. */
 function addNew(
   tx: Transaction,
-  { caller, name, now }: NewEntry,
+  entry: NewEntry,
   directory: Inode,
   mode: number,
   rdev: number,
 ): Inode {
-  const inode = makeInode(tx, now, caller, directory, mode, rdev);
-  putDentry(tx, directory.ino, name, {
+  const inode = makeInode(tx, entry, directory, mode, rdev);
+  putDentry(tx, directory.ino, entry.name, {
     ino: inode.ino,
     type: inode.mode & S_IFMT,
     cookie: inode.ino,
   });
   if (isDirectory(mode)) directory.nlink += 1;
-  stampContent(directory, now);
+  stampContent(directory, entry.now);
   saveInode(tx, directory);
   return inode;
 }
@@ -114,16 +114,12 @@ export function createFile(
 /**
  * A regular file in no directory, with what it would inherit from that one. It is not saved yet.
  */
-export function makeUnnamed(
-  tx: Transaction,
-  { caller, parent, now }: Omit<NewEntry, "name">,
-  mode: number,
-): Inode {
-  const directory = loadDirectory(tx, parent);
-  requireAccess(caller, directory, MAY_WRITE | MAY_EXECUTE);
-  const inode = makeInode(tx, now, caller, directory, S_IFREG | (mode & PERMISSION_BITS), 0);
+export function makeUnnamed(tx: Transaction, making: Omit<NewEntry, "name">, mode: number): Inode {
+  const directory = loadDirectory(tx, making.parent);
+  requireAccess(making.caller, directory, MAY_WRITE | MAY_EXECUTE);
+  const inode = makeInode(tx, making, directory, S_IFREG | (mode & PERMISSION_BITS), 0);
   inode.nlink = 0;
-  inode.parent = parent;
+  inode.parent = making.parent;
   return inode;
 }
 
@@ -195,14 +191,14 @@ export function linkInode(tx: Transaction, entry: NewEntry, ino: Ino): Inode {
   putDentry(tx, entry.parent, entry.name, {
     ino,
     type: inode.mode & S_IFMT,
-    cookie: allocateId(tx),
+    cookie: entry.ids.take(1),
   });
   stampContent(directory, entry.now);
   saveInode(tx, directory);
   return inode;
 }
 
-export function unlinkEntry(tx: Transaction, { caller, parent, name, now }: NewEntry): void {
+export function unlinkEntry(tx: Transaction, { caller, parent, name, now }: OldEntry): void {
   const directory = loadDirectory(tx, parent);
   requireAccess(caller, directory, MAY_WRITE | MAY_EXECUTE);
   if (isDots(name)) throw new FsError("EISDIR", "dot entries can't be unlinked");
@@ -224,7 +220,7 @@ export function dropLink(tx: Transaction, now: Timespec, inode: Inode): void {
   else saveInode(tx, inode);
 }
 
-export function removeDirectory(tx: Transaction, { caller, parent, name, now }: NewEntry): void {
+export function removeDirectory(tx: Transaction, { caller, parent, name, now }: OldEntry): void {
   const directory = loadDirectory(tx, parent);
   requireAccess(caller, directory, MAY_WRITE | MAY_EXECUTE);
   if (name === ".") throw new FsError("EINVAL", "rmdir of .");

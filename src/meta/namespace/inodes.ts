@@ -8,6 +8,7 @@ import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
 import { keys } from "../schema/keys.ts";
 import { decodeTotals, encodeTotals, type Totals } from "../schema/totals.ts";
+import type { NumberSource } from "./number-ranges.ts";
 import { defaultAclOf, loadAccessAcl, storeInherited } from "./inode-acl.ts";
 
 const TOTALS_KEY = keys.counter("namespace");
@@ -44,10 +45,10 @@ function saveTotals(tx: Transaction, totals: Totals): void {
   tx.put(TOTALS_KEY, encodeTotals(totals));
 }
 
-/** Makes the root directory and the counters, once. */
+/** Makes the root directory and the totals, once. */
 export function formatNamespace(tx: Transaction, { sec, nsec }: Timespec): void {
   if (tx.get(TOTALS_KEY) !== undefined) return;
-  saveTotals(tx, { nextId: ROOT_INO + 1, inodes: 1, bytes: 0 });
+  saveTotals(tx, { inodes: 1, bytes: 0 });
   saveInode(tx, {
     ino: ROOT_INO,
     mode: S_IFDIR | 0o755,
@@ -87,13 +88,11 @@ export function adjustUsage(tx: Transaction, inodes: number, bytes: number): voi
   saveTotals(tx, totals);
 }
 
-/** A number never given before: an ino, a directory cookie or a `data` number. */
-export function allocateId(tx: Transaction): number {
-  const totals = loadTotals(tx);
-  const id = totals.nextId;
-  totals.nextId += 1;
-  saveTotals(tx, totals);
-  return id;
+/** By whom something is made, when, and where its numbers come from. */
+export interface Making {
+  readonly caller: Caller;
+  readonly now: Timespec;
+  readonly ids: NumberSource;
 }
 
 /**
@@ -102,17 +101,13 @@ export function allocateId(tx: Transaction): number {
  */
 export function makeInode(
   tx: Transaction,
-  now: Timespec,
-  caller: Caller,
+  { caller, now, ids }: Making,
   parent: Inode,
   mode: number,
   rdev: number,
 ): Inode {
-  const totals = loadTotals(tx);
-  const ino = totals.nextId as Ino;
-  totals.nextId += 1;
-  totals.inodes += 1;
-  saveTotals(tx, totals);
+  const ino = ids.take(1) as Ino;
+  adjustUsage(tx, 1, 0);
   const inherited = inheritanceOf(caller, parent, defaultAclOf(tx, parent), mode);
   const directory = isDirectory(mode);
   const inode: Inode = {

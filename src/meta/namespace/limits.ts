@@ -12,3 +12,10 @@ export const MAX_EXTENTS_COPIED_AT_ONCE = 512;
 export const MAX_CHUNKS_SEARCHED_AT_ONCE = 1024;
 /** An unlinked file of one chunk with up to this many extents is deleted at once. */
 export const MAX_EXTENTS_DELETED_AT_ONCE = 64;
+
+/** Numbers reserved at a time, 16 million: a start passes over so many, half a billion may. */
+export const NUMBERS_PER_RANGE = 2 ** 24;
+/** More are reserved when so few are left: minutes of creates at their fastest. */
+export const NUMBERS_EXTENDED_BELOW = 2 ** 23;
+/** Changes wait when so few are left, which is more than all that are under way can take. */
+export const NUMBERS_WAITED_BELOW = 2 ** 22;

@@ -1,6 +1,5 @@
 // Which session holds which inode open how often; unlinked inodes live until the last release.
 import { withoutPrivileges } from "../../domain/attribute-rules.ts";
-import type { Caller, Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
 import { MAX_RELEASES_AT_ONCE } from "../engine/limits.ts";
@@ -11,7 +10,7 @@ import { keyRanges, keys, secondNumber } from "../schema/keys.ts";
 import { decodeOpenCount, encodeOpenCount } from "../schema/open-count.ts";
 import { extentsOf, truncateInode } from "./data.ts";
 import { requireRegular } from "./entries.ts";
-import { loadInode, saveInode, stampContent } from "./inodes.ts";
+import { loadInode, saveInode, stampContent, type Making } from "./inodes.ts";
 import {
   isRoot,
   MAY_EXECUTE,
@@ -24,10 +23,9 @@ import { destroyInode } from "./reaper.ts";
 export function openInode(
   tx: Transaction,
   session: SessionId,
-  caller: Caller,
+  { caller, now, ids }: Making,
   ino: Ino,
   access: OpenAccess,
-  now: Timespec,
 ): Inode {
   const inode = loadInode(tx, ino);
   requireRegular(inode);
@@ -35,7 +33,7 @@ export function openInode(
   const reads = access.execute === true ? MAY_EXECUTE : access.read ? MAY_READ : 0;
   requireAccess(caller, inode, reads | (writes ? MAY_WRITE : 0));
   if (access.truncate) {
-    truncateInode(tx, inode, 0);
+    truncateInode(tx, inode, 0, ids);
     if (!isRoot(caller)) inode.mode = withoutPrivileges(inode.mode);
     stampContent(inode, now);
   }

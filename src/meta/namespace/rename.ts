@@ -9,26 +9,15 @@ import type { Dentry } from "../schema/directory.ts";
 import type { Inode } from "../schema/inode.ts";
 import { findDentry, isDots, isEmptyDirectory, putDentry } from "./dentries.ts";
 import { removeDentry, requireDentry } from "./dentries.ts";
-import { dropLink } from "./entries.ts";
-import {
-  allocateId,
-  loadDirectory,
-  loadInode,
-  saveInode,
-  stampChange,
-  stampContent,
-} from "./inodes.ts";
+import { dropLink, type NewEntry } from "./entries.ts";
+import { loadDirectory, loadInode, saveInode, stampChange, stampContent } from "./inodes.ts";
 import { MAY_EXECUTE, MAY_WRITE, requireAccess, requireUnsticky } from "../../domain/permission.ts";
 import { destroyInode } from "./reaper.ts";
 
-export interface Rename {
-  caller: Caller;
-  parent: Ino;
-  name: Name;
-  newParent: Ino;
-  newName: Name;
-  flags: number;
-  now: Timespec;
+export interface Rename extends NewEntry {
+  readonly newParent: Ino;
+  readonly newName: Name;
+  readonly flags: number;
 }
 
 /** One end of a rename: the directory, and the entry there. */
@@ -118,13 +107,13 @@ function requireReplaceable(tx: ReadTransaction, inode: Inode, replaced: Inode):
 /**
  * The new name is free by now. A new cookie: whoever lists meets the entry under one name or both.
  */
-function move(tx: Transaction, { newName, now }: Rename, from: End, target: Inode): void {
+function move(tx: Transaction, { newName, now, ids }: Rename, from: End, target: Inode): void {
   const { directory: source, inode } = from;
   removeDentry(tx, source.ino, from.name, from.dentry);
   putDentry(tx, target.ino, newName, {
     ino: inode.ino,
     type: inode.mode & S_IFMT,
-    cookie: allocateId(tx),
+    cookie: ids.take(1),
   });
   if (isDirectory(inode.mode)) {
     source.nlink -= 1;

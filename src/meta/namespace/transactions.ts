@@ -17,19 +17,22 @@ import { changeAttributes } from "./change-attributes.ts";
 import { commitExtents, extentsOf } from "./data.ts";
 import { requireDentry } from "./dentries.ts";
 import * as entries from "./entries.ts";
-import { loadDirectory, loadInode } from "./inodes.ts";
+import { loadDirectory, loadInode, type Making } from "./inodes.ts";
 import { listDirectory } from "./listing.ts";
 import * as handles from "./open-inodes.ts";
+import type { NumberSource } from "./number-ranges.ts";
 import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "../../domain/permission.ts";
 import * as ranges from "./ranges.ts";
 import { renameEntry } from "./rename.ts";
 import { abandonSlices, requireOwnSlices } from "./slices.ts";
 import * as xattrs from "./xattrs.ts";
 
-/** For whom an operation is done, and by which clock. */
+/** For whom an operation is done, and with what. */
 export interface Scope {
   readonly session: SessionId;
   readonly clock: Clock;
+  /** Numbers of what the operation makes; all of one operation follow one another. */
+  readonly ids: NumberSource;
 }
 
 type Read<O extends ReadOperation> = (
@@ -74,7 +77,7 @@ export const READS: { readonly [O in ReadOperation]: Read<O> } = {
 /** They throw FsError with the operation's POSIX errno before they have written anything. */
 export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   setattr: (scope, tx, caller, ino, changes, handleOpen) =>
-    attrOf(changeAttributes(tx, caller, ino, changes, handleOpen, nowOf(scope))),
+    attrOf(changeAttributes(tx, caller, ino, changes, handleOpen, making(scope, caller))),
   create: (scope, tx, caller, parent, name, request, exclusive) => {
     const entry = newEntry(scope, caller, parent, name);
     const { inode, created } = entries.createFile(tx, entry, request, exclusive);
@@ -82,7 +85,7 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
     return { ...handles.openReply(tx, inode), created };
   },
   createUnnamed: (scope, tx, caller, parent, mode) => {
-    const inode = entries.makeUnnamed(tx, { caller, parent, now: nowOf(scope) }, mode);
+    const inode = entries.makeUnnamed(tx, { ...making(scope, caller), parent }, mode);
     handles.holdOpen(tx, scope.session, inode);
     return handles.openReply(tx, inode);
   },
@@ -99,9 +102,9 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   rmdir: (scope, tx, caller, parent, name) =>
     entries.removeDirectory(tx, newEntry(scope, caller, parent, name)),
   rename: (scope, tx, caller, parent, name, newParent, newName, flags) =>
-    renameEntry(tx, { caller, parent, name, newParent, newName, flags, now: nowOf(scope) }),
+    renameEntry(tx, { ...newEntry(scope, caller, parent, name), newParent, newName, flags }),
   open: (scope, tx, caller, ino, access) => {
-    const inode = handles.openInode(tx, scope.session, caller, ino, access, nowOf(scope));
+    const inode = handles.openInode(tx, scope.session, making(scope, caller), ino, access);
     return handles.openReply(tx, inode);
   },
   release: ({ session }, tx, inos) => {
@@ -133,7 +136,11 @@ export function nowOf({ clock }: Pick<Scope, "clock">): Timespec {
 }
 
 function newEntry(scope: Scope, caller: Caller, parent: Ino, name: Name): entries.NewEntry {
-  return { caller, parent, name, now: nowOf(scope) };
+  return { caller, parent, name, now: nowOf(scope), ids: scope.ids };
+}
+
+function making(scope: Scope, caller: Caller): Making {
+  return { caller, now: nowOf(scope), ids: scope.ids };
 }
 
 function loadRegular(tx: ReadTransaction, ino: Ino): Inode {

@@ -2,7 +2,7 @@
 // numbers and raw bytes, so that ranges sort. Numbers take 8 bytes unless said otherwise.
 //
 //   key                          value (records.ts and its neighbours say how it is coded)
-//   a name                       counter: a number; the namespace's own is "namespace" (totals.ts)
+//   a name                       counter (counters.ts); "namespace" is of another shape (totals.ts)
 //   c data chunk(4)              extents of one chunk of the data `data`, an inode's `data` field
 //   d parent name                dentry: ino, type, cookie
 //   e parent cookie              directory order: name, ino, type; what readdir pages through
@@ -79,9 +79,6 @@ function groupKey(kind: string, pool: PoolId, pg: number): Buffer {
   key.writeUInt32BE(pg, 3);
   return key;
 }
-
-/** Counts the slice ids handed out; absent until the first. */
-export const SLICE_COUNTER = "slice";
 
 /** Builders of keys. Text (names, ids, hashes) is latin1: a character a byte. */
 export const keys = {

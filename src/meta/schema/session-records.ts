@@ -3,11 +3,11 @@ import type { SessionId, SliceId } from "../../domain/ids.ts";
 import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
 import type { SliceRange } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
-import { firstNumber, keyRanges, keys, SLICE_COUNTER } from "./keys.ts";
+import { takeNumbers } from "./counters.ts";
+import { firstNumber, keyRanges, keys } from "./keys.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 
 const VERSION = 1;
-const SESSION_COUNTER = "session";
 
 export interface SessionRecord {
   readonly user: string;
@@ -29,9 +29,9 @@ export interface StoredReply {
   readonly packed: unknown;
 }
 
-/** The next session's number, from 1. */
+/** The next session's number, from 1. The transaction must be durable before it is told to anyone. */
 export function takeSessionId(tx: Transaction): SessionId {
-  return takeNumbers(tx, SESSION_COUNTER, 1, 1) as SessionId;
+  return takeNumbers(tx, "session", 1) as SessionId;
 }
 
 export function putSession(tx: Transaction, id: SessionId, record: SessionRecord): void {
@@ -83,7 +83,7 @@ export function getReply(
 
 /** Hands slice ids to a session. The transaction must be durable before they are told to anyone. */
 export function takeSliceRange(tx: Transaction, session: SessionId): SliceRange {
-  const first = takeNumbers(tx, SLICE_COUNTER, SLICE_RANGE_SIZE, SLICE_RANGE_SIZE) as SliceId;
+  const first = takeNumbers(tx, "slice", SLICE_RANGE_SIZE) as SliceId;
   tx.put(keys.sliceRange(session, first), encodeRecord(VERSION, SLICE_RANGE_SIZE));
   return { first, count: SLICE_RANGE_SIZE };
 }
@@ -92,17 +92,4 @@ export function takeSliceRange(tx: Transaction, session: SessionId): SliceRange 
 export function holdsSlice(tx: ReadTransaction, session: SessionId, slice: SliceId): boolean {
   const first = (slice - (slice % SLICE_RANGE_SIZE)) as SliceId;
   return tx.get(keys.sliceRange(session, first)) !== undefined;
-}
-
-/** The next number of a counter, from 1. */
-export function readNumberCounter(tx: ReadTransaction, counter: string): number {
-  const record = tx.get(keys.counter(counter));
-  return record === undefined ? 1 : decodeRecord(record, { [VERSION]: Number });
-}
-
-function takeNumbers(tx: Transaction, counter: string, from: number, count: number): number {
-  const record = tx.get(keys.counter(counter));
-  const next = record === undefined ? from : decodeRecord(record, { [VERSION]: Number });
-  tx.put(keys.counter(counter), encodeRecord(VERSION, next + count));
-  return next;
 }

@@ -1,13 +1,12 @@
 // Slice ids for the server's own background jobs. They are held by a session of their own, so that
 // what a killed server had written and not committed is garbage like that of any client that died.
 import type { SessionId, SliceId } from "../../domain/ids.ts";
-import { SLICE_COUNTER } from "../schema/keys.ts";
+import { takenBelow } from "../schema/counters.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import {
   deleteSession,
   loadSessions,
   putSession,
-  readNumberCounter,
   takeSessionId,
   takeSliceRange,
 } from "../schema/session-records.ts";
@@ -31,7 +30,7 @@ function beginJobSession(tx: Transaction, beganMs: number): SessionId {
 
 /** Every id below was handed to somebody. */
 export function slicesIssuedBelow(tx: ReadTransaction): SliceId {
-  return readNumberCounter(tx, SLICE_COUNTER) as SliceId;
+  return (takenBelow(tx, "slice") ?? 0) as SliceId;
 }
 
 /** The session begins with the first id that is asked for. */

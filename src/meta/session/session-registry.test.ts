@@ -3,6 +3,7 @@ import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type PoolId, type SliceId } from "../../domain/ids.ts";
 import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
 import { toName } from "../../domain/name.ts";
+import { EngineMachine } from "../../testing/engine/engine-machine.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { openLocalMeta, serviceOf, type LocalMeta } from "../../testing/meta/meta-server.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
@@ -102,7 +103,7 @@ test("ending a session removes its record and replies but not its slice ranges",
   const ticket = { slot: 3, sequence: 1, resent: false };
   await service.session.requests.invoke("mkdir", [ROOT_CALLER, ROOT_INO, FILE, 0o755], ticket);
   await meta.sessions.end(service.session);
-  meta.engine.read((tx) => {
+  await meta.engine.read((tx) => {
     t.is(tx.get(keys.session(id)), undefined);
     t.deepEqual([...tx.range(keyRanges.replySlots(id))], []);
     t.not(tx.get(keys.sliceRange(id, first)), undefined);
@@ -189,4 +190,16 @@ test("a repeated open brings the extents as they are now", async (t) => {
   });
   t.is(opened.firstChunk.extents.length, 1);
   t.deepEqual(again, opened);
+});
+
+test("no session gets the id that another one had, power cut included", async (t) => {
+  const machine = new EngineMachine();
+  const ids = new Set<number>();
+  for (let start = 0; start < 5; start += 1) {
+    const meta = await openLocalMeta({ engine: await machine.open(), clock: machine.clock });
+    t.is(meta.sessions.list().length, start, "each that began is still there");
+    ids.add((await meta.newSession()).session.id);
+    machine.cut();
+  }
+  t.is(ids.size, 5);
 });

@@ -135,11 +135,14 @@ export class SessionRegistry {
       secretHash: hashSecret(secret).toString("hex"),
       ending: false,
     };
-    const id = await this.#options.engine.transact((tx) => {
-      const taken = takeSessionId(tx);
-      putSession(tx, taken, record);
-      return taken;
-    });
+    const id = await this.#options.engine.transact(
+      (tx) => {
+        const taken = takeSessionId(tx);
+        putSession(tx, taken, record);
+        return taken;
+      },
+      { durable: true },
+    );
     return { session: this.#add(id, record), key: { session: id, secret } };
   }
 

@@ -16,6 +16,7 @@ import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
 import { abandonSlices } from "../namespace/slices.ts";
+import type { NumberRanges } from "../namespace/number-ranges.ts";
 import { CHANGES, READS, type Scope } from "../namespace/transactions.ts";
 import { getReply, putReply, type StoredReply } from "../schema/session-records.ts";
 import { SERVICES, type ServiceScope } from "./services.ts";
@@ -25,20 +26,24 @@ export interface SessionDependencies {
   readonly cluster: ClusterRegistry;
   readonly locks: LockRegistry;
   readonly clock: Clock;
+  readonly numbers: NumberRanges;
   /** Every change waits for the disk, not only those asked to. */
   readonly strict: boolean;
 }
 
 export class SessionRequests {
   readonly #engine: Engine;
+  readonly #numbers: NumberRanges;
   readonly #strict: boolean;
   readonly #scope: Scope;
   readonly #serviceScope: ServiceScope;
 
-  constructor({ engine, cluster, locks, clock, strict }: SessionDependencies, session: SessionId) {
+  constructor(dependencies: SessionDependencies, session: SessionId) {
+    const { engine, cluster, locks, clock, numbers, strict } = dependencies;
     this.#engine = engine;
+    this.#numbers = numbers;
     this.#strict = strict;
-    this.#scope = { session, clock };
+    this.#scope = { session, clock, ids: numbers };
     this.#serviceScope = { session, engine, cluster, locks };
   }
 
@@ -75,6 +80,8 @@ export class SessionRequests {
     ticket: Ticket | undefined,
   ): Promise<MetaResult<O>> {
     const engine = this.#engine;
+    const scarce = this.#numbers.scarce();
+    if (scarce !== undefined) await scarce;
     const durable =
       this.#strict || (operation === "commit" && (args as MetaArgs<"commit">)[0].durable);
     try {

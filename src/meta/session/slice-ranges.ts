@@ -3,8 +3,9 @@
 import type { SessionId, SliceId } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { sliceExists } from "../namespace/slices.ts";
-import { firstNumber, keyRanges, keys, SLICE_COUNTER } from "../schema/keys.ts";
-import { loadSessions, holdsSlice, readNumberCounter } from "../schema/session-records.ts";
+import { takenBelow } from "../schema/counters.ts";
+import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
+import { loadSessions, holdsSlice } from "../schema/session-records.ts";
 
 /**
  * live: cited. pending: a session may still commit it, gc has it on its list, or this store never
@@ -13,7 +14,7 @@ import { loadSessions, holdsSlice, readNumberCounter } from "../schema/session-r
 export type SliceFate = "live" | "pending" | "dead";
 
 export function fatesOfSlices(tx: ReadTransaction, ids: readonly SliceId[]): SliceFate[] {
-  const issuedBelow = readNumberCounter(tx, SLICE_COUNTER);
+  const issuedBelow = takenBelow(tx, "slice") ?? 0;
   let sessions: SessionId[] | undefined;
   return ids.map((id) => {
     if (sliceExists(tx, id)) return "live";

@@ -2,7 +2,12 @@
 import test, { type ExecutionContext } from "ava";
 import fc from "fast-check";
 import { FsError } from "../../domain/errno.ts";
-import type { Engine, RangeOptions, ReadTransaction } from "../../meta/engine/engine.ts";
+import type {
+  Engine,
+  RangeOptions,
+  ReadTransaction,
+  Transaction,
+} from "../../meta/engine/engine.ts";
 
 /** Opens an empty engine and sees to it that everything is removed after the test. */
 export type OpenEngine = (t: ExecutionContext) => Promise<Engine>;
@@ -27,6 +32,7 @@ async function putAll(engine: Engine, ...keys: string[]): Promise<void> {
 export function engineConformance(name: string, open: OpenEngine): void {
   transactionTests(name, open);
   rangeTests(name, open);
+  positionTests(name, open);
   test(`${name}: behaves like a sorted map under random transactions`, async (t) => {
     await fc.assert(
       fc.asyncProperty(histories(), (history) => replay(t, open, history)),
@@ -160,6 +166,73 @@ function rangeTests(name: string, open: OpenEngine): void {
       t.is(text(first?.key), "c");
       t.is((await engine.read((tx) => pairs(tx))).length, 8);
     }
+  });
+}
+
+function positionTests(name: string, open: OpenEngine): void {
+  test(`${name}: the position counts what changed something, in a transaction too`, async (t) => {
+    await using engine = await open(t);
+    t.deepEqual([engine.position, engine.durablePosition], [0, 0]);
+    const put = (tx: Transaction): number => {
+      tx.put(bytes("a"), bytes("b"));
+      return tx.position;
+    };
+    t.is(await engine.transact(put), 1);
+    t.is(engine.position, 1);
+    const outcomes = await Promise.allSettled([
+      engine.transact(put),
+      engine.transact((tx) => tx.position),
+      engine.transact((tx) => {
+        put(tx);
+        throw new FsError("EEXIST", "no");
+      }),
+      engine.transact((tx) => {
+        tx.delete(bytes("never there"));
+        return tx.position;
+      }),
+    ]);
+    const positions = outcomes.map((one) => (one.status === "fulfilled" ? one.value : undefined));
+    t.deepEqual(positions, [2, 3, undefined, 3]);
+    t.is(engine.position, 3);
+  });
+
+  test(`${name}: what was flushed, or waited for, is below the durable position`, async (t) => {
+    await using engine = await open(t);
+    for (let round = 1; round <= 20; round += 1) {
+      const durable = round % 2 === 0;
+      await engine.transact((tx) => tx.put(bytes("a"), bytes(String(round))), { durable });
+      if (!durable) await engine.flush();
+      t.deepEqual([engine.position, engine.durablePosition], [round, round]);
+    }
+  });
+
+  test(`${name}: a store that begins has one incarnation, from the start on`, async (t) => {
+    await using engine = await open(t);
+    t.deepEqual(engine.incarnations, [{ id: engine.incarnation, beganAt: 0 }]);
+  });
+
+  test(`${name}: who follows hears of each change, in order, as reads begin to see it`, async (t) => {
+    await using engine = await open(t);
+    await putAll(engine, "before");
+    const heard: string[] = [];
+    const stop = engine.follow((changes) => {
+      const found = [...changes].map(([key, value]) => `${text(key)}=${text(value ?? undefined)}`);
+      heard.push(found.join());
+    });
+    const deleted = engine.transact((tx) => {
+      tx.delete(bytes("before"));
+      tx.put(bytes("a"), bytes("1"));
+    });
+    const failed = engine.transact((tx) => {
+      tx.put(bytes("b"), bytes("2"));
+      throw new FsError("EEXIST", "no");
+    });
+    await Promise.allSettled([deleted, failed, engine.transact(() => undefined)]);
+    await putAll(engine, "c");
+    t.deepEqual(heard, ["before=undefined,a=1", "c=C"]);
+    stop();
+    await putAll(engine, "d");
+    t.is(heard.length, 2);
   });
 }
 

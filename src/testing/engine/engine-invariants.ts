@@ -4,6 +4,7 @@ import { ROOT_INO, type Ino, type SliceId } from "../../domain/ids.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
 import type { ReadTransaction } from "../../meta/engine/engine.ts";
 import { decodeDentry, decodeIndexEntry } from "../../meta/schema/directory.ts";
+import { takenBelow } from "../../meta/schema/counters.ts";
 import { decodeExtents } from "../../meta/schema/extents.ts";
 import { decodeInode, type Inode } from "../../meta/schema/inode.ts";
 import { chunkOfKey, firstNumber, keys, keysUnder, nameOfKey } from "../../meta/schema/keys.ts";
@@ -167,13 +168,14 @@ class Checker {
   }
 
   #checkTotals(): void {
-    const { inodes, bytes, nextId } = decodeTotals(
+    const { inodes, bytes } = decodeTotals(
       this.#tx.get(keys.counter("namespace")) ?? new Uint8Array(),
     );
+    const reserved = takenBelow(this.#tx, "ids") ?? 0;
     let sum = 0;
     for (const { ino, allocatedBytes } of this.#inodes.values()) {
       sum += allocatedBytes;
-      this.#expect(ino < nextId, `inode ${ino} is beyond the counter ${nextId}`);
+      this.#expect(ino < reserved, `inode ${ino} is beyond the counter ${reserved}`);
     }
     this.#expect(inodes === this.#inodes.size, `usage: ${inodes} inodes of ${this.#inodes.size}`);
     this.#expect(bytes === sum, `usage: ${bytes} bytes of ${sum}`);

@@ -7,6 +7,7 @@ import { CHUNK_BYTES } from "../../domain/format.ts";
 import type { Engine, ReadTransaction, Transaction } from "../../meta/engine/engine.ts";
 import { commitExtents } from "../../meta/namespace/data.ts";
 import { formatNamespace } from "../../meta/namespace/inodes.ts";
+import { NumberRanges, type NumberSource } from "../../meta/namespace/number-ranges.ts";
 import { reapStep } from "../../meta/namespace/reaper.ts";
 import { CHANGES, nowOf, READS, type Scope } from "../../meta/namespace/transactions.ts";
 import { attrOf } from "../../meta/schema/inode.ts";
@@ -42,15 +43,18 @@ export function namespaceCalls(scope: Scope): NamespaceCalls {
 export class TestNamespace implements AsyncDisposable {
   readonly engine: Engine;
   readonly clock = new FakeClock();
-  readonly calls = namespaceCalls({ session: SESSION, clock: this.clock });
+  readonly scope: Scope;
+  readonly calls: NamespaceCalls;
   #nextSlice = 1;
 
-  private constructor(engine: Engine) {
+  private constructor(engine: Engine, ids: NumberSource) {
     this.engine = engine;
+    this.scope = { session: SESSION, clock: this.clock, ids };
+    this.calls = namespaceCalls(this.scope);
   }
 
   static async on(engine: Engine): Promise<TestNamespace> {
-    const fixture = new TestNamespace(engine);
+    const fixture = new TestNamespace(engine, await NumberRanges.open(engine));
     await fixture.do((_ns, tx) => formatNamespace(tx, nowOf(fixture)));
     return fixture;
   }

@@ -4,8 +4,10 @@ import { startMetadataServer, type MetadataServerOptions } from "../../app/metad
 import { DEFAULT_POOL } from "../../domain/ids.ts";
 import { formatCluster } from "../../meta/cluster/cluster-records.ts";
 import { ClusterRegistry } from "../../meta/cluster/cluster-registry.ts";
+import type { Engine } from "../../meta/engine/engine.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
 import { formatNamespace } from "../../meta/namespace/inodes.ts";
+import { NumberRanges } from "../../meta/namespace/number-ranges.ts";
 import { nowOf } from "../../meta/namespace/transactions.ts";
 import { SessionRegistry, type Session } from "../../meta/session/session-registry.ts";
 import { silentLog } from "../../observability/log.ts";
@@ -79,9 +81,9 @@ export async function firstLogin(url: string): Promise<string> {
   return (await anonymous.login(TEST_USER, TEST_PASSWORD, "test")).token;
 }
 
-/** The parts of a metadata server below HTTP and RPC, over the memory engine. */
+/** The parts of a metadata server below HTTP and RPC; over the memory engine unless told. */
 export interface LocalMeta {
-  readonly engine: MemoryEngine;
+  readonly engine: Engine;
   readonly cluster: ClusterRegistry;
   readonly sessions: SessionRegistry;
   /** A new session's service, without any socket. */
@@ -90,7 +92,7 @@ export interface LocalMeta {
 
 export interface LocalMetaOptions {
   clock?: Clock;
-  engine?: MemoryEngine;
+  engine?: Engine;
   pgCount?: number;
   sessionDeadAfterMs?: number;
   nodeDownAfterMs?: number;
@@ -117,6 +119,7 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
   const sessions = await SessionRegistry.open({
     engine,
     cluster,
+    numbers: await NumberRanges.open(engine),
     clock,
     random: systemRandom,
     log,

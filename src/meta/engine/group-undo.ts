@@ -1,0 +1,33 @@
+// What the keys had before a group of commits that isn't in the journal yet: what reads see when the
+// group must wait.
+import { ChangedLayer, keyOfText, type Changes, type Layer } from "./layers.ts";
+import { SortedMap } from "./sorted-map.ts";
+
+export class GroupUndo {
+  readonly #keys: string[] = [];
+  readonly #values: (Uint8Array | null | undefined)[] = [];
+
+  /** `value`: what the changes in memory had for the key; undefined: nothing. */
+  note(key: string, value: Uint8Array | null | undefined): void {
+    this.#keys.push(key);
+    this.#values.push(value);
+  }
+
+  /** The group is in the journal. */
+  clear(): void {
+    this.#keys.length = 0;
+    this.#values.length = 0;
+  }
+
+  /** `top` without the group, which is in its changes over `below`. */
+  hideIn(top: Layer, below: Layer): Layer {
+    const before: Changes = new SortedMap();
+    // A key's first note counts.
+    for (let index = this.#keys.length - 1; index >= 0; index -= 1) {
+      const key = this.#keys[index] ?? "";
+      const value = this.#values[index];
+      before.set(key, value === undefined ? (below.get(keyOfText(key), key) ?? null) : value);
+    }
+    return new ChangedLayer(before, top);
+  }
+}
