@@ -77,8 +77,8 @@ export class CheckpointStore implements Layer {
   }
 
   /**
-   * Writes pairs (null deletes), and the store's state where given, in one transaction. With `goesOn`
-   * history goes on from the state's position, though more had been on disk.
+   * Writes pairs (null deletes), and the store's state where given, in one transaction. With
+   * `goesOn` history goes on from the state's position, though more had been on disk.
    * @throws FsError ENOSPC, EIO
    */
   write(

@@ -76,8 +76,8 @@ export interface Engine extends AsyncDisposable {
   /** Resolves when every commit acknowledged before is on disk. */
   flush(): Promise<void>;
   /**
-   * From now on `listener` gets the changes of each transaction, in order, in the turn in which reads
-   * begin to see them. Returns the way to stop it.
+   * From now on `listener` gets the changes of each transaction, in order, in the turn in which
+   * reads begin to see them. Returns the way to stop it.
    */
   follow(listener: (changes: CommittedChanges) => void): () => void;
   close(): Promise<void>;

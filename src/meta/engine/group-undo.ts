@@ -1,5 +1,5 @@
-// What the keys had before a group of commits that isn't in the journal yet: what reads see when the
-// group must wait.
+// What the keys had before a group of commits that isn't in the journal yet: what reads see when
+// the group must wait.
 import { ChangedLayer, keyOfText, type Changes, type Layer } from "./layers.ts";
 import { SortedMap } from "./sorted-map.ts";
 

@@ -1,6 +1,6 @@
-// The journal's format. Each record can be told from anything else by itself, wherever it stands, so
-// that what was lost in front of it shows; and each names the one before, so that only an unbroken
-// beginning is ever replayed.
+// The journal's format. Each record can be told from anything else by itself, wherever it stands,
+// so that what was lost in front of it shows; and each names the one before, so that only an
+// unbroken beginning is ever replayed.
 //
 //   head    "DFSJ" version(1) 0 0 0 generation(8) store id(16) crc32(4), of what is before it
 //   record  mark(4) checksum(4) length(4) previous(4) position(8) durable(8) changes

@@ -1,5 +1,5 @@
-// A file of the journal: what commits are acknowledged by. One file a generation, appended to by one
-// write a group of commits; journal-records.ts has the format.
+// A file of the journal: what commits are acknowledged by. One file a generation, appended to by
+// one write a group of commits; journal-records.ts has the format.
 import { join } from "node:path";
 import { FsError } from "../../domain/errno.ts";
 import {

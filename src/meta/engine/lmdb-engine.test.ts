@@ -216,7 +216,7 @@ test("a commit that is overtaken by a flipped bit ends the replay", async (t) =>
   t.true(length > 5 && length < 25);
 });
 
-test("a store of real files that has lost something durable is refused and left alone", async (t) => {
+test("a store of real files that has lost something durable is refused, and stays", async (t) => {
   const whole = await directoryFor(t);
   const engine = await LmdbEngine.open({ ...SYSTEM, directory: whole });
   for (let index = 0; index < 30; index += 1) await commitNumbered(engine, index, true);

@@ -25,7 +25,7 @@ import { GroupUndo } from "./group-undo.ts";
 import { JournalFile } from "./journal.ts";
 import { ChangedLayer, LayerReader, LayerTransaction } from "./layers.ts";
 import type { Changes, Layer } from "./layers.ts";
-import { openEngineFiles, type EngineFiles, type LmdbEngineOptions } from "./open-files.ts";
+import { openEngineFiles, type EngineFiles, type LmdbEngineOptions } from "./engine-files.ts";
 import { Settling } from "./settling.ts";
 import { SortedMap } from "./sorted-map.ts";
 

@@ -73,7 +73,7 @@ test("any flipped bit of a journal is refused, or loses nothing that was durable
   }
 });
 
-test("a journal cut short anywhere is refused, or has all that was durable for a second", async (t) => {
+test("a journal cut short anywhere is refused, or has what was durable for a second", async (t) => {
   const machine = new EngineMachine();
   const engine = await machine.open();
   for (let index = 0; index < 20; index += 1) await commitNumbered(engine, index);
@@ -226,7 +226,7 @@ test("a commit is on disk within a second, whoever waits for it", async (t) => {
   t.is(await historyLength(t, again), 3);
 });
 
-test("a start after an orderly end goes on with its incarnation, any other begins one", async (t) => {
+test("a start after an orderly end keeps its incarnation, any other begins one", async (t) => {
   const machine = new EngineMachine();
   const first = await machine.open();
   await commitNumbered(first, 0);

@@ -148,8 +148,8 @@ export function lossError(directory: string, { end, position, durable }: Recover
   return new FsError(
     "EIO",
     `the metadata store in ${directory} is damaged: ${where}. Its history is whole up to change ` +
-      `${position}, and was on disk up to ${durable} at least. Nothing was changed, here or on the ` +
-      "nodes. If a better copy of the directory or the journal is at hand, put it back; else " +
+      `${position}, and was on disk up to ${durable} at least. Nothing was changed, here or on ` +
+      "the nodes. If a better copy of the directory or the journal is at hand, put it back; else " +
       'restore a copy of the metadata ("dfs meta restore"), or go on from ' +
       `change ${position} without what came after ("dfs meta --accept-loss")`,
   );
@@ -160,7 +160,7 @@ export function missingDatabaseError(directory: string): FsError {
   return new FsError(
     "EIO",
     `the metadata database in ${directory} is missing or empty, and journals of it are there. ` +
-      "Nothing was changed. Put data.mdb back, or move the directory away and restore a copy of the " +
-      'metadata ("dfs meta restore")',
+      "Nothing was changed. Put data.mdb back, or move the directory away and restore a copy of " +
+      'the metadata ("dfs meta restore")',
   );
 }

@@ -29,7 +29,7 @@ export interface StoredReply {
   readonly packed: unknown;
 }
 
-/** The next session's number, from 1. The transaction must be durable before it is told to anyone. */
+/** The next session's number. The transaction must be durable before it is told to anyone. */
 export function takeSessionId(tx: Transaction): SessionId {
   return takeNumbers(tx, "session", 1) as SessionId;
 }

@@ -211,7 +211,7 @@ function positionTests(name: string, open: OpenEngine): void {
     t.deepEqual(engine.incarnations, [{ id: engine.incarnation, beganAt: 0 }]);
   });
 
-  test(`${name}: who follows hears of each change, in order, as reads begin to see it`, async (t) => {
+  test(`${name}: who follows hears of each change as reads begin to see it`, async (t) => {
     await using engine = await open(t);
     await putAll(engine, "before");
     const heard: string[] = [];

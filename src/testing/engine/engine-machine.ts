@@ -1,7 +1,7 @@
 // A machine that an engine runs on, for tests: its processes are killed, its power is cut, and its
 // time is told.
 import { LmdbEngine } from "../../meta/engine/lmdb-engine.ts";
-import type { LmdbEngineOptions } from "../../meta/engine/open-files.ts";
+import type { LmdbEngineOptions } from "../../meta/engine/engine-files.ts";
 import { systemRandom } from "../../platform/random.ts";
 import { MemoryDisk, type DiskHooks } from "../disk/memory-disk.ts";
 import { FakeClock } from "../fake-clock.ts";

@@ -1,4 +1,5 @@
-// Opens what the engine stands on: the database, what the journals have beyond it, two new journals.
+// Opens what the engine stands on: the database, what the journals have beyond it, two new
+// journals.
 import { dirname, join } from "node:path";
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
@@ -144,8 +145,8 @@ function usable<T>(directory: string, open: () => T): T {
     if (isFsError(error)) throw error;
     throw new FsError(
       "EIO",
-      `the metadata database in ${directory} can't be opened: it is damaged, or not to be read by ` +
-        'this user. Put data.mdb back, or restore a copy of the metadata ("dfs meta restore")',
+      `the metadata database in ${directory} can't be opened: it is damaged, or not to be read ` +
+        'by this user. Put data.mdb back, or restore a copy of the metadata ("dfs meta restore")',
       { cause: error },
     );
   }
