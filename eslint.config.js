@@ -66,6 +66,7 @@ const EDGES = [
   ["src/platform/random.ts", ["randomness"], "Random over node:crypto"],
   ["src/platform/disk/system-disk.ts", ["disk"], "Disk over node:fs"],
   ["src/platform/store/open-lmdb-store.ts", ["store"], "OrderedStore over lmdb"],
+  ["src/platform/store/lmdb-file.ts", ["disk"], "looks at the file before lmdb maps it"],
   ["src/app/**", ["system"], "composition roots pass the machine's own clock, disk and randomness"],
   ["src/app/metadata-server.ts", ["sockets", "system"], "the listening socket of its HTTP server"],
   // Programs at a terminal of this machine; nothing below the cli imports them.

@@ -9,6 +9,7 @@ import { FsError } from "../domain/errno.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
 import { createHttpApp } from "../rest/http-app.ts";
+import { leapCounters } from "../meta/schema/counters.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
@@ -32,6 +33,8 @@ export interface MetadataServerOptions extends MetadataOptions {
   /** 0: any free one. */
   port?: number;
   engine?: "lmdb" | "memory";
+  /** A store that has lost what had been on disk goes on from where it is whole. */
+  acceptLoss?: boolean;
   clock?: Clock;
   log: Log;
 }
@@ -65,6 +68,7 @@ export async function startMetadataServer(
           random: systemRandom,
           log,
           onFailure,
+          ...(options.acceptLoss === true ? { acceptLoss: leapCounters } : {}),
         });
   try {
     const world = {

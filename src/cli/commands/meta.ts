@@ -15,6 +15,7 @@ interface MetaOptions {
   host: string;
   port: number;
   durability: "ordered" | "strict";
+  acceptLoss?: boolean;
   tidyInterval?: number;
   packAfter?: number;
   gcGrace?: number;
@@ -41,6 +42,10 @@ export function define(command: Command): void {
       new Option("--durability <mode>", "strict: acknowledge only what is on disk")
         .choices(["ordered", "strict"])
         .default("ordered"),
+    )
+    .option(
+      "--accept-loss",
+      "where the metadata lost what had been on disk: go on from where it is whole",
     )
     .action(meta);
   for (const [flags, summary, variable] of PACES) {

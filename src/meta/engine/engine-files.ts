@@ -1,7 +1,7 @@
 // Opens what the engine stands on: the database, what the journals have beyond it, two new
 // journals.
 import { dirname, join } from "node:path";
-import { FsError, isFsError } from "../../domain/errno.ts";
+import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -142,11 +142,11 @@ function usable<T>(directory: string, open: () => T): T {
     return open();
   } catch (error) {
     passViolation(error);
-    if (isFsError(error)) throw error;
+    const why = error instanceof Error ? error.message : String(error);
     throw new FsError(
       "EIO",
-      `the metadata database in ${directory} can't be opened: it is damaged, or not to be read ` +
-        'by this user. Put data.mdb back, or restore a copy of the metadata ("dfs meta restore")',
+      `the metadata database in ${directory} can't be opened: ${why}. Nothing was changed. Put ` +
+        'data.mdb back, or restore a copy of the metadata ("dfs meta restore")',
       { cause: error },
     );
   }

@@ -230,6 +230,7 @@ test("a store of real files that has lost something durable is refused, and stay
     "a missing spare": (directory) => rmSync(join(directory, "journal-2")),
     "a missing database": (directory) => rmSync(join(directory, "data.mdb")),
     "an empty database": (directory) => truncateSync(join(directory, "data.mdb")),
+    "no database": (directory) => writeFileSync(join(directory, "data.mdb"), Buffer.alloc(9000)),
   };
   for (const [what, damage] of Object.entries(damages)) {
     const directory = await directoryFor(t);

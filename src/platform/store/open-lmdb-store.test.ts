@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -50,4 +50,35 @@ test("what was committed is there when the store is opened again", async (t) => 
   const store = openLmdbStore({ directory, what: "it", syncEachCommit: false });
   t.is(store.table("some").get(Buffer.from("count"))?.readUInt8(), 3);
   await store.close();
+});
+
+test("a file that is no database, or cut short, is refused", async (t) => {
+  const whole = await directoryFor(t);
+  const store = openLmdbStore({ directory: whole, what: "the store", syncEachCommit: true });
+  const table = store.table("some");
+  for (let index = 0; index < 50; index += 1) {
+    await store.write((batch) => batch.put(table, Buffer.of(index), Buffer.alloc(3000)));
+  }
+  await store.close();
+  const file = await readFile(join(whole, "data.mdb"));
+  const damaged = {
+    garbage: [Buffer.alloc(65_536, 7), /the store is damaged: .*data.mdb is no lmdb file/],
+    "zeroes in front": [Buffer.from(file).fill(0, 0, 8192), /is no lmdb file/],
+    "a spoilt second page": [Buffer.from(file).fill(0, 4096, 8192), /is no lmdb file/],
+    "its beginning": [file.subarray(0, 20_000), /is cut short/],
+    "a part of a page": [file.subarray(0, 100), /is no lmdb file/],
+  } as const;
+  for (const [what, [bytes, message]] of Object.entries(damaged)) {
+    const directory = await directoryFor(t);
+    await writeFile(join(directory, "data.mdb"), bytes);
+    const options = { directory, what: "the store", syncEachCommit: true };
+    t.throws(() => openLmdbStore(options), { code: "EIO", message }, what);
+  }
+  for (const bytes of [file, Buffer.alloc(0)]) {
+    const directory = await directoryFor(t);
+    await writeFile(join(directory, "data.mdb"), bytes);
+    const copy = openLmdbStore({ directory, what: "the store", syncEachCommit: true });
+    t.is(copy.table("some").get(Buffer.of(49))?.length, bytes.length > 0 ? 3000 : undefined);
+    await copy.close();
+  }
 });

@@ -2,6 +2,7 @@
 import { open, type Database, type RangeOptions, type RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
 import { invariant, passViolation } from "../../domain/invariant.ts";
+import { requireLmdbFile } from "./lmdb-file.ts";
 import type {
   OrderedStore,
   StoreBatch,
@@ -94,6 +95,7 @@ class LmdbOrderedStore implements OrderedStore {
   constructor(options: StoreOptions) {
     const { directory, syncEachCommit, mapBytes } = options;
     this.#options = options;
+    requireLmdbFile(directory, options.what);
     this.#root = open<Uint8Array, Uint8Array>({
       path: directory,
       noSubdir: false,
@@ -172,7 +174,7 @@ class LmdbOrderedStore implements OrderedStore {
   }
 }
 
-/** @throws what lmdb says when the directory can't be used */
+/** @throws FsError EIO when its file is damaged; what lmdb says when it can't be used */
 export function openLmdbStore(options: StoreOptions): OrderedStore {
   return new LmdbOrderedStore(options);
 }
