@@ -53,9 +53,10 @@ function lookAgainIfStale(
   context: OperationContext,
   { fh, attr }: OpenResult,
   flags: number,
+  thread: number,
 ): void {
   const appends = (flags & (O_APPEND | O_TRUNC)) === O_APPEND;
-  if (!context.told.mustLookAgain(attr, appends)) return;
+  if (!context.told.mustLookAgain(attr, appends, thread)) return;
   releaseUnseen(context, fh);
   throw new FsError("ESTALE", `inode ${attr.ino} was changed by another client`);
 }
@@ -65,12 +66,12 @@ export const open: Operation<Opened> = {
   minBodyBytes: 8,
   run(context, frame) {
     const { vfs } = context;
-    const { caller, ino } = frame;
+    const { caller, ino, pid } = frame;
     const flags = frame.u32(0);
     // The kernel leaves it to us to clear suid and sgid where it truncates.
     const kills = (flags & O_TRUNC) !== 0 && (frame.u32(4) & OPEN_KILL_SUIDGID) !== 0;
     return thenDo(vfs.open(caller, ino, flags), (opened) => {
-      lookAgainIfStale(context, opened, flags);
+      lookAgainIfStale(context, opened, flags, pid);
       const noFlush = closesSilently(vfs, flags);
       if (!kills || (opened.attr.mode & (S_ISUID | S_ISGID)) === 0) return { ...opened, noFlush };
       const changed = vfs.setattr(caller, ino, { killPrivileges: true }, opened.fh);

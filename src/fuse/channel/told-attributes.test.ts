@@ -27,9 +27,9 @@ function lookedUp() {
   });
   const channel = new FrameChannel(recording.vfs);
   const lookUp = (): unknown => channel.exchange(OP.LOOKUP, pack(text("f")));
-  const open = (flags = 0): (readonly [unique: number, error: number])[] => {
+  const open = (flags = 0, pid = 4242): (readonly [unique: number, error: number])[] => {
     const before = channel.port.replies.length;
-    channel.exchange(OP.OPEN, pack(u32(flags), u32(0)));
+    channel.exchange(OP.OPEN, pack(u32(flags), u32(0)), { pid });
     return channel.port.replies.slice(before).map(({ unique, error }) => [unique, error]);
   };
   lookUp();
@@ -67,6 +67,17 @@ test("an open to append is sent back to look up the file's new end, once", (t) =
   file.attr = { ...CHANGED, sizeBytes: 8 };
   t.deepEqual(open(O_WRONLY | O_APPEND), [[2, ESTALE]]);
   t.deepEqual(open(O_WRONLY | O_APPEND), [INVALIDATED, OPENED], "never twice in a row");
+});
+
+test("each program that opens to append is sent back, not only the first", (t) => {
+  const { file, lookUp, open } = lookedUp();
+  const flags = O_WRONLY | O_APPEND;
+  file.attr = CHANGED;
+  t.deepEqual(open(flags, 7), [[2, ESTALE]]);
+  t.deepEqual(open(flags, 8), [[2, ESTALE]], "it would append where the kernel believes the end");
+  lookUp();
+  t.deepEqual(open(flags, 7), [OPENED]);
+  t.deepEqual(open(flags, 8), [OPENED]);
 });
 
 test("a file that the kernel itself made longer, or empty, can be appended to at once", (t) => {

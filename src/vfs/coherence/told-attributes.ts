@@ -17,11 +17,13 @@ interface Told {
  */
 export class ToldAttributes {
   readonly #told: GenerationMap<Ino, Told>;
-  readonly #sentBack = new Set<Ino>();
+  /** By thread, for which inode it was sent back. */
+  readonly #sentBack: GenerationMap<number, Ino>;
 
   /** @param validity how long the kernel believes attributes */
   constructor(validity: Validity) {
-    this.#told = validity.generations(MAX_TOLD_INODES, () => this.#sentBack.clear());
+    this.#told = validity.generations(MAX_TOLD_INODES);
+    this.#sentBack = validity.generations(MAX_TOLD_INODES);
   }
 
   note(attr: Attr): void {
@@ -48,16 +50,17 @@ export class ToldAttributes {
 
   /**
    * Whoever opens the file must look its name up again: another inode may have it by now, or an
-   * append would go where the kernel believes the end to be. Not true twice in a row: a caller must
-   * not be sent back for ever.
+   * append would go where the kernel believes the end to be. Not true twice in a row for a thread,
+   * which must not be sent back for ever; what one thread was told is no answer for another.
    */
-  mustLookAgain({ ino, nlink, sizeBytes }: Attr, appends: boolean): boolean {
+  mustLookAgain({ ino, nlink, sizeBytes }: Attr, appends: boolean, thread: number): boolean {
     this.#told.turn();
     const told = this.#told.get(ino);
     const wrongEnd = appends && told !== undefined && told.sizeBytes !== sizeBytes;
-    const sentBack = this.#sentBack.delete(ino);
+    const sentBack = this.#sentBack.get(thread) === ino;
+    this.#sentBack.delete(thread);
     if (sentBack || !(wrongEnd || nlink === 0)) return false;
-    this.#sentBack.add(ino);
+    this.#sentBack.set(thread, ino);
     return true;
   }
 }
