@@ -136,6 +136,27 @@ test("a lock is released only when what was written under it can be seen", async
   t.is((await readAll(b.vfs, fileB.fh)).toString(), "under the lock");
 });
 
+test("a lock isn't passed on while what was written under it can't be seen", async (t) => {
+  const clients = await twoClients();
+  const { a, fileA } = clients;
+  const reader = await a.vfs.open(ROOT_CALLER, fileA.attr.ino, 0);
+  await a.vfs.setlk(fileA.fh, lock("write"));
+  await a.vfs.setlk(fileA.fh, lock("write", { space: "flock", owner: Q }));
+  await a.vfs.write(fileA.fh, 0, Buffer.from("lost"), false);
+  a.meta.hooks.set("commit", () => Promise.reject(new FsError("EDQUOT", "injected")));
+  await t.throwsAsync(a.vfs.setlk(fileA.fh, lock("unlock")), { code: "EDQUOT" });
+  const unlock = lock("unlock", { space: "flock", owner: Q });
+  await t.throwsAsync(a.vfs.setlk(fileA.fh, unlock), { code: "EDQUOT" });
+  await t.throwsAsync(a.vfs.setlk(fileA.fh, lock("read")), { code: "EDQUOT" });
+  await t.throwsAsync(async () => a.vfs.flush(reader.fh, P), { code: "EDQUOT" });
+  t.false(await isFree(clients));
+  t.false(await isFree(clients, "flock"));
+  await t.throwsAsync(async () => a.vfs.flush(fileA.fh, P), { code: "EDQUOT" });
+  t.true(await isFree(clients), "whoever wrote has been told");
+  await a.vfs.setlk(fileA.fh, unlock);
+  t.true(await isFree(clients, "flock"));
+});
+
 test("a wait ends with the lock, or with EINTR when it is interrupted", async (t) => {
   const { a, b, fileA, fileB } = await twoClients();
   await a.vfs.setlk(fileA.fh, lock("write"));

@@ -55,7 +55,7 @@ export class OpenFileLocks {
     const known = this.#find(file, lock.space, lock.owner);
     if (known === undefined && lock.type === "unlock") return { stale: false };
     // Whoever may lock from now on finds what was written until now.
-    if (known !== undefined && lock.type !== "write") await file.writer.flush();
+    if (known !== undefined && lock.type !== "write") await committed(file);
     // Before asking: the server may give a lock whose answer never comes.
     this.#note(file, fh, lock);
     let asked = this.#services.beliefs.askedNow();
@@ -72,11 +72,16 @@ export class OpenFileLocks {
     return { stale: !file.beliefs.lockGranted(reply.attr, asked) };
   }
 
-  /** close(2) by a process: POSIX takes all its locks on the file. */
+  /**
+   * close(2) by a process: POSIX takes all its locks on the file. @throws FsError why something
+   * that was written under them is lost; they stay until a handle for writing has told it, or all
+   * handles are gone
+   */
   async closedBy(fh: FileHandle, owner: LockOwner): Promise<void> {
     const { file } = this.#handles.file(fh);
     const locker = this.#find(file, "fcntl", owner);
     if (locker === undefined) return;
+    await committed(file);
     this.#forget(file, locker);
     await this.#unlock(file, "fcntl", owner);
   }
@@ -168,4 +173,13 @@ export class OpenFileLocks {
     lockers?.delete(locker);
     if (lockers?.size === 0) this.#lockers.delete(file);
   }
+}
+
+/**
+ * Who locks next would read, and change, what this client's lost write was to replace.
+ * @throws FsError why something that was written can't be seen by others
+ */
+async function committed({ writer }: FileData): Promise<void> {
+  await writer.flush();
+  if (writer.failure !== undefined) throw writer.failure;
 }
