@@ -9,12 +9,14 @@ import { GcJob } from "../jobs/gc-job.ts";
 import { JobLoop, type Job, type JobStatus } from "../jobs/job.ts";
 import { PackingJob } from "../jobs/packing-job.ts";
 import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
+import { SettlingJob } from "../jobs/settling-job.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
+import { EngineSettlingLedger } from "./engine-settling-ledger.ts";
 import { EngineSliceLedger } from "./engine-slice-ledger.ts";
 
 /** Other paces than usual, for tests. */
@@ -80,7 +82,9 @@ export class BackgroundJobs implements AsyncDisposable {
     });
     this.#loops = [
       repairLoop,
-      ...[gc, ...this.#tidyJobs(engine, clock, timings)].map((job) => new JobLoop(job, clock, log)),
+      ...[gc, this.#settlingJob(engine, clock), ...this.#tidyJobs(engine, clock, timings)].map(
+        (job) => new JobLoop(job, clock, log),
+      ),
     ];
     let damageWake: (() => void) | undefined;
     this.#stopListening = [
@@ -97,6 +101,11 @@ export class BackgroundJobs implements AsyncDisposable {
       }),
       () => damageWake?.(),
     ];
+  }
+
+  #settlingJob(engine: Engine, clock: Clock): SettlingJob {
+    const ledger = new EngineSettlingLedger(engine, clock);
+    return new SettlingJob({ ledger, blocks: this.#blocks, clock });
   }
 
   #tidyJobs(engine: Engine, clock: Clock, { tidyIntervalMs, packAfterMs }: JobTimings): Job[] {

@@ -41,6 +41,17 @@ export function blockLengthBytes(sliceBytes: number, index: number): number {
   return Math.min(BLOCK_BYTES, sliceBytes - index * BLOCK_BYTES);
 }
 
+/** The blocks of a whole slice; other sizes of blocks than the stored one are for tests. */
+export function sliceBlocks(
+  { slice, pool, storedBytes }: { slice: SliceId; pool: PoolId; storedBytes: number },
+  blockBytes = BLOCK_BYTES,
+): BlockRef[] {
+  return Array.from({ length: Math.ceil(storedBytes / blockBytes) }, (_, index) => {
+    const lengthBytes = Math.min(blockBytes, storedBytes - index * blockBytes);
+    return { pool, slice, index, lengthBytes };
+  });
+}
+
 /**
  * A committed slice as a reader needs it: bytes inline, or `lengthBytes` of slice `id` of `pool`
  * beginning at `baseBytes` (non-zero when it was packed into a shared slice of `storedBytes`).

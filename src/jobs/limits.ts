@@ -65,3 +65,9 @@ export const GC_INTERVAL_MS = 2000;
  * Looking for shards that ended sessions left behind lists every group: not more often than this.
  */
 export const ORPHAN_SURVEY_INTERVAL_MS = 60_000;
+/** Bytes in files are on the nodes' disks so long after their commit, whoever syncs or doesn't. */
+export const SETTLE_AFTER_MS = 5000;
+/** Cadence of looking for what isn't. */
+export const SETTLE_INTERVAL_MS = 2500;
+/** Slices that can't be made durable before a pass ends: each may take seconds to find out. */
+export const SETTLE_FAILURES_PER_PASS = 8;

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { isFsError } from "../../domain/errno.ts";
 import { unmountPath } from "../../fuse/mounting/stale-mount.ts";
 import { CliError, EXIT } from "../terminal/exit-codes.ts";
-import { holdersOf, isFuseMountpoint } from "../process/mountpoint.ts";
+import { holdersOf, isFuseMountpoint, syncMount } from "../process/mountpoint.ts";
 
 interface UmountOptions {
   lazy?: boolean;
@@ -22,6 +22,8 @@ async function umount(directory: string, options: UmountOptions): Promise<void> 
   if (!(await isFuseMountpoint(mountpoint))) {
     throw new CliError(EXIT.notFound, `no dfs file system is mounted at ${mountpoint}`);
   }
+  // In use or gone, a mount is detached without being asked anything.
+  const unsynced = options.lazy === true ? undefined : await syncMount(mountpoint);
   try {
     await unmountPath(mountpoint, { lazy: options.lazy === true });
   } catch (error) {
@@ -34,5 +36,9 @@ async function umount(directory: string, options: UmountOptions): Promise<void> 
       "Close what is open there, leave the directory, or use `dfs umount --lazy`.",
       { cause: error },
     );
+  }
+  if (unsynced !== undefined) {
+    const message = `${mountpoint} is unmounted, but not all that was written is on disk`;
+    throw new CliError(EXIT.failure, message, undefined, { cause: unsynced });
   }
 }

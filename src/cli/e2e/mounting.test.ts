@@ -100,6 +100,17 @@ test.serial("SIGTERM flushes and unmounts", async (t) => {
   t.is(await readFile(join(cluster.mnt, "file"), "utf8"), "content");
 });
 
+test.serial("umount has on disk what was written, or says that it isn't", async (t) => {
+  const cluster = await E2eCluster.up(t);
+  const { nodes } = await cluster.report();
+  await writeFile(join(cluster.mnt, "file"), Buffer.alloc(1e6, 1));
+  for (const { pid } of nodes.slice(0, 3)) process.kill(present(pid), "SIGKILL");
+  const { code, stderr } = await cluster.run(["umount", cluster.mnt]);
+  t.is(code, 1);
+  t.regex(stderr, /not all that was written is on disk/);
+  t.false(await isFuseMountpoint(cluster.mnt));
+});
+
 test.serial("a daemon holds neither its starter's output nor its locks", async (t) => {
   const cluster = await E2eCluster.up(t, { nodes: 1, mount: false });
   const mountpoint = await makeMountpoint(t, cluster);

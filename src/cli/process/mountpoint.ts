@@ -1,5 +1,5 @@
-// Facts about a mountpoint that are found without touching the file system mounted there.
-import { readdir, readFile, readlink } from "node:fs/promises";
+// What can be found out about a mountpoint, mostly without touching what is mounted there.
+import { constants, open, readdir, readFile, readlink } from "node:fs/promises";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { findMount, parseMountInfo } from "../../fuse/mounting/mount-table.ts";
@@ -37,6 +37,27 @@ export async function probeMount(path: string, timeoutMs: number): Promise<void>
     const message = `${path} is mounted but doesn't answer`;
     throw new CliError(EXIT.retryable, message, undefined, { cause: error });
   }
+}
+
+/**
+ * Everything that was written through the mount is on disk: dfs does that for fdatasync(2) of a
+ * directory. Nothing where its process is gone, or refuses this user.
+ * @returns why it is not
+ */
+export async function syncMount(path: string): Promise<Error | undefined> {
+  try {
+    const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await directory.datasync();
+    } finally {
+      await directory.close();
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const nobody = ["ENOTCONN", "ECONNABORTED", "EACCES", "EPERM"].includes(code ?? "");
+    if (!nobody) return error as Error;
+  }
+  return undefined;
 }
 
 /** "PID (name)" of processes with an open file or their directory below `path`. */

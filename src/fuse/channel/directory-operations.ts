@@ -6,7 +6,7 @@ import { DirectoryStream } from "./directory-stream.ts";
 import type { Frame } from "./frame.ts";
 import { encodeNothing, thenDo, type Operation, type OperationContext } from "./operation.ts";
 import { countsAsLookup, type ReplyWriter } from "./reply-writer.ts";
-import { MAX_REQUEST_DATA_BYTES } from "./wire.ts";
+import { FSYNC_DATA_ONLY, MAX_REQUEST_DATA_BYTES } from "./wire.ts";
 
 function closeStream({ vfs, directories }: OperationContext, fh: FileHandle): void {
   directories.get(fh)?.drop();
@@ -68,9 +68,16 @@ export const releasedir: Operation<void> = {
   encode: encodeNothing,
 };
 
+/**
+ * The kernel passes syncfs(2) on for few file systems, so fdatasync(2) of a directory stands in for
+ * it: an entry is no data, and whoever wants it on disk calls fsync.
+ */
 export const fsyncdir: Operation<void> = {
   name: "FSYNCDIR",
   minBodyBytes: 16,
-  run: ({ vfs }, frame) => vfs.fsyncdir(frame.u64(0)),
+  run({ vfs }, frame) {
+    const dataOnly = (frame.u32(8) & FSYNC_DATA_ONLY) !== 0;
+    return dataOnly ? vfs.syncfs() : vfs.fsyncdir(frame.u64(0));
+  },
   encode: encodeNothing,
 };

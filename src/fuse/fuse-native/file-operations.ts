@@ -60,7 +60,11 @@ export function fileOperations(context: FuseNativeContext): FileOperations {
     release: (_path, fh, answer) => onHandle("release", answer, () => letGo(fh)),
     fsync: (_path, dataOnly, fh, answer) =>
       onHandle("fsync", answer, async () => vfs.fsync(fh, dataOnly !== 0)),
-    fsyncdir(path, _dataOnly, _fh, answer) {
+    fsyncdir(path, dataOnly, _fh, answer) {
+      if (dataOnly !== 0) {
+        answerWith(context, "fsyncdir", answer, async () => vfs.syncfs());
+        return;
+      }
       answerWith(context, "fsyncdir", answer, () =>
         table.resolving(async (walk) => {
           const fh = await vfs.opendir(caller, await walk.ino(path));

@@ -1,6 +1,5 @@
 // A file's content as extents: reading them, committing new ones, truncating.
 import { withoutPrivileges } from "../../domain/attribute-rules.ts";
-import type { Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { chunkIndex } from "../../domain/layout.ts";
 import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
@@ -21,6 +20,7 @@ import { adjustUsage, loadInode, saveInode, stampChange } from "./inodes.ts";
 import type { NumberSource } from "./number-ranges.ts";
 import { queueReap } from "./reaper.ts";
 import { addSlice, CitationChanges, resolveExtent } from "./slices.ts";
+import { markUnsettled, type ChangedBy } from "./unsettled-slices.ts";
 
 export function extentsOf(
   tx: ReadTransaction,
@@ -84,8 +84,10 @@ function totalBytes(extents: readonly StoredExtent[]): number {
   return sum;
 }
 
-/** The transaction of CommitRequest. @throws FsError ENOENT, EISDIR…, EINVAL, EFBIG */
-export function commitExtents(tx: Transaction, request: CommitRequest, now: Timespec): Inode {
+/**
+ * The transaction of CommitRequest, for a session. @throws FsError ENOENT, EISDIR…, EINVAL, EFBIG
+ */
+export function commitExtents(tx: Transaction, request: CommitRequest, by: ChangedBy): Inode {
   const inode = loadInode(tx, request.ino);
   requireRegular(inode);
   if (request.extents.length > MAX_COMMIT_EXTENTS) {
@@ -99,16 +101,21 @@ export function commitExtents(tx: Transaction, request: CommitRequest, now: Time
   const changes = new ChunkChanges(tx, inode.data);
   for (const commit of request.extents) {
     const { chunk, posInChunk, lengthBytes, slice } = commit;
-    addSlice(tx, commit);
+    addSlice(tx, commit, request.durable);
     const extent = { posInChunk, lengthBytes, offInSlice: 0, slice };
     changes.replace(chunk, posInChunk, posInChunk + lengthBytes, extent);
   }
   changes.save();
+  if (!request.durable) {
+    const striped = request.extents.filter(({ inline }) => inline === undefined);
+    const slices = striped.map(({ slice }) => slice);
+    markUnsettled(tx, request.ino, slices, by);
+  }
   inode.sizeBytes = size;
   if (request.killPrivileges) inode.mode = withoutPrivileges(inode.mode);
   inode.mtimeSec = request.mtime.sec;
   inode.mtimeNsec = request.mtime.nsec;
-  stampChange(inode, now);
+  stampChange(inode, by.now);
   allocate(tx, inode, changes.allocatedBytes);
   saveInode(tx, inode);
   return inode;

@@ -10,6 +10,8 @@ export const MAX_EXTENTS_DROPPED_AT_ONCE = 4096;
 export const MAX_EXTENTS_COPIED_AT_ONCE = 512;
 /** Chunks (64 GiB) that one search for data or a hole looks into. */
 export const MAX_CHUNKS_SEARCHED_AT_ONCE = 1024;
+/** Marks of unsettled slices that one look passes, most of them stale: a few milliseconds. */
+export const MAX_UNSETTLED_LOOKED_AT = 1024;
 /** An unlinked file of one chunk with up to this many extents is deleted at once. */
 export const MAX_EXTENTS_DELETED_AT_ONCE = 64;
 

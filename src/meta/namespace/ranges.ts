@@ -3,6 +3,7 @@
 import { withoutPrivileges } from "../../domain/attribute-rules.ts";
 import type { Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
+import type { SliceId } from "../../domain/ids.ts";
 import { chunkIndex } from "../../domain/layout.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
 import {
@@ -25,6 +26,8 @@ import { chunkOfKey, keyRanges } from "../schema/keys.ts";
 import { allocate, ChunkChanges } from "./data.ts";
 import { requireRegular } from "./entries.ts";
 import { loadInode, saveInode, stampContent } from "./inodes.ts";
+import { loadSlice } from "./slices.ts";
+import { markUnsettled, type ChangedBy } from "./unsettled-slices.ts";
 
 /** Runs that touch are told as one, as far as one search looks. */
 export function nextData(tx: ReadTransaction, inode: Inode, offset: number): DataRun {
@@ -58,8 +61,8 @@ export function changeRange(tx: Transaction, request: RangeChange, now: Timespec
   return { attr: attrOf(inode), doneBytes };
 }
 
-/** @throws FsError ENOENT, EISDIR…, EFBIG, EINVAL (overlap) */
-export function copyRange(tx: Transaction, request: RangeCopy, now: Timespec): RangeReply {
+/** For a session. @throws FsError ENOENT, EISDIR…, EFBIG, EINVAL (overlap) */
+export function copyRange(tx: Transaction, request: RangeCopy, by: ChangedBy): RangeReply {
   const { sourceOffset, targetOffset, killPrivileges } = request;
   const source = loadInode(tx, request.source);
   const target = request.source === request.target ? source : loadInode(tx, request.target);
@@ -75,13 +78,17 @@ export function copyRange(tx: Transaction, request: RangeCopy, now: Timespec): R
   const doneBytes = boundedBytes(tx, target, targetOffset, pieces.coveredBytes);
   const changes = new ChunkChanges(tx, target.data);
   clearWithin(tx, target, changes, targetOffset, doneBytes);
+  const unsettled = new Set<SliceId>();
   for (const { at, extent } of pieces.list) {
-    if (at < doneBytes) cite(changes, targetOffset, at, doneBytes, extent);
+    if (at >= doneBytes) continue;
+    cite(changes, targetOffset, at, doneBytes, extent);
+    if (loadSlice(tx, extent.slice).unsettled === true) unsettled.add(extent.slice);
   }
   changes.save();
+  markUnsettled(tx, target.ino, unsettled, by);
   allocate(tx, target, changes.allocatedBytes);
   target.sizeBytes = Math.max(target.sizeBytes, targetOffset + doneBytes);
-  finish(tx, target, killPrivileges, now);
+  finish(tx, target, killPrivileges, by.now);
   return { attr: attrOf(target), doneBytes };
 }
 

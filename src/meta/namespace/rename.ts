@@ -1,9 +1,19 @@
 // rename(2) with RENAME_NOREPLACE and RENAME_EXCHANGE.
-import { isDirectory, S_IFMT, type Caller, type Timespec } from "../../domain/attributes.ts";
+import {
+  isDirectory,
+  isRegular,
+  S_IFMT,
+  type Caller,
+  type Timespec,
+} from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { MAX_LINKS } from "../../domain/limits.ts";
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../../protocol/meta/meta-service.ts";
+import {
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  type RenameReply,
+} from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { Dentry } from "../schema/directory.ts";
 import type { Inode } from "../schema/inode.ts";
@@ -13,11 +23,14 @@ import { dropLink, type NewEntry } from "./entries.ts";
 import { loadDirectory, loadInode, saveInode, stampChange, stampContent } from "./inodes.ts";
 import { MAY_EXECUTE, MAY_WRITE, requireAccess, requireUnsticky } from "../../domain/permission.ts";
 import { destroyInode } from "./reaper.ts";
+import { citesUnsettled } from "./unsettled-slices.ts";
 
 export interface Rename extends NewEntry {
   readonly newParent: Ino;
   readonly newName: Name;
   readonly flags: number;
+  /** This inode was made durable for it. */
+  readonly synced: Ino | undefined;
 }
 
 /** One end of a rename: the directory, and the entry there. */
@@ -28,7 +41,7 @@ interface End {
   inode: Inode;
 }
 
-export function renameEntry(tx: Transaction, rename: Rename): void {
+export function renameEntry(tx: Transaction, rename: Rename): RenameReply {
   const { caller, parent, name, newParent, newName, flags } = rename;
   if (flags !== 0 && flags !== RENAME_NOREPLACE && flags !== RENAME_EXCHANGE) {
     throw new FsError("EINVAL", `rename flags ${flags} are not supported`);
@@ -45,25 +58,35 @@ export function renameEntry(tx: Transaction, rename: Rename): void {
     if (flags === RENAME_EXCHANGE) throw new FsError("ENOENT", "nothing to exchange with");
     requireMovable(tx, caller, from.inode, source, target);
     move(tx, rename, from, target);
-    return;
+    return {};
   }
   if (flags === RENAME_NOREPLACE) throw new FsError("EEXIST", "the new name exists");
-  if (existing.ino === from.inode.ino) return;
+  if (existing.ino === from.inode.ino) return {};
   const to = loadEnd(tx, target, newName, existing);
   requireUnsticky(caller, target, to.inode);
   requireMovable(tx, caller, from.inode, source, target);
   if (flags === RENAME_EXCHANGE) {
     requireMovable(tx, caller, to.inode, target, source);
     exchange(tx, rename.now, from, to);
-    return;
+    return {};
   }
   requireReplaceable(tx, from.inode, to.inode);
+  if (mustSync(tx, rename, from.inode)) return { unsettled: from.inode.ino };
   removeDentry(tx, target.ino, newName, existing);
   if (isDirectory(to.inode.mode)) {
     target.nlink -= 1;
     destroyInode(tx, to.inode);
   } else dropLink(tx, rename.now, to.inode);
   move(tx, rename, from, target);
+  return {};
+}
+
+/**
+ * A file that takes another's place has its bytes on disk before: a power cut must leave one of the
+ * two whole, as programs that replace a file without fsync have it from ext4 (auto_da_alloc).
+ */
+function mustSync(tx: ReadTransaction, { synced }: Rename, { ino, mode }: Inode): boolean {
+  return isRegular(mode) && synced !== ino && citesUnsettled(tx, ino);
 }
 
 function loadEnd(tx: ReadTransaction, directory: Inode, name: Name, dentry: Dentry): End {

@@ -54,8 +54,11 @@ function changeReferences(tx: Transaction, id: SliceId, by: number): void {
   }
 }
 
-/** @throws FsError EINVAL when the slice was committed before */
-export function addSlice(tx: Transaction, commit: ExtentCommit): void {
+/**
+ * @param settled its blocks, where it has any, are on disk
+ * @throws FsError EINVAL when the slice was committed before
+ */
+export function addSlice(tx: Transaction, commit: ExtentCommit, settled: boolean): void {
   const key = keys.slice(commit.slice);
   if (tx.get(key) !== undefined) {
     throw new FsError("EINVAL", `slice ${commit.slice} was committed before`);
@@ -63,6 +66,7 @@ export function addSlice(tx: Transaction, commit: ExtentCommit): void {
   const { pool, inline, lengthBytes: storedBytes } = commit;
   const record: SliceRecord = { references: 1, pool, storedBytes };
   if (inline !== undefined) record.inline = inline;
+  else if (!settled) record.unsettled = true;
   tx.put(key, encodeSlice(record));
 }
 

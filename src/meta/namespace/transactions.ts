@@ -25,6 +25,7 @@ import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "../../domain/pe
 import * as ranges from "./ranges.ts";
 import { renameEntry } from "./rename.ts";
 import { abandonSlices, requireOwnSlices } from "./slices.ts";
+import { hasMarks, settleSlices, type ChangedBy } from "./unsettled-slices.ts";
 import * as xattrs from "./xattrs.ts";
 
 /** For whom an operation is done, and with what. */
@@ -101,8 +102,10 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
     entries.unlinkEntry(tx, newEntry(scope, caller, parent, name)),
   rmdir: (scope, tx, caller, parent, name) =>
     entries.removeDirectory(tx, newEntry(scope, caller, parent, name)),
-  rename: (scope, tx, caller, parent, name, newParent, newName, flags) =>
-    renameEntry(tx, { ...newEntry(scope, caller, parent, name), newParent, newName, flags }),
+  rename: (scope, tx, caller, parent, name, newParent, newName, flags, synced) => {
+    const names = { ...newEntry(scope, caller, parent, name), newParent, newName };
+    return renameEntry(tx, { ...names, flags, synced });
+  },
   open: (scope, tx, caller, ino, access) => {
     const inode = handles.openInode(tx, scope.session, making(scope, caller), ino, access);
     return handles.openReply(tx, inode);
@@ -112,8 +115,10 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   },
   commit: (scope, tx, request) => {
     requireOwnSlices(tx, scope.session, request);
-    return attrOf(commitExtents(tx, request, nowOf(scope)));
+    const inode = commitExtents(tx, request, by(scope));
+    return { attr: attrOf(inode), unsettled: request.durable && hasMarks(tx, inode.ino) };
   },
+  settle: (_, tx, slices) => settleSlices(tx, slices),
   abandon: ({ session }, tx, slices) => {
     // Those of a session that was lost have gone with it.
     abandonSlices(
@@ -122,7 +127,7 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
     );
   },
   changeRange: (scope, tx, request) => ranges.changeRange(tx, request, nowOf(scope)),
-  copyRange: (scope, tx, request) => ranges.copyRange(tx, request, nowOf(scope)),
+  copyRange: (scope, tx, request) => ranges.copyRange(tx, request, by(scope)),
   setxattr: (scope, tx, caller, ino, name, value, flags) =>
     xattrs.setXattr(tx, caller, ino, name, value, flags, nowOf(scope)),
   removexattr: (scope, tx, caller, ino, name) =>
@@ -133,6 +138,10 @@ export function nowOf({ clock }: Pick<Scope, "clock">): Timespec {
   const ns = clock.nowNs();
   const sec = ns / 1_000_000_000n;
   return { sec: Number(sec), nsec: Number(ns - sec * 1_000_000_000n) };
+}
+
+function by(scope: Scope): ChangedBy {
+  return { session: scope.session, now: nowOf(scope) };
 }
 
 function newEntry(scope: Scope, caller: Caller, parent: Ino, name: Name): entries.NewEntry {

@@ -14,6 +14,8 @@
 //   r data                       data (and xattrs) of a deleted inode, or cut off by a truncate,
 //                                waiting to be reaped step by step
 //   s slice                      slice: references, pool, length, inline bytes or packed place
+//   u ino slice                  slice that the inode cites and nobody has shown to be on disk on
+//                                the nodes: which session brought it, and when
 //   x ino name                   extended attribute
 //   A epoch                      cluster map
 //   D pool(2) pg(4)              damage reported of a placement group
@@ -99,6 +101,7 @@ export const keys = {
   sessionOpen: (session: SessionId, ino: Ino): Key => pairKey("o", session, ino),
   reap: (data: number): Key => numberKey("r", data),
   slice: (slice: SliceId): Key => numberKey("s", slice),
+  unsettled: (ino: Ino, slice: SliceId): Key => pairKey("u", ino, slice),
   xattr: (ino: Ino, name: string): Key => namedKey("x", ino, name),
 
   clusterMap: (epoch: Epoch): Key => numberKey("A", epoch),
@@ -155,6 +158,15 @@ export const keyRanges = {
   deadSlices: (): KeyRange => keysUnder(prefix("g")),
   reaps: (): KeyRange => keysUnder(prefix("r")),
   sessionOpens: (session: SessionId): KeyRange => keysUnder(numberKey("o", session)),
+  /** Unsettled slices of one inode, and of all, behind a place. */
+  unsettledOf: (ino: Ino, after: SliceId): KeyRange => ({
+    start: pairKey("u", ino, after + 1),
+    end: keysUnder(numberKey("u", ino)).end,
+  }),
+  allUnsettled: (after: { ino: Ino; slice: SliceId } | undefined): KeyRange => ({
+    start: after === undefined ? prefix("u") : pairKey("u", after.ino, after.slice + 1),
+    end: keysUnder(prefix("u")).end,
+  }),
   xattrs: (ino: number): KeyRange => keysUnder(numberKey("x", ino)),
 
   clusterMaps: (): KeyRange => keysUnder(prefix("A")),
@@ -176,7 +188,7 @@ export function firstNumber(key: Key): number {
   return readNumber(key, 1);
 }
 
-/** The second number of a key of two: cookie, ino of sessionOpen, first of sliceRange. */
+/** The second number of a key of two: cookie, ino of sessionOpen, slice, first of sliceRange. */
 export function secondNumber(key: Key): number {
   return readNumber(key, 9);
 }

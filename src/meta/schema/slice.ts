@@ -9,6 +9,8 @@ export interface SliceRecord {
   pool: PoolId;
   /** Length of the slice's own bytes. */
   storedBytes: number;
+  /** It has blocks on the nodes, and nobody has shown yet that they are on disk. */
+  unsettled?: true;
   /** Its bytes, where they have no stripes. */
   inline?: Uint8Array;
   /** Where its bytes went when they were packed into a shared slice. */
@@ -22,10 +24,12 @@ export interface DeadSlice {
   storedBytes: number;
 }
 
-const VERSION = 1;
+const VERSION = 2;
+const DEAD_VERSION = 1;
 const STRIPED = 0;
 const INLINE = 1;
 const PACKED = 2;
+const UNSETTLED = 3;
 const HEAD = 18;
 
 export function encodeSlice(slice: SliceRecord): Uint8Array {
@@ -33,7 +37,7 @@ export function encodeSlice(slice: SliceRecord): Uint8Array {
   const tail = inline !== undefined ? inline.length : packed !== undefined ? 28 : 0;
   const record = Buffer.allocUnsafe(HEAD + tail);
   record[0] = VERSION;
-  record[1] = inline !== undefined ? INLINE : packed !== undefined ? PACKED : STRIPED;
+  record[1] = kindOf(slice);
   record.writeUInt32LE(slice.references, 2);
   record.writeUInt32LE(slice.pool, 6);
   record.writeDoubleLE(slice.storedBytes, 10);
@@ -47,6 +51,12 @@ export function encodeSlice(slice: SliceRecord): Uint8Array {
   return record;
 }
 
+function kindOf({ inline, packed, unsettled }: SliceRecord): number {
+  if (inline !== undefined) return INLINE;
+  if (packed !== undefined) return PACKED;
+  return unsettled === true ? UNSETTLED : STRIPED;
+}
+
 /** `inline` of the result shares memory with `record`. @throws FsError EIO on an unknown version */
 export function decodeSlice(record: Uint8Array): SliceRecord {
   if (record[0] !== VERSION) throw unknownVersion("slice", record);
@@ -56,7 +66,8 @@ export function decodeSlice(record: Uint8Array): SliceRecord {
     pool: view.getUint32(6, true) as PoolId,
     storedBytes: view.getFloat64(10, true),
   };
-  if (record[1] === INLINE) slice.inline = record.subarray(HEAD);
+  if (record[1] === UNSETTLED) slice.unsettled = true;
+  else if (record[1] === INLINE) slice.inline = record.subarray(HEAD);
   else if (record[1] === PACKED) {
     slice.packed = {
       id: view.getFloat64(HEAD, true) as SliceId,
@@ -70,7 +81,7 @@ export function decodeSlice(record: Uint8Array): SliceRecord {
 
 export function encodeDeadSlice(pool: PoolId, storedBytes: number): Uint8Array {
   const record = Buffer.allocUnsafe(13);
-  record[0] = VERSION;
+  record[0] = DEAD_VERSION;
   record.writeUInt32LE(pool, 1);
   record.writeDoubleLE(storedBytes, 5);
   return record;
@@ -78,7 +89,7 @@ export function encodeDeadSlice(pool: PoolId, storedBytes: number): Uint8Array {
 
 /** @throws FsError EIO on an unknown version */
 export function decodeDeadSlice(slice: SliceId, record: Uint8Array): DeadSlice {
-  if (record[0] !== VERSION) throw unknownVersion("dead slice", record);
+  if (record[0] !== DEAD_VERSION) throw unknownVersion("dead slice", record);
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
   return {
     slice,

@@ -10,7 +10,8 @@ import type {
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
-import { usageOf } from "../namespace/inodes.ts";
+import { loadInode, usageOf } from "../namespace/inodes.ts";
+import { unsettledOf, unsettledOfSession } from "../namespace/unsettled-slices.ts";
 import { takeSliceRange } from "../schema/session-records.ts";
 
 /** For whom a service is done, and by what. */
@@ -30,6 +31,17 @@ export const SERVICES: { readonly [O in ServiceOperation]: Service<O> } = {
   allocateSlices: ({ engine, session }) =>
     engine.transact((tx) => takeSliceRange(tx, session), { durable: true }),
   syncMetadata: ({ engine }) => engine.flush(),
+  syncFile: async ({ engine }, ino, after) => {
+    await engine.flush();
+    return engine.read((tx) => {
+      loadInode(tx, ino);
+      return unsettledOf(tx, ino, after);
+    });
+  },
+  syncSession: async ({ engine, session }, after) => {
+    await engine.flush();
+    return engine.read((tx) => unsettledOfSession(tx, session, after));
+  },
   statfs: async ({ engine, cluster }) => {
     const { inodes } = await engine.read(usageOf);
     const { totalBytes, usedBytes } = cluster.capacity(defaultPool(cluster.current()));

@@ -10,5 +10,7 @@ export const MAX_COMMIT_EXTENTS = 4096;
  * A request that found no answer for this long fails with ETIMEDOUT: longer than a server restart.
  */
 export const RPC_ANSWER_TIMEOUT_MS = 60_000;
+/** Unsettled slices told at a time: up to 16 GiB of blocks to ask the nodes about. */
+export const MAX_UNSETTLED_PAGE = 256;
 /** Inodes or chunks named by one request: keeps a transaction short. */
 export const MAX_RPC_LIST = 4096;

@@ -1,6 +1,6 @@
 // The operations of MetaService, one row each: number on the wire, what it does, whether it may be
 // repeated, codecs. Proxy, wire, dispatch and wrappers are made from this table.
-import { MAX_COMMIT_EXTENTS, MAX_RPC_LIST } from "./limits.ts";
+import { MAX_COMMIT_EXTENTS, MAX_RPC_LIST, MAX_UNSETTLED_PAGE } from "./limits.ts";
 import {
   MAX_DAMAGE_REPORTS,
   MAX_SYMLINK_BYTES,
@@ -17,12 +17,21 @@ import {
 } from "./wire-locks.ts";
 import {
   commitCodec,
+  commitReplyCodec,
   createRequestCodec,
   extentCommitCodec,
   openAccessCodec,
   sliceRangeCodec,
 } from "./wire-commit.ts";
 import { dataRunCodec, rangeChangeCodec, rangeCopyCodec, rangeReplyCodec } from "./wire-ranges.ts";
+import {
+  renameReplyCodec,
+  sliceCodec,
+  slicePlaceCodec,
+  syncedCodec,
+  unsettledPageCodec,
+  walkPlaceCodec,
+} from "./wire-settling.ts";
 import { type Codec } from "../rpc/wire-readers.ts";
 import {
   attrChangesCodec,
@@ -48,7 +57,7 @@ export type MetaArgs<O extends MetaOperation> = Parameters<MetaService[O]>;
 export type MetaResult<O extends MetaOperation> = Awaited<ReturnType<MetaService[O]>>;
 
 /** Raised whenever a message changes its meaning; both ends must agree. */
-export const RPC_VERSION = 3;
+export const RPC_VERSION = 4;
 
 type ArgCodecs<A extends readonly unknown[]> = { readonly [I in keyof A]: Codec<A[I]> };
 
@@ -147,8 +156,8 @@ export const META_OPERATIONS = {
     number: 11,
     kind: "change",
     runs: "once",
-    args: [caller, ino, name, ino, name, count],
-    result: nothing,
+    args: [caller, ino, name, ino, name, count, syncedCodec],
+    result: renameReplyCodec,
   },
   readdir: {
     number: 12,
@@ -186,7 +195,7 @@ export const META_OPERATIONS = {
     runs: "once",
     grows: true,
     args: [commitCodec],
-    result: attr,
+    result: commitReplyCodec,
   },
   // A range whose answer is lost is merely never used; gc deals with it as with any other.
   allocateSlices: { number: 18, kind: "service", runs: "again", args: [], result: sliceRangeCodec },
@@ -280,6 +289,27 @@ export const META_OPERATIONS = {
     kind: "change",
     runs: "again",
     args: [listCodec(extentCommitCodec, MAX_COMMIT_EXTENTS)],
+    result: nothing,
+  },
+  syncFile: {
+    number: 35,
+    kind: "service",
+    runs: "again",
+    args: [ino, sliceCodec],
+    result: unsettledPageCodec,
+  },
+  syncSession: {
+    number: 36,
+    kind: "service",
+    runs: "again",
+    args: [walkPlaceCodec],
+    result: unsettledPageCodec,
+  },
+  settle: {
+    number: 37,
+    kind: "change",
+    runs: "again",
+    args: [listCodec(slicePlaceCodec, MAX_UNSETTLED_PAGE)],
     result: nothing,
   },
 } as const satisfies { readonly [O in MetaOperation]: Row<O> };

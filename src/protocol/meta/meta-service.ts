@@ -74,8 +74,40 @@ export interface CommitRequest {
   mtime: Timespec;
   /** Clear suid/sgid, as a write by other than root does. */
   killPrivileges: boolean;
-  /** Answer only when it is on disk (fsync). */
+  /** Its slices' blocks are on disk; answer only when the commit is, too (fsync). */
   durable: boolean;
+}
+
+export interface CommitReply {
+  attr: Attr;
+  /** The file may cite slices that aren't settled; told where the commit was durable. */
+  unsettled: boolean;
+}
+
+/** A slice, by a file that cites it. */
+export interface SlicePlace {
+  ino: Ino;
+  slice: SliceId;
+}
+
+/** A slice with blocks on the nodes of which nobody has shown yet that they are on disk. */
+export interface UnsettledSlice extends SlicePlace {
+  pool: PoolId;
+  storedBytes: number;
+}
+
+export interface UnsettledPage {
+  slices: UnsettledSlice[];
+  /** What comes behind it was not looked at; absent at the end. */
+  next?: SlicePlace;
+}
+
+export interface RenameReply {
+  /**
+   * Nothing was done: this inode has unsettled slices, and the name that it would take has a file.
+   * Have them on disk first (syncFile), then ask again.
+   */
+  unsettled?: Ino;
 }
 
 /**
@@ -216,6 +248,7 @@ export interface MetaService {
   link(caller: Caller, ino: Ino, parent: Ino, name: Name): Promise<Attr>;
   unlink(caller: Caller, parent: Ino, name: Name): Promise<void>;
   rmdir(caller: Caller, parent: Ino, name: Name): Promise<void>;
+  /** `synced`: the inode that the caller has made durable, since it was told to. */
   rename(
     caller: Caller,
     parent: Ino,
@@ -223,7 +256,8 @@ export interface MetaService {
     newParent: Ino,
     newName: Name,
     flags: number,
-  ): Promise<void>;
+    synced?: Ino,
+  ): Promise<RenameReply>;
   /**
    * Entries after `cursor` (0: from the start, "." and ".." not among them), `withAttrs` for
    * readdirplus.
@@ -243,7 +277,7 @@ export interface MetaService {
   release(inos: readonly Ino[]): Promise<void>;
 
   extents(ino: Ino, chunks: readonly number[]): Promise<ChunkExtents[]>;
-  commit(request: CommitRequest): Promise<Attr>;
+  commit(request: CommitRequest): Promise<CommitReply>;
   /**
    * Slices that the session gives up: what they have on the nodes is garbage, unless they were
    * committed.
@@ -258,6 +292,12 @@ export interface MetaService {
   allocateSlices(): Promise<SliceRange>;
   /** Answers when all that was acknowledged before is on disk. */
   syncMetadata(): Promise<void>;
+  /** The same, with the file's unsettled slices behind `after` (0: from the first). */
+  syncFile(ino: Ino, after: SliceId): Promise<UnsettledPage>;
+  /** The same, with the unsettled slices that this session committed or copied. */
+  syncSession(after: SlicePlace | undefined): Promise<UnsettledPage>;
+  /** The slices' blocks are on disk; which file named them makes no difference. */
+  settle(slices: readonly SlicePlace[]): Promise<void>;
 
   /**
    * Attribute names and values are bytes; names as latin1. flags: XATTR_CREATE 1, XATTR_REPLACE 2.

@@ -4,6 +4,7 @@ import type { PoolId, SliceId } from "../../domain/ids.ts";
 import { MAX_COMMIT_EXTENTS } from "./limits.ts";
 import { MAX_INLINE_BYTES } from "../../domain/format.ts";
 import type {
+  CommitReply,
   CommitRequest,
   CreateRequest,
   ExtentCommit,
@@ -11,7 +12,7 @@ import type {
   SliceRange,
 } from "./meta-service.ts";
 import { readBytes, readCount, readFlag, readList, type Codec } from "../rpc/wire-readers.ts";
-import { readIno, readTime } from "./wire-values.ts";
+import { attrCodec, readIno, readTime } from "./wire-values.ts";
 
 function packExtent(extent: ExtentCommit): unknown[] {
   const fields: unknown[] = [
@@ -64,6 +65,14 @@ export const commitCodec: Codec<CommitRequest> = {
       killPrivileges: readFlag(fields[4], "killPrivileges"),
       durable: readFlag(fields[5], "durable"),
     };
+  },
+};
+
+export const commitReplyCodec: Codec<CommitReply> = {
+  pack: ({ attr, unsettled }) => [attrCodec.pack(attr), unsettled],
+  read: (raw) => {
+    const [attr, unsettled] = readList(raw, 2, "commit reply");
+    return { attr: attrCodec.read(attr), unsettled: readFlag(unsettled, "unsettled") };
   },
 };
 

@@ -130,11 +130,26 @@ class Checker {
       this.#expect(base + end <= size, `data ${data}: extents beyond the end of the file`);
       this.#expect(end > 0 && end <= CHUNK_BYTES, `data ${data}: chunk ends at ${end}`);
     }
+    this.#checkMarks(owners);
     for (const { ino, data, allocatedBytes } of this.#inodes.values()) {
       const sum = allocated.get(data) ?? 0;
       this.#expect(sum === allocatedBytes, `inode ${ino}: ${allocatedBytes} allocated, not ${sum}`);
     }
     this.#checkSlices(citations);
+  }
+
+  /** Whoever syncs a file must find each slice of it that isn't known to be on disk. */
+  #checkMarks(owners: ReadonlyMap<number, Inode | undefined>): void {
+    for (const { key, value } of this.#all("c")) {
+      const ino = owners.get(firstNumber(key))?.ino;
+      if (ino === undefined) continue;
+      for (const { slice } of decodeExtents(value)) {
+        const record = this.#tx.get(keys.slice(slice));
+        if (record === undefined || decodeSlice(record).unsettled !== true) continue;
+        const marked = this.#tx.get(keys.unsettled(ino, slice)) !== undefined;
+        this.#expect(marked, `inode ${ino}: unsettled slice ${slice} has no mark`);
+      }
+    }
   }
 
   #checkSlices(citations: Map<SliceId, number>): void {

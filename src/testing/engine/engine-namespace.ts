@@ -116,7 +116,9 @@ export class TestNamespace implements AsyncDisposable {
     const mtime = { sec: 5, nsec: 6 };
     const rest = { minSizeBytes, mtime, killPrivileges: false, durable: false };
     const request = { ino, extents, ...rest };
-    return this.do((_ns, tx) => attrOf(commitExtents(tx, request, nowOf(this))));
+    return this.do((_ns, tx) =>
+      attrOf(commitExtents(tx, request, { session: SESSION, now: nowOf(this) })),
+    );
   }
 
   /** Reaps until nothing waits; returns the number of steps. */

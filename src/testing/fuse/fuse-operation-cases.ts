@@ -324,6 +324,13 @@ export const OPERATION_CASES: Readonly<Record<string, OperationCase>> = {
     calls: [{ method: "fsyncdir", args: [9] }],
     reply: nothing,
   },
+  "FSYNCDIR of data only": {
+    opcode: OP.FSYNCDIR,
+    body: pack(u64(9), u32(1), u32(0)),
+    answers: {},
+    calls: [{ method: "syncfs", args: [] }],
+    reply: nothing,
+  },
   SYNCFS: {
     opcode: OP.SYNCFS,
     body: padding(8),

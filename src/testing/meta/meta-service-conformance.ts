@@ -68,6 +68,22 @@ export const META_STEPS: readonly Step[] = [
   step("allocateSlices", "a range", async (m) => (await m.allocateSlices()).count),
   step("commit", "inline", async (m) => commit(m, await inoOf(m, C), 0, Buffer.from("hello"))),
   step("commit", "stripes", async (m) => commit(m, await inoOf(m, C), 1)),
+  step("syncFile", "with stripes committed as durable", async (m) =>
+    m.syncFile(await inoOf(m, C), 0 as SliceId),
+  ),
+  step("commit", "stripes that aren't on disk", async (m) =>
+    commit(m, await inoOf(m, C), 3, undefined, false),
+  ),
+  step("syncFile", "with those", async (m) => m.syncFile(await inoOf(m, C), 0 as SliceId)),
+  step("syncFile", "of nothing", (m) => m.syncFile(999 as Ino, 0 as SliceId), "ENOENT"),
+  step("syncSession", "from the start", (m) => m.syncSession(undefined)),
+  step("syncSession", "behind the last", async (m) =>
+    m.syncSession({ ino: await inoOf(m, C), slice: extentOf(3).slice }),
+  ),
+  step("settle", "a slice", async (m) =>
+    m.settle([{ ino: await inoOf(m, C), slice: extentOf(3).slice }]),
+  ),
+  step("syncFile", "of what is settled", async (m) => m.syncFile(await inoOf(m, C), 0 as SliceId)),
   step("commit", "a slice twice", async (m) => commit(m, await inoOf(m, C), 1), "EINVAL"),
   step("abandon", "a slice of one's own", (m) => m.abandon([extentOf(2)])),
   step("extents", "of chunks and none", async (m) => m.extents(await inoOf(m, C), [0, 1, 5])),
@@ -155,7 +171,13 @@ function extentOf(chunk: number): ExtentCommit {
   return { chunk, posInChunk: 7, lengthBytes: 5, slice, pool: 1 as PoolId };
 }
 
-function commit(meta: MetaService, ino: Ino, chunk: number, inline?: Uint8Array): Promise<unknown> {
+function commit(
+  meta: MetaService,
+  ino: Ino,
+  chunk: number,
+  inline?: Uint8Array,
+  durable = true,
+): Promise<unknown> {
   const extent = extentOf(chunk);
   return meta.commit({
     ino,
@@ -163,7 +185,7 @@ function commit(meta: MetaService, ino: Ino, chunk: number, inline?: Uint8Array)
     minSizeBytes: 100,
     mtime: { sec: 12, nsec: 34 },
     killPrivileges: true,
-    durable: true,
+    durable,
   });
 }
 

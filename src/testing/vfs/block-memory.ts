@@ -72,6 +72,11 @@ export class MemoryBlockStore implements BlockStore {
     }
   }
 
+  /** The nodes lose power: what was never synced is gone. */
+  cut(): void {
+    for (const name of this.blocks.keys()) if (!this.synced.has(name)) this.blocks.delete(name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.blocks.clear();
   }

@@ -9,13 +9,10 @@ import { Beliefs } from "../coherence/beliefs.ts";
 import type { Geometry } from "../geometry.ts";
 import { MAX_POOLED_BYTES } from "../limits.ts";
 import { BlockReader } from "../read/block-reader.ts";
-import { CopiedRanges } from "../write/copied-ranges.ts";
 import { DirtyBudget } from "../write/dirty-budget.ts";
-import { MAX_UNSYNCED_BLOCKS } from "../write/limits.ts";
-import { PatientSync } from "../write/patient-sync.ts";
+import { FileDurability } from "../write/file-durability.ts";
 import { PutPipeline } from "../write/put-pipeline.ts";
 import { SliceAllocator } from "../write/slice-allocator.ts";
-import { UnsyncedBlocks } from "../write/unsynced-blocks.ts";
 import { Writeback } from "../write/writeback.ts";
 
 const ZEROS_BYTES = 256 * 1024;
@@ -36,9 +33,7 @@ export type MountContext = ReturnType<typeof createMountContext>;
 export function createMountContext(options: MountContextOptions) {
   const { meta, blocks, clock, log, geometry, attrCacheMs } = options;
   const pool = new BufferPool(clock, MAX_POOLED_BYTES);
-  const sync = new PatientSync(blocks, clock);
   const budget = new DirtyBudget(options.maxDirtyBytes);
-  const maxBlocks = MAX_UNSYNCED_BLOCKS;
   return {
     meta,
     blocks,
@@ -50,8 +45,7 @@ export function createMountContext(options: MountContextOptions) {
     beliefs: new Beliefs({ meta, clock, attrCacheMs }),
     pipeline: new PutPipeline(blocks, clock),
     sliceIds: new SliceAllocator(() => meta.allocateSlices()),
-    unsynced: new UnsyncedBlocks({ blocks: sync, meta, clock, log, maxBlocks }),
-    copied: new CopiedRanges(meta, sync, log, geometry),
+    durability: new FileDurability({ meta, blocks, clock, geometry }),
     writeback: new Writeback(clock, budget),
     reader: new BlockReader(blocks, pool, geometry, options.cacheBytes),
     zeros: Buffer.alloc(ZEROS_BYTES),

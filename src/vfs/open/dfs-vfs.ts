@@ -22,6 +22,7 @@ import { OpenRangeOperations } from "./open-range-operations.ts";
 import type { Beliefs } from "../coherence/beliefs.ts";
 import { OpenFiles } from "./open-files.ts";
 import { ReleaseQueue } from "./release-queue.ts";
+import { ReplacingRename } from "./replacing-rename.ts";
 import {
   type FileHandle,
   type FileLock,
@@ -65,6 +66,9 @@ export class DfsVfs implements Vfs {
   readonly #operations: OpenFileOperations;
   readonly #ranges: OpenRangeOperations;
   readonly #locks: OpenFileLocks;
+  readonly #replacing: ReplacingRename;
+  /** A change was asked for. */
+  #changed = false;
 
   constructor(options: DfsVfsOptions) {
     const context = createMountContext({
@@ -87,6 +91,7 @@ export class DfsVfs implements Vfs {
     });
     this.#ranges = new OpenRangeOperations(context, this.#handles);
     this.#locks = new OpenFileLocks(context, this.#handles);
+    this.#replacing = new ReplacingRename(context, this.#files);
     options.meta.on("sessionLost", () => {
       this.#locks.sessionLost();
       this.#operations.reopenAll().catch((error: unknown) => {
@@ -162,7 +167,9 @@ export class DfsVfs implements Vfs {
     newName: Name,
     flags: number,
   ): Promise<void> {
-    return this.#renaming(() => this.#meta.rename(caller, parent, name, newParent, newName, flags));
+    const from = { parent, name };
+    const to = { parent: newParent, name: newName };
+    return this.#renaming(() => this.#replacing.rename(caller, from, to, flags));
   }
 
   async link(caller: Caller, ino: Ino, parent: Ino, name: Name): Promise<Attr> {
@@ -305,15 +312,17 @@ export class DfsVfs implements Vfs {
   }
 
   async syncfs(): Promise<void> {
-    await this.#operations.flushAll();
-    await this.#context.unsynced.syncAll();
-    await this.#context.copied.syncAll();
-    await this.#meta.syncMetadata();
-  }
-
-  async close(): Promise<void> {
     try {
       await this.#operations.flushAll();
+    } finally {
+      await this.#context.durability.syncSession();
+    }
+  }
+
+  /** What this client changed is on disk before its session ends. */
+  async close(): Promise<void> {
+    try {
+      if (this.#changed) await this.syncfs();
     } finally {
       for (const [fh] of this.#handles.allFiles()) this.#operations.release(fh);
       await this.#releases.drain();
@@ -368,5 +377,6 @@ export class DfsVfs implements Vfs {
 
   #requireWritable(): void {
     if (this.#readOnly) throw new FsError("EROFS", "the file system is mounted read-only");
+    this.#changed = true;
   }
 }

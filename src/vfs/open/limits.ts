@@ -6,3 +6,8 @@ export const RELEASE_DELAY_MS = 5;
 export const MAX_RELEASE_BATCH = 1024;
 /** Sessions' inodes opened again at a time after the server lost the session. */
 export const MAX_REOPENS_IN_FLIGHT = 16;
+/**
+ * A rename that replaces a file is asked for so often: once more for each time that somebody else
+ * gives the old name to another file that isn't on disk.
+ */
+export const MAX_RENAME_ATTEMPTS = 8;

@@ -5,12 +5,10 @@ import { FsError } from "../../domain/errno.ts";
 import { MAX_FILE_BYTES } from "../../domain/limits.ts";
 import type { DataRun, MetaService, RangeReply } from "../../protocol/meta/meta-service.ts";
 import type { HandleTable, OpenHandle } from "./handle-table.ts";
-import type { CopiedRanges } from "../write/copied-ranges.ts";
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, type FileHandle } from "../vfs.ts";
 
 export interface OpenRangeServices {
   readonly meta: Pick<MetaService, "changeRange" | "copyRange" | "nextData" | "statfs">;
-  readonly copied: CopiedRanges;
 }
 
 interface Place {
@@ -114,7 +112,6 @@ export class OpenRangeOperations {
     } catch (error) {
       if (copiedBytes === 0) throw error;
     }
-    this.#services.copied.add(to.file.ino, target.offset, target.offset + copiedBytes);
     if (to.syncWrites) await to.file.writer.sync();
     return copiedBytes;
   }

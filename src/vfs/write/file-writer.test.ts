@@ -203,7 +203,7 @@ test("fsync makes blocks durable before the commit that cites them", async (t) =
   await vfs.write(fh, 0, patternBytes(100), false);
   await vfs.fsync(fh);
   t.deepEqual(order, ["put", "put", "sync 2", "commit durable"]);
-  t.is(meta.counts.get("syncMetadata"), undefined);
+  t.is(meta.counts.get("syncFile"), undefined);
 });
 
 test("fsync through a later handle covers what an earlier one wrote", async (t) => {
@@ -217,9 +217,9 @@ test("fsync through a later handle covers what an earlier one wrote", async (t) 
   const later = await vfs.open(ROOT_CALLER, attr.ino, 0);
   await vfs.fsync(later.fh);
   t.is(blocks.synced.size, 2);
-  t.is(meta.counts.get("syncMetadata"), 1);
+  t.is(meta.counts.get("syncFile"), 1);
   await vfs.fsync(later.fh);
-  t.is(meta.counts.get("syncMetadata"), 2);
+  t.is(meta.counts.get("syncFile"), 2);
 });
 
 test("nodes that can't sync fail the fsync after a while, and nothing is lost", async (t) => {

@@ -15,19 +15,17 @@ import { SliceSender, type SenderServices } from "./slice-sender.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { MetaService } from "../../protocol/meta/meta-service.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
-import type { CopiedRanges } from "./copied-ranges.ts";
-import type { UnsyncedBlocks } from "./unsynced-blocks.ts";
+import type { FileDurability } from "./file-durability.ts";
 import type { MaybePromise } from "../vfs.ts";
 import type { Writeback, WritebackTarget } from "./writeback.ts";
 
 /** What the writers of a mount share. */
 export interface WriterServices extends SenderServices {
-  readonly meta: Pick<MetaService, "commit" | "abandon" | "syncMetadata">;
+  readonly meta: Pick<MetaService, "commit" | "abandon">;
   readonly beliefs: { askedNow(): AskedAt };
   readonly clock: Clock;
   readonly writeback: Writeback;
-  readonly unsynced: UnsyncedBlocks;
-  readonly copied: CopiedRanges;
+  readonly durability: Pick<FileDurability, "secure" | "syncFile">;
 }
 
 /** The file as its writer needs it. */
@@ -146,8 +144,9 @@ export class FileWriter implements WritebackTarget {
   }
 
   /**
-   * What was written, now or earlier, is on disk, data before metadata. Failures to write are in
-   * `failures` afterwards. @throws FsError when the nodes or the server can't make it durable
+   * What the file has by now, whoever wrote it, is on disk, data before metadata. Failures to
+   * write are in `failures` afterwards. @throws FsError when the nodes or the server can't make it
+   * durable
    */
   sync(): Promise<void> {
     if (this.#queuedSync !== undefined) return this.#queuedSync;
@@ -254,7 +253,8 @@ export class FileWriter implements WritebackTarget {
     this.#notify();
   }
 
-  async #commit(batch: readonly PendingSlice[], durable: boolean): Promise<void> {
+  /** @returns true where a durable commit found that the file may have more that isn't on disk */
+  async #commit(batch: readonly PendingSlice[], durable: boolean): Promise<boolean> {
     const killPrivileges = this.#killPrivileges;
     let minSizeBytes = 0;
     for (const { chunk, end } of batch) {
@@ -263,12 +263,13 @@ export class FileWriter implements WritebackTarget {
     const { ino } = this.#owner;
     const extents = batch.map((slice) => slice.toCommit());
     const mtime = this.lastWrite;
+    let unsettled = false;
     this.#committing = true;
     this.#killPrivileges = false;
     try {
       if (this.#owner.dead !== undefined) throw this.#owner.dead;
       const asked = this.#services.beliefs.askedNow();
-      const attr = await this.#services.meta.commit({
+      const reply = await this.#services.meta.commit({
         ino,
         extents,
         minSizeBytes,
@@ -276,7 +277,8 @@ export class FileWriter implements WritebackTarget {
         killPrivileges,
         durable,
       });
-      this.#owner.committed(attr, batch, asked);
+      unsettled = reply.unsettled;
+      this.#owner.committed(reply.attr, batch, asked);
       this.slices.remove(batch);
     } catch (error) {
       this.#killPrivileges ||= killPrivileges;
@@ -289,27 +291,29 @@ export class FileWriter implements WritebackTarget {
     }
     this.#committing = false;
     this.#leaveWhenClean();
+    return unsettled;
   }
 
   async #syncOnce(): Promise<void> {
+    const { durability } = this.#services;
     this.#holds += 1;
     try {
+      if (this.#owner.dead !== undefined) throw this.#owner.dead;
       this.sealAll();
       const seq = this.slices.lastSeq;
-      let committed = false;
+      // A durable commit is an answer for the whole file.
+      let unsettled = true;
       do {
         while (this.#committing || this.slices.unfinished(seq)) await this.#nextChange();
-        await this.#services.unsynced.sync(this.#owner.ino);
-        await this.#services.copied.sync(this.#owner.ino);
         for (;;) {
           const batch = this.slices.nextBatch(seq);
           if (batch.length === 0) break;
-          await this.#commit(batch, true);
-          committed = true;
+          await durability.secure(batch.flatMap((slice) => slice.putBlocks()));
+          unsettled = await this.#commit(batch, true);
         }
         // What a lost session left to be put anew is still to come.
       } while (this.slices.unsettled(seq));
-      if (!committed) await this.#services.meta.syncMetadata();
+      if (unsettled) await durability.syncFile(this.#owner.ino);
     } finally {
       this.#holds -= 1;
       this.#pump();

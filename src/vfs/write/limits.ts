@@ -8,6 +8,8 @@ export const MAX_DIRTY_BYTES = 96 * 1024 * 1024;
  * in.
  */
 export const PUT_RETRY_TIMEOUT_MS = 8000;
+/** Cadence of asking the nodes again to make blocks durable. */
+export const SYNC_RETRY_CADENCE_MS = 500;
 /** Unwritten runs of one file that still take writes: a scan of them costs a random write ~1 µs. */
 export const MAX_PENDING_SLICES = 256;
 /** The same with those on their way to the metadata server; past it writers of the file wait. */
@@ -18,9 +20,3 @@ export const MAX_COMMIT_INLINE_BYTES = 8 * 1024 * 1024;
 export const WRITEBACK_IDLE_MS = 5000;
 /** A run that is written to all the time leaves at this age (Linux dirty_expire_centisecs). */
 export const WRITEBACK_MAX_AGE_MS = 30_000;
-/**
- * Written blocks of a mount not yet made durable by fsync that it remembers: 32 GiB of big blocks.
- */
-export const MAX_UNSYNCED_BLOCKS = 8192;
-/** Inodes with ranges copied from other files that a mount remembers until an fsync covers them. */
-export const MAX_COPIED_INODES = 1024;

@@ -50,7 +50,6 @@ export class PendingSlice {
   renewals = 0;
   #length = 0;
   #sealed = false;
-  #settled = false;
   #sentBytes = 0;
   #unfinishedPuts = 0;
   readonly #blocks: PendingBlock[] = [];
@@ -78,11 +77,6 @@ export class PendingSlice {
 
   get sealed(): boolean {
     return this.#sealed;
-  }
-
-  /** Committed, or given up. */
-  get settled(): boolean {
-    return this.#settled;
   }
 
   /** Memory that won't leave until somebody seals the slice. */
@@ -244,7 +238,6 @@ export class PendingSlice {
 
   /** Gives back the memory that is still held: after the commit, or when the data is given up. */
   drop(): void {
-    this.#settled = true;
     for (const block of this.#blocks) {
       // Inline bytes live on in the extent cache, and a failed put may still read its block.
       if (block.buffer !== undefined) this.#letGo(block.buffer, false);

@@ -8,7 +8,6 @@ import type { BlockStore } from "../../stripes/block-store.ts";
 import type { PendingSlice, SliceResources } from "./pending-slice.ts";
 import type { PutPipeline } from "./put-pipeline.ts";
 import type { SliceAllocator } from "./slice-allocator.ts";
-import type { UnsyncedBlocks } from "./unsynced-blocks.ts";
 
 /** A slice is saved from so many lost sessions. */
 const MAX_RENEWALS = 3;
@@ -17,7 +16,6 @@ export interface SenderServices extends SliceResources {
   readonly blocks: Pick<BlockStore, "readBlock">;
   readonly pipeline: PutPipeline;
   readonly sliceIds: SliceAllocator;
-  readonly unsynced: Pick<UnsyncedBlocks, "add">;
   readonly log: Log;
 }
 
@@ -77,7 +75,6 @@ export class SliceSender {
       if (slice.failure !== undefined) throw slice.failure;
       const ref = slice.refOf(index);
       await this.#services.pipeline.put(ref, bytes);
-      this.#services.unsynced.add(this.#ino, ref, slice);
       slice.finishPut(index, ref);
     } catch (error) {
       // One failure of a slice is enough to tell; its other blocks may fail after it was dropped.
@@ -123,7 +120,7 @@ export class SliceSender {
   }
 
   async #putAnew(slice: PendingSlice, index: number, source: BlockRef): Promise<void> {
-    const { pool, budget, blocks, pipeline, unsynced } = this.#services;
+    const { pool, budget, blocks, pipeline } = this.#services;
     const buffer = pool.acquire(source.lengthBytes);
     // Not reserved: a full budget may be waiting for this very slice.
     budget.take(buffer.length);
@@ -132,7 +129,6 @@ export class SliceSender {
       await blocks.readBlock(source, 0, bytes);
       const ref = slice.refOf(index);
       await pipeline.put(ref, bytes);
-      unsynced.add(this.#ino, ref, slice);
       slice.movedBlock(index, ref);
     } finally {
       budget.give(buffer.length);

@@ -32,6 +32,11 @@ export class Writeback {
     budget.onPressure(() => this.#relieve());
   }
 
+  /** No file has dirty data. */
+  get isEmpty(): boolean {
+    return this.#files.size === 0;
+  }
+
   add(file: WritebackTarget): void {
     this.#files.add(file);
     this.#cancelTick ??= this.#clock.after(CADENCE_MS, () => this.#tick());
