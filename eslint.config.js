@@ -18,6 +18,7 @@ const DOORS = {
       "MemberExpression[object.name='process'][property.name='hrtime']",
     ],
     modules: ["node:timers", "node:timers/promises", "node:perf_hooks"],
+    names: { "node:os": ["uptime"] },
     use: "Clock and deadline of src/platform",
   },
   randomness: {

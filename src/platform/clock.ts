@@ -1,11 +1,13 @@
 // Time as a dependency, so that tests and the simulation can own it.
+import { uptime } from "node:os";
+import { MachineTime } from "./machine-time.ts";
 
 export interface Clock {
   /** Wall clock, milliseconds since 1970. */
   nowMs(): number;
   /** Wall clock in nanoseconds since 1970. */
   nowNs(): bigint;
-  /** Monotonic milliseconds, for measuring spans. */
+  /** Monotonic milliseconds, for measuring spans; they go on while the machine sleeps. */
   monotonicMs(): number;
   /**
    * Calls back once after `delayMs`; the timer doesn't keep the process alive. Returns its cancel.
@@ -17,13 +19,17 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Offset between the two clocks, taken once: Date.now() has only milliseconds. */
-const wallOffsetNs = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+const machineTime = new MachineTime({
+  wallMs: () => Date.now(),
+  hrNs: () => process.hrtime.bigint(),
+  awakeMs: () => performance.now(),
+  sinceBootMs: () => uptime() * 1000,
+});
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  nowNs: () => wallOffsetNs + process.hrtime.bigint(),
-  monotonicMs: () => performance.now(),
+  nowNs: () => machineTime.wallNs(),
+  monotonicMs: () => machineTime.monotonicMs(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);
     timer.unref();
