@@ -1,19 +1,25 @@
-// The metadata server's background work: repair, gc, compaction and packing, over the nodes.
-// Changes of the map wake repair.
+// The metadata server's background work: repair, the survey of all groups, gc, compaction and
+// packing, over the nodes. Changes of the map and news of groups wake repair.
+import { CellSeal } from "../codec/cell-seal.ts";
 import type { Coding } from "../codec/policy-codecs.ts";
 import type { ClosableShardService } from "../stripes/nodes/node-link.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
 import { CompactionJob } from "../jobs/compaction-job.ts";
 import { GcJob } from "../jobs/gc-job.ts";
-import { JobLoop, type Job, type JobStatus } from "../jobs/job.ts";
+import { JobLoop, type Job } from "../jobs/job.ts";
+import { NodeCalls } from "../jobs/node-calls.ts";
 import { PackingJob } from "../jobs/packing-job.ts";
-import { RepairJob, type RepairProgress } from "../jobs/repair-job.ts";
+import { GroupRepair } from "../jobs/repair/group-repair.ts";
+import { RepairJob } from "../jobs/repair/repair-job.ts";
+import { ShardCheck } from "../jobs/repair/shard-check.ts";
+import { SurveyJob } from "../jobs/repair/survey-job.ts";
 import { SettlingJob } from "../jobs/settling-job.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
 import type { Engine } from "../meta/engine/engine.ts";
-import { JOB_RETRY_MIN_MS, ORPHAN_SURVEY_INTERVAL_MS } from "../jobs/limits.ts";
+import { DEAD_SLICE_GRACE_MS, JOB_RETRY_MIN_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
+import type { JobsReport } from "../rest/cluster-status.ts";
 import type { Clock } from "../platform/clock.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
 import { EngineSettlingLedger } from "./engine-settling-ledger.ts";
@@ -41,6 +47,7 @@ export interface BackgroundJobsOptions {
 
 export class BackgroundJobs implements AsyncDisposable {
   readonly #repair: RepairJob;
+  readonly #survey: SurveyJob;
   readonly #loops: JobLoop[];
   readonly #blocks: StripeBlockStore;
   readonly #peers: PeerServices;
@@ -50,14 +57,13 @@ export class BackgroundJobs implements AsyncDisposable {
     const { engine, cluster, coding, clock, log, timings = {} } = options;
     const connect = (node: MapNode): ClosableShardService =>
       options.connect(node, cluster.clusterId);
-    const ledger = new EngineSliceLedger(engine, clock);
     const peers = new PeerServices(connect);
     this.#peers = peers;
     this.#blocks = new StripeBlockStore({
       maps: () => cluster.history(),
       connect,
       reportDamage: (reports) => {
-        cluster.reportDamage(reports).catch((error: unknown) => {
+        cluster.groups.reportDamage(reports).catch((error: unknown) => {
           log.warn({ err: error, reports: reports.length }, "damage could not be recorded");
         });
       },
@@ -66,26 +72,18 @@ export class BackgroundJobs implements AsyncDisposable {
       clock,
       log,
     });
-    this.#repair = new RepairJob({ cluster, ledger, shardsOf: (node) => peers.of(node), log });
+    const { deadSliceGraceMs = DEAD_SLICE_GRACE_MS } = timings;
+    const ledger = new EngineSliceLedger(engine, clock, deadSliceGraceMs);
+    const calls = new NodeCalls((node) => peers.of(node), clock);
+    const check = new ShardCheck(calls, new CellSeal(cluster.clusterId), log);
+    const repair = new GroupRepair({ groups: cluster.groups, ledger, calls, check, log });
+    this.#repair = new RepairJob({ cluster, calls, repair });
+    this.#survey = new SurveyJob({ cluster, ledger, calls, repair, clock });
+    const gc = new GcJob({ ledger, cluster, calls, clock, log });
+    const settling = this.#settlingJob(engine, clock);
+    const others = [this.#survey, gc, settling, ...this.#tidyJobs(engine, clock, timings)];
     const repairLoop = new JobLoop(this.#repair, clock, log);
-    let surveyedAtMs = -Infinity;
-    const gc = new GcJob({
-      ledger,
-      blocks: this.#blocks,
-      ...(timings.deadSliceGraceMs === undefined ? {} : { graceMs: timings.deadSliceGraceMs }),
-      onAbandonedRanges: () => {
-        if (clock.monotonicMs() - surveyedAtMs < ORPHAN_SURVEY_INTERVAL_MS) return;
-        surveyedAtMs = clock.monotonicMs();
-        this.#repair.requestFullSurvey();
-        repairLoop.wake();
-      },
-    });
-    this.#loops = [
-      repairLoop,
-      ...[gc, this.#settlingJob(engine, clock), ...this.#tidyJobs(engine, clock, timings)].map(
-        (job) => new JobLoop(job, clock, log),
-      ),
-    ];
+    this.#loops = [repairLoop, ...others.map((job) => new JobLoop(job, clock, log))];
     let damageWake: (() => void) | undefined;
     this.#stopListening = [
       cluster.onChange((maps) => {
@@ -93,7 +91,7 @@ export class BackgroundJobs implements AsyncDisposable {
         repairLoop.wake();
       }),
       // Reports come in bursts while a node is failing: one pass for all of a moment.
-      cluster.onDamage(() => {
+      cluster.groups.onNews(() => {
         damageWake ??= clock.after(JOB_RETRY_MIN_MS, () => {
           damageWake = undefined;
           repairLoop.wake();
@@ -120,8 +118,12 @@ export class BackgroundJobs implements AsyncDisposable {
     for (const loop of this.#loops) loop.start();
   }
 
-  status(): { jobs: JobStatus[]; repair: RepairProgress } {
-    return { jobs: this.#loops.map((loop) => loop.status()), repair: this.#repair.progress() };
+  report(): JobsReport {
+    return {
+      jobs: this.#loops.map((loop) => loop.status()),
+      unreadableBlocks: this.#repair.unreadableBlocks,
+      unexplainedBlocks: this.#survey.unexplained,
+    };
   }
 
   async close(): Promise<void> {

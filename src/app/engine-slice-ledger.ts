@@ -1,71 +1,113 @@
 // The jobs' view of slices, over the metadata engine.
-import type { SliceId } from "../domain/ids.ts";
-import { MAX_DEAD_SLICES_WATCHED } from "../jobs/limits.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { DeadSlice, SliceLedger, SliceState } from "../jobs/slice-ledger.ts";
+import type { NodeId, SliceId } from "../domain/ids.ts";
+import { DeathMarks } from "../jobs/death-marks.ts";
+import type {
+  SliceState,
+  SliceStates,
+  SurveyLedger,
+  Tombstone,
+  Tombstones,
+} from "../jobs/slice-ledger.ts";
+import { clearReconcile, whyReconcile } from "../meta/cluster/cluster-records.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { reapStep } from "../meta/namespace/reaper.ts";
-import { deadSlices, forgetSlices } from "../meta/namespace/slices.ts";
 import {
-  abandonedRanges,
-  fatesOfSlices,
-  forgetAbandonedRanges,
-} from "../meta/session/slice-ranges.ts";
+  forgetTombstones,
+  gcProgress,
+  nextDeath,
+  oldestDeath,
+  putGcProgress,
+  tombstones,
+} from "../meta/namespace/tombstones.ts";
+import { markSurveyed, unsurveyedRanges } from "../meta/schema/slice-ranges.ts";
+import { fatesOfSlices } from "../meta/session/slice-fates.ts";
+import type { Clock } from "../platform/clock.ts";
 
-export class EngineSliceLedger implements SliceLedger {
+export class EngineSliceLedger implements SliceStates, Tombstones, SurveyLedger {
   readonly #engine: Engine;
   readonly #clock: Clock;
-  /**
-   * When a dead slice was first met; its grace runs from there. At most MAX_DEAD_SLICES_WATCHED.
-   */
-  #firstSeenMs = new Map<SliceId, number>();
+  readonly #marks: DeathMarks;
+  #durableBelow = 0;
+  #waiting = 0;
 
-  constructor(engine: Engine, clock: Clock) {
+  /** @param graceMs that shards outlive their slices, for readers that still have its extents */
+  constructor(engine: Engine, clock: Clock, graceMs: number) {
     this.#engine = engine;
     this.#clock = clock;
+    this.#marks = new DeathMarks(graceMs);
   }
 
   async states(ids: readonly SliceId[]): Promise<SliceState[]> {
-    const states = await this.#engine.read((tx) => fatesOfSlices(tx, ids));
-    // What is dead will be deleted: a power cut must not bring back a session that may still commit
-    // it.
-    if (states.includes("dead")) await this.#engine.transact(() => undefined, { durable: true });
+    if (ids.length === 0) return [];
+    const due = this.#marks.due;
+    const states = await this.#engine.read((tx) => fatesOfSlices(tx, ids, due));
+    // Their shards will be deleted: a power cut must not bring back metadata that cites them, or a
+    // session that may still commit them.
+    if (states.includes("dead") || states.includes("orphan")) await this.#engine.flush();
     return states;
   }
 
-  async deadSlices(limit: number, graceMs: number): Promise<DeadSlice[]> {
-    const dead = await this.#engine.read((tx) => deadSlices(tx, MAX_DEAD_SLICES_WATCHED));
-    const nowMs = this.#clock.monotonicMs();
-    const seenMs = new Map<SliceId, number>();
-    for (const { slice } of dead) seenMs.set(slice, this.#firstSeenMs.get(slice) ?? nowMs);
-    this.#firstSeenMs = seenMs;
-    const due = dead
-      .filter(({ slice }) => nowMs - (seenMs.get(slice) ?? nowMs) >= graceMs)
-      .slice(0, limit);
-    // A power cut must not bring back metadata that cites what is deleted now.
-    if (due.length > 0) await this.#engine.flush();
+  async mayInfer(): Promise<boolean> {
+    return (await this.#engine.read(whyReconcile)) === undefined;
+  }
+
+  async due(): Promise<number> {
+    const { next, oldest } = await this.#engine.read((tx) => {
+      return { next: nextDeath(tx), oldest: oldestDeath(tx) };
+    });
+    this.#waiting = next - oldest;
+    this.#marks.note(this.#clock.monotonicMs(), next);
+    const { due } = this.#marks;
+    // A power cut must not bring back metadata that cites what is deleted then.
+    if (due > this.#durableBelow) await this.#engine.flush();
+    this.#durableBelow = Math.max(due, this.#durableBelow);
     return due;
   }
 
-  /** Dead slices that are known of. */
-  get waiting(): number {
-    return this.#firstSeenMs.size;
+  /** A node of which nothing is known begins with the oldest tombstone. */
+  async progress(nodes: readonly NodeId[]): Promise<ReadonlyMap<NodeId, number>> {
+    return await this.#engine.read((tx) => {
+      const oldest = oldestDeath(tx);
+      return new Map(nodes.map((id) => [id, Math.max(oldest, gcProgress(tx, id) ?? 0)]));
+    });
   }
 
-  async forgetSlices(slices: readonly DeadSlice[]): Promise<void> {
-    const ids = slices.map((dead) => dead.slice);
-    await this.#engine.transact((tx) => forgetSlices(tx, ids));
+  async tombstones(from: number, below: number, limit: number): Promise<Tombstone[]> {
+    return await this.#engine.read((tx) => tombstones(tx, from, below, limit));
+  }
+
+  async advance(node: NodeId, progress: number): Promise<void> {
+    await this.#engine.transact((tx) => putGcProgress(tx, node, progress));
+  }
+
+  async forget(below: number, limit: number): Promise<number> {
+    const oldest = await this.#engine.read(oldestDeath);
+    if (oldest >= below) return 0;
+    return await this.#engine.transact((tx) => forgetTombstones(tx, below, limit));
+  }
+
+  get waiting(): number {
+    return this.#waiting;
   }
 
   async reap(limit: number): Promise<number> {
     return await this.#engine.transact((tx) => reapStep(tx, limit));
   }
 
-  async abandonedRanges(): Promise<ReadonlySet<string>> {
-    return await this.#engine.read(abandonedRanges);
+  async abandonedRanges(): Promise<ReadonlySet<SliceId>> {
+    return new Set(await this.#engine.read(unsurveyedRanges));
   }
 
-  async forgetAbandonedRanges(ranges: ReadonlySet<string>): Promise<void> {
-    await this.#engine.transact((tx) => forgetAbandonedRanges(tx, ranges));
+  async surveyed({
+    abandoned,
+    isTidy,
+  }: {
+    abandoned: ReadonlySet<SliceId>;
+    isTidy: boolean;
+  }): Promise<void> {
+    await this.#engine.transact((tx) => {
+      if (isTidy) markSurveyed(tx, [...abandoned]);
+      clearReconcile(tx);
+    });
   }
 }

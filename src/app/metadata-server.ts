@@ -112,7 +112,7 @@ class MetadataServer implements RunningMetadataServer {
         nodeOutAfterMs,
         log,
         isReady: () => this.#ready,
-        jobsStatus: () => parts.jobs.status().jobs,
+        jobsReport: () => parts.jobs.report(),
       }),
     );
     const entrance = new WebSocketEntrance(parts.rpc, log);

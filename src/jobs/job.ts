@@ -5,8 +5,12 @@ import type { Log } from "../observability/log.ts";
 import { passViolation } from "../domain/invariant.ts";
 import { JOB_REST_FACTOR, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "./limits.ts";
 
-/** "more" asks for another pass at once, "later" for one when things may have got better. */
-export type PassOutcome = "done" | "more" | "later" | { readonly againAfterMs: number };
+/**
+ * "more" asks for another pass at once, "later" for one when things may have got better. It goes on
+ * after a rest, or has nothing to do for so long.
+ */
+export type PassOutcome =
+  "done" | "more" | "later" | { readonly againAfterMs: number } | { readonly idleForMs: number };
 
 /** What a job has before it, and what it did since the server started, in units of its own. */
 export interface JobCounts {
@@ -99,7 +103,8 @@ export class JobLoop {
       this.#status = { name, passes, failures, state: stateAfter(outcome) };
       if (outcome === "more") return 0;
       if (outcome === "later") return this.#nextRetryMs();
-      return outcome === "done" ? this.#job.intervalMs : outcome.againAfterMs;
+      if (outcome === "done") return this.#job.intervalMs;
+      return "idleForMs" in outcome ? outcome.idleForMs : outcome.againAfterMs;
     } catch (error) {
       passViolation(error);
       if (this.#stop.signal.aborted) return 0;
@@ -133,5 +138,6 @@ export class JobLoop {
 
 function stateAfter(outcome: PassOutcome): JobStatus["state"] {
   if (outcome === "later") return "waiting";
-  return outcome === "done" ? "idle" : "running";
+  if (outcome === "done") return "idle";
+  return outcome !== "more" && "idleForMs" in outcome ? "idle" : "running";
 }

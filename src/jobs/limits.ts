@@ -1,26 +1,47 @@
 // Bounds of jobs, each with the reason for its number.
+import { CELL_BYTES } from "../domain/format.ts";
 
 /** A failing or waiting background job tries again after this, doubling up to the maximum. */
 export const JOB_RETRY_MIN_MS = 1000;
 export const JOB_RETRY_MAX_MS = 30_000;
+/** What jobs ask of a node has this long: an overloaded one gets as much from clients. */
+export const NODE_CALL_TIMEOUT_MS = 10_000;
+/** Shards that a node is asked to read in one call, a quarter of a GiB at most… */
+export const SECURE_SHARDS_AT_ONCE = 64;
+/** …for which a slow and busy disk needs so long. */
+export const NODE_SECURE_TIMEOUT_MS = 60_000;
+/** A rebuild waits for others of its node, and reads up to k shards of 4 MiB from slow peers. */
+export const NODE_REBUILD_TIMEOUT_MS = 60_000;
+/** Cadence of repair when nothing wakes it: new maps and reports do. */
+export const REPAIR_INTERVAL_MS = 60_000;
 /** Groups surveyed at once by repair: listing is cheap, but the metadata server has other work. */
 export const REPAIR_GROUPS_AT_ONCE = 4;
 /** Shards rebuilt at once over the cluster; each reads k shards and decodes. */
 export const REPAIR_REBUILDS_AT_ONCE = 6;
+/** Copies of one shard that a rebuild is told of: more are only left over from many changes. */
+export const REPAIR_SOURCES_A_SLOT = 4;
+/** Read at a time where repair reads a shard itself: memory of each group under repair. */
+export const REPAIR_READ_BYTES = 4 * CELL_BYTES;
 /** Unwanted looks at every group: finds garbage and losses nobody reported. */
-export const REPAIR_FULL_SURVEY_INTERVAL_MS = 3_600_000;
+export const FULL_SURVEY_INTERVAL_MS = 3_600_000;
+/** The first one: when nodes and clients have come back, but soon, for servers that start often. */
+export const FIRST_SURVEY_AFTER_MS = 300_000;
+/** A survey that ended sessions, or a restored store, call for comes not more often than this. */
+export const WANTED_SURVEY_AFTER_MS = 60_000;
+/** Groups looked at in one step of a survey; the pace between steps leaves room for others. */
+export const SURVEY_GROUPS_A_STEP = 16;
 /**
  * A slice's shards outlive its last reference this long, for readers that still have its extents.
  */
 export const DEAD_SLICE_GRACE_MS = 30_000;
-/** Slices deleted in one gc step: with 16 blocks of 6 shards each, a few thousand deletes. */
+/** Slices deleted at a time: with 16 blocks of 6 shards each, a few thousand deletes. */
 export const GC_SLICES_PER_STEP = 64;
 /** Inode remains deleted in one gc transaction. */
 export const GC_REAP_PER_STEP = 256;
-/**
- * Dead slices whose grace is watched at once: some 500 a second are deleted, for a MiB of memory.
- */
-export const MAX_DEAD_SLICES_WATCHED = 16_384;
+/** Tombstones forgotten in one transaction: some milliseconds. */
+export const GC_FORGET_PER_STEP = 1024;
+/** Time that gc goes on deleting on one node before it looks at all of them again. */
+export const GC_NODE_PATIENCE_MS = 5000;
 /**
  * Jobs that move bytes rest this many times as long as they work: a quarter of the time is theirs.
  */
@@ -61,10 +82,6 @@ export const MAX_PACK_MEMBERS = 2048;
 export const MAX_PACKS_WATCHED = 65_536;
 /** Cadence of gc when nothing wakes it. */
 export const GC_INTERVAL_MS = 2000;
-/**
- * Looking for shards that ended sessions left behind lists every group: not more often than this.
- */
-export const ORPHAN_SURVEY_INTERVAL_MS = 60_000;
 /** Bytes in files are on the nodes' disks so long after their commit, whoever syncs or doesn't. */
 export const SETTLE_AFTER_MS = 5000;
 /** Cadence of looking for what isn't. */

@@ -1,29 +1,60 @@
 // What the jobs ask the metadata about slices. The metadata server's composition implements it.
-import type { PoolId, SliceId } from "../domain/ids.ts";
+import type { NodeId, PoolId, SliceId } from "../domain/ids.ts";
 
 /**
  * live: committed, somebody may read it. pending: issued to a session that may still commit it.
- * dead: nobody will ever read it; its shards are garbage.
+ * dying: dead, but readers may still have its extents. dead: its death is recorded and on disk, and
+ * nobody reads it any more. orphan: never committed, as far as is known, and the end of the session
+ * that it was issued to is on disk. unknown: no record explains it.
  */
-export type SliceState = "live" | "pending" | "dead";
+export type SliceState = "live" | "pending" | "dying" | "dead" | "orphan" | "unknown";
 
-export interface DeadSlice {
-  slice: SliceId;
-  pool: PoolId;
-  storedBytes: number;
+/** What repair asks. */
+export interface SliceStates {
+  states(ids: readonly SliceId[]): Promise<SliceState[]>;
+  /**
+   * False while the store may know less than it once did, since it was restored or has lost its
+   * latest changes: then orphans are no garbage.
+   */
+  mayInfer(): Promise<boolean>;
 }
 
-export interface SliceLedger {
-  states(ids: readonly SliceId[]): Promise<SliceState[]>;
-  /** Slices whose last reference went away at least `graceMs` ago. */
-  deadSlices(limit: number, graceMs: number): Promise<DeadSlice[]>;
-  /** Dead slices that the last look saw. */
+/** A slice whose shards are to go from every node, in the order of deaths. */
+export interface Tombstone {
+  readonly death: number;
+  readonly slice: SliceId;
+  readonly pool: PoolId;
+  readonly storedBytes: number;
+}
+
+/**
+ * What gc asks. A node's progress is the number of a death: of those below it has no shards left.
+ */
+export interface Tombstones {
+  /** Deaths below this number are on disk, and readers have forgotten them. */
+  due(): Promise<number>;
+  progress(nodes: readonly NodeId[]): Promise<ReadonlyMap<NodeId, number>>;
+  /** From the death `from` on, below `below`, at most `limit`. */
+  tombstones(from: number, below: number, limit: number): Promise<Tombstone[]>;
+  advance(node: NodeId, progress: number): Promise<void>;
+  /**
+   * Forgets tombstones below `below`, which all nodes have confirmed, at most `limit`; what remains
+   * known is that those slices are over. Returns how many.
+   */
+  forget(below: number, limit: number): Promise<number>;
+  /** Tombstones that there are, as of the last look. */
   readonly waiting: number;
-  forgetSlices(slices: readonly DeadSlice[]): Promise<void>;
   /** Deletes what unlinked inodes leave behind, step by step. Returns how many steps were taken. */
   reap(limit: number): Promise<number>;
+}
+
+/** What the survey of all groups asks, and says. */
+export interface SurveyLedger extends Pick<SliceStates, "mayInfer"> {
   /** Ids issued to sessions that have ended: shards without a slice may lie about. */
-  abandonedRanges(): Promise<ReadonlySet<string>>;
-  /** Every shard of these ranges that no slice owns is deleted. */
-  forgetAbandonedRanges(ranges: ReadonlySet<string>): Promise<void>;
+  abandonedRanges(): Promise<ReadonlySet<SliceId>>;
+  /**
+   * Every group was looked at, on every node, since `abandoned` was asked for; where it is tidy,
+   * nothing lies about of those ranges any more.
+   */
+  surveyed(found: { abandoned: ReadonlySet<SliceId>; isTidy: boolean }): Promise<void>;
 }

@@ -115,7 +115,7 @@ test("bytes that moved within the file meanwhile aren't taken for those read", a
   await world.check(t);
 });
 
-test("what a server killed before its commit wrote is garbage; nothing is lost", async (t) => {
+test("what a server killed before its commit wrote is an orphan; nothing is lost", async (t) => {
   await using world = await TidyWorld.make();
   const file = await world.create();
   for (let index = 0; index < 40; index += 1) await world.write(file, index * 1000, 1000, true);
@@ -136,7 +136,7 @@ test("what a server killed before its commit wrote is garbage; nothing is lost",
   const written = world.blocks.puts.map(({ slice }) => slice);
   t.deepEqual(await world.slices.states(written), ["pending", "pending"]);
   await world.fs.do((_ns, tx) => endJobSessions(tx));
-  t.deepEqual(await world.slices.states(written), ["dead", "dead"]);
+  t.deepEqual(await world.slices.states(written), ["orphan", "orphan"]);
   t.true((await world.slices.abandonedRanges()).size > 0, "so that a survey finds them");
   await world.check(t);
 });

@@ -11,6 +11,7 @@ export interface HealthFacts {
   /** -1: some data can't be read. */
   readonly survivesLosses: number;
   readonly dirtyGroups: number;
+  readonly concerns: ClusterStatus["concerns"];
   readonly nodeOutAfterMs: number;
   /** The metadata store has space left. */
   readonly hasRoom: boolean;
@@ -30,9 +31,11 @@ export function judge(facts: HealthFacts): { health: Health; problems: Problem[]
     ...unreadableProblem(facts),
     ...nodes.flatMap((node) => nodeProblems(node, facts)),
     ...toleranceProblems(facts),
+    ...concernProblems(facts),
     ...roomProblem(facts),
   ];
-  if (survivesLosses < 0) return { health: "unavailable", problems };
+  if (survivesLosses < 0 || facts.concerns.unreadableBlocks > 0)
+    return { health: "unavailable", problems };
   if (survivesLosses === 0 && possibleLosses(facts) > 0) return { health: "critical", problems };
   return { health: problems.length > 0 ? "degraded" : "ok", problems };
 }
@@ -47,6 +50,38 @@ function roomProblem({ hasRoom }: HealthFacts): Problem[] {
   if (hasRoom) return [];
   const what = "The metadata server's disk is full: nothing can be written, only read and deleted.";
   return [{ what, todo: "Free space on the disk of its --data directory, or delete files." }];
+}
+
+function concernProblems({ concerns, pool }: HealthFacts): Problem[] {
+  const { damageReports, doubtedGroups, unreadableBlocks, reconcile } = concerns;
+  const problems: Problem[] = [];
+  if (unreadableBlocks > 0) {
+    problems.push({
+      what:
+        `${unreadableBlocks} blocks cannot be read though every node answers: more of their ` +
+        `shards are lost than ${pool.k}+${pool.m} coding covers.`,
+      todo: "Bring back the disks that had them, or write those files anew from a copy.",
+    });
+  }
+  if (damageReports > 0) {
+    problems.push({
+      what: `${damageReports} reports of missing or corrupt shards wait for repair.`,
+      todo: "Nothing while all nodes are up: repair checks each of them and rebuilds what it must.",
+    });
+  }
+  if (doubtedGroups > 0) {
+    problems.push({
+      what: `Nodes have restarted, and ${doubtedGroups} placement groups wait to be checked.`,
+      todo: "Nothing while all nodes are up: repair asks them for every shard.",
+    });
+  }
+  if (reconcile !== undefined) {
+    problems.push({
+      what: `The metadata may know less than it once did (${reconcile}): no orphan is deleted.`,
+      todo: "Start every node: a survey that has seen them all ends this.",
+    });
+  }
+  return problems;
 }
 
 function unreadableProblem({ survivesLosses, pool, nodes }: HealthFacts): Problem[] {

@@ -30,7 +30,7 @@ export function nodeRoutes(cluster: ClusterRegistry): Router {
     const { id } = request.params;
     const { reports } = readBody(request, nodeDamageSchema);
     const node = requireNode(cluster, id);
-    await cluster.reportDamage(
+    await cluster.groups.reportDamage(
       reports.map(({ shard: text, kind }) => {
         const shard = parseShardId(text);
         if (shard === undefined) throw new FsError("EINVAL", `${text} is no shard id`);

@@ -21,6 +21,4 @@ export interface BlockStore extends AsyncDisposable {
   ): Promise<void>;
   /** Makes the blocks' shards durable on their nodes (fsync). */
   syncBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void>;
-  /** Deletes every shard of the blocks wherever a live node has one (gc). */
-  deleteBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void>;
 }

@@ -45,11 +45,6 @@ export class ShardWhereabouts {
   straysOf(ref: BlockRef): readonly (NodeId | undefined)[] | undefined {
     return this.#strays.size === 0 ? undefined : this.#strays.get(keyOf(ref));
   }
-
-  forget(ref: BlockRef): void {
-    this.#unsynced.delete(keyOf(ref));
-    this.#strays.delete(keyOf(ref));
-  }
 }
 
 function keyOf(ref: BlockRef): string {

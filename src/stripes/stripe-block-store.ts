@@ -17,7 +17,6 @@ import { GroupPlaces } from "./group-places.ts";
 import { NodeLinks } from "./nodes/node-links.ts";
 import type { Standing } from "./shard-whereabouts.ts";
 import { StoreContext } from "./store-context.ts";
-import { deleteStripes } from "./stripe-delete.ts";
 import { StripeSync } from "./stripe-sync.ts";
 import { StripeWrite } from "./stripe-write.ts";
 import { PutLimit } from "./put-limit.ts";
@@ -78,10 +77,6 @@ export class StripeBlockStore implements BlockStore {
 
   async syncBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
     if (refs.length > 0) await this.#sync.sync(refs, signal);
-  }
-
-  async deleteBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
-    if (refs.length > 0) await deleteStripes(this.#context, refs, signal);
   }
 
   /** Delivers what damage is still to be reported and closes the nodes' clients. */

@@ -148,35 +148,3 @@ test("fsync is EIO when too few nodes can make the shards durable", async (t) =>
   const { error } = await cluster.settle(store.syncBlocks(refs));
   t.true(isFsError(error, "EIO"));
 });
-
-test("deleting a block takes its shards off every node, strayed ones too", async (t) => {
-  const cluster = new ShardCluster({ nodes: 8 });
-  await using store = cluster.store();
-  present(cluster.nodes[0]).fail("put", "EIO");
-  const refs = await writeBlocks(store, cluster, 5);
-  await store.deleteBlocks(refs.slice(1));
-  t.is(
-    cluster.nodes.reduce((sum, node) => sum + node.memory.ids.length, 0),
-    6,
-  );
-  await store.deleteBlocks(refs);
-  t.is(
-    cluster.nodes.reduce((sum, node) => sum + node.memory.ids.length, 0),
-    0,
-  );
-});
-
-test("deleting goes on past nodes that fail, and says so", async (t) => {
-  const cluster = new ShardCluster();
-  await using store = cluster.store();
-  const refs = await writeBlocks(store, cluster, 2);
-  present(cluster.nodes[3]).kill();
-  const error = await t.throwsAsync(store.deleteBlocks(refs));
-  t.true(isFsError(error, "EIO"));
-  t.is(
-    cluster.nodes.reduce((sum, node) => sum + node.memory.ids.length, 0),
-    2,
-  );
-  cluster.setState(present(cluster.nodes[3]).id, "down");
-  await t.notThrowsAsync(store.deleteBlocks(refs));
-});

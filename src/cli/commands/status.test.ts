@@ -14,6 +14,7 @@ const NODE: ClusterStatus["nodes"][number] = {
   lastSeenMsAgo: 400,
   shards: 7,
   quarantined: 0,
+  deadSlices: 0,
 };
 
 const HEALTHY: ClusterStatus = {
@@ -25,6 +26,7 @@ const HEALTHY: ClusterStatus = {
   pools: [],
   nodes: [NODE],
   groups: { total: 1024, clean: 1024, dirty: 0 },
+  concerns: { damageReports: 0, doubtedGroups: 0, unreadableBlocks: 0, unexplainedBlocks: 0 },
   files: 5,
   usedBytes: 2 * 1024 ** 3,
   totalBytes: 66 * 1024 ** 3,
@@ -70,4 +72,14 @@ test("each background job has a line: state, what waits, last run, and why it fa
   const text = formatStatus({ ...HEALTHY, jobs }, "u");
   t.regex(text, /\ngc +idle +4 dead slices +7 slices deleted +90 s *\n/);
   t.regex(text, /\npacking +failed +- +- +never *\n {2}packing failed 1 times: EIO: nodes away/);
+});
+
+test("what waits is said: unclean groups, deleted slices of a node that is away", (t) => {
+  const away = { ...NODE, state: "down" as const, deadSlices: 12 };
+  const groups = { total: 1024, clean: 1000, dirty: 24 };
+  const concerns = { ...HEALTHY.concerns, unexplainedBlocks: 3 };
+  const text = formatStatus({ ...HEALTHY, nodes: [away], groups, concerns }, "u");
+  t.regex(text, /24 of 1024 groups are not clean/);
+  t.regex(text, /12 deleted slices wait for node 0123456789ab, which is down/);
+  t.regex(text, /3 blocks belong to nothing that is known; they stay/);
 });

@@ -51,14 +51,29 @@ export function formatStatus(cluster: ClusterStatus, url: string): string {
       node.url,
     ]);
   }
-  lines.push("", formatTable(rows));
+  lines.push("", formatTable(rows), ...waitingLines(cluster));
   if (cluster.jobs.length > 0) lines.push("", ...jobLines(cluster.jobs));
   return lines.join("\n");
+}
+
+/** What is nobody's fault and nothing to be done about, but should be known. */
+function waitingLines({ nodes, groups, concerns }: ClusterStatus): string[] {
+  const lines: string[] = [];
+  if (groups.dirty > 0) lines.push(`  ${groups.dirty} of ${groups.total} groups are not clean`);
+  for (const { id, state, deadSlices } of nodes) {
+    if (deadSlices === 0 || state === "up" || state === "draining") continue;
+    lines.push(`  shards of ${deadSlices} deleted slices wait for node ${id}, which is ${state}`);
+  }
+  if (concerns.unexplainedBlocks > 0) {
+    lines.push(`  ${concerns.unexplainedBlocks} blocks belong to nothing that is known; they stay`);
+  }
+  return lines;
 }
 
 /** In what each job counts: what waits, and what is done. */
 const JOB_UNITS: Readonly<Record<string, readonly [waiting: string, done: string]>> = {
   repair: ["groups", "shards rebuilt"],
+  survey: ["groups", "surveys"],
   gc: ["dead slices", "slices deleted"],
   compaction: ["chunks", "runs rewritten"],
   packing: ["small slices", "slices packed"],

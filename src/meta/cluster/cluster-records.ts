@@ -2,17 +2,19 @@
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
-import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { damageCodec, readClusterMap } from "../../protocol/meta/wire-cluster.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { takenBelow } from "../schema/counters.ts";
 import { groupOfKey, keyRanges, keys } from "../schema/keys.ts";
 import { decodeRecord, encodeRecord } from "../schema/records.ts";
-import { GroupLedger, type GroupKey } from "./group-ledger.ts";
+import { GroupLedger, type GroupConcerns, type GroupKey } from "./group-ledger.ts";
 
 const VERSION = 1;
+/** Of what is known against a group. */
+const CONCERNS_VERSION = 2;
 const CLUSTER_ID = "clusterId";
 const CLEAN_BASELINE = "cleanBaseline";
+const RECONCILE = "reconcile";
 
 /** What a node said of itself when it registered last. */
 export interface NodeRecord {
@@ -50,11 +52,8 @@ export function loadCluster(tx: ReadTransaction): StoredCluster {
   for (const { key, value } of tx.range(keyRanges.groups())) {
     groups.setClean(groupOfKey(key), decodeRecord(value, { [VERSION]: Number }) as Epoch);
   }
-  for (const record of values(tx, "damages")) {
-    const readers = {
-      [VERSION]: (stored: unknown) => (stored as unknown[]).map((raw) => damageCodec.read(raw)),
-    };
-    for (const report of decodeRecord(record, readers)) groups.addDamage(report);
+  for (const { key, value } of tx.range(keyRanges.damages())) {
+    loadConcerns(groups, groupOfKey(key), value);
   }
   // Written by putNode only.
   const readers = { [VERSION]: (stored: unknown) => stored as NodeRecord };
@@ -74,25 +73,51 @@ export function putGroupClean(tx: Transaction, group: GroupKey, epoch: Epoch): v
   tx.put(keys.group(group.pool, group.pg), encodeRecord(VERSION, epoch));
 }
 
-export function putDamage(
+/** The damage reported of a group, and the nodes that are in doubt; none of either: no record. */
+export function putConcerns(
   tx: Transaction,
   group: GroupKey,
-  reports: readonly DamageReport[],
+  { findings, doubts }: GroupConcerns,
 ): void {
   const key = keys.damage(group.pool, group.pg);
-  if (reports.length === 0) tx.delete(key);
-  else
-    tx.put(
-      key,
-      encodeRecord(
-        VERSION,
-        reports.map((report) => damageCodec.pack(report)),
-      ),
-    );
+  if (findings.length + doubts.length === 0) tx.delete(key);
+  else {
+    const stored = [
+      findings.map(({ report }) => damageCodec.pack(report)),
+      doubts.map(({ node, verify }) => [node, verify]),
+    ];
+    tx.put(key, encodeRecord(CONCERNS_VERSION, stored));
+  }
+}
+
+function loadConcerns(groups: GroupLedger, group: GroupKey, record: Uint8Array): void {
+  const [reports, doubts] = decodeRecord(record, {
+    // Written by putConcerns only.
+    [CONCERNS_VERSION]: (stored) => stored as [unknown[], [NodeId, boolean][]],
+  });
+  for (const raw of reports) groups.addDamage(damageCodec.read(raw));
+  for (const [node, verify] of doubts) groups.doubt(group, node, verify);
 }
 
 export function putBaseline(tx: Transaction, epoch: Epoch): void {
   tx.put(keys.setting(CLEAN_BASELINE), encodeRecord(VERSION, epoch));
+}
+
+/**
+ * The store may know less than it once did: nothing is garbage for want of a record until a survey
+ * has seen every node.
+ */
+export function putReconcile(tx: Transaction, why: string): void {
+  tx.put(keys.setting(RECONCILE), encodeRecord(VERSION, why));
+}
+
+/** Why the store is to be reconciled with the nodes; undefined: it isn't. */
+export function whyReconcile(tx: ReadTransaction): string | undefined {
+  return readSetting(tx, RECONCILE, String);
+}
+
+export function clearReconcile(tx: Transaction): void {
+  tx.delete(keys.setting(RECONCILE));
 }
 
 /** No slice id was ever handed out, so no shard can exist. */
@@ -126,9 +151,6 @@ function readSetting<T>(
   return record === undefined ? undefined : decodeRecord(record, { [VERSION]: read });
 }
 
-function values(
-  tx: ReadTransaction,
-  kind: "clusterMaps" | "damages" | "nodes",
-): readonly Uint8Array[] {
+function values(tx: ReadTransaction, kind: "clusterMaps" | "nodes"): readonly Uint8Array[] {
   return [...tx.range(keyRanges[kind]())].map(({ value }) => value);
 }

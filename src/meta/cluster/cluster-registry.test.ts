@@ -1,50 +1,27 @@
 import test from "ava";
 import type { ClusterMap } from "../../domain/cluster-map.ts";
-import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../../domain/ids.ts";
+import { DEFAULT_POOL, type Epoch } from "../../domain/ids.ts";
 import { present } from "../../testing/present.ts";
-import { MAP_HISTORY_GRACE_MS, MAX_DAMAGE_PER_GROUP } from "./limits.ts";
-import type { DamageReport } from "../../protocol/meta/meta-service.ts";
+import { MAP_HISTORY_GRACE_MS } from "./limits.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { openLocalMeta, type LocalMeta } from "../../testing/meta/meta-server.ts";
+import {
+  allGroups,
+  beat,
+  damage,
+  join,
+  nodeId,
+  settleGroups,
+  SIZES,
+  writeSomething,
+} from "../../testing/meta/joined-nodes.ts";
+import { openLocalMeta } from "../../testing/meta/meta-server.ts";
 import type { Transaction } from "../engine/engine.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { loadCluster } from "./cluster-records.ts";
 import { ClusterRegistry } from "./cluster-registry.ts";
 
-const SIZES = { usedBytes: 0, capacityBytes: 1000 };
-const BEAT = { ...SIZES, shards: 0, quarantined: 0 };
-
-function nodeId(index: number): NodeId {
-  return index.toString(16).padStart(12, "0") as NodeId;
-}
-
-async function join(meta: LocalMeta, count: number): Promise<void> {
-  for (let index = 1; index <= count; index++) {
-    const url = `http://127.0.0.1:${9000 + index}`;
-    await meta.cluster.register({ id: nodeId(index), url, zone: "", weight: 100, ...SIZES });
-  }
-}
-
-async function beat(meta: LocalMeta, ...indexes: number[]): Promise<void> {
-  for (const index of indexes) await meta.cluster.heartbeat(nodeId(index), BEAT);
-}
-
 function statesOf(map: ClusterMap): string[] {
   return map.nodes.map((node) => node.state);
-}
-
-/** Data exists from now on, so that groups don't count as clean for being empty. */
-async function writeSomething(meta: LocalMeta): Promise<void> {
-  await (await meta.newSession()).allocateSlices();
-}
-
-function allGroups(meta: LocalMeta): { pool: typeof DEFAULT_POOL; pg: number }[] {
-  return Array.from({ length: meta.cluster.groupCount() }, (_, pg) => ({ pool: DEFAULT_POOL, pg }));
-}
-
-function damage(pg: number, slice = 256): DamageReport {
-  const shard = { pool: DEFAULT_POOL, pg, slice: slice as SliceId, index: 0, slot: 1 };
-  return { shard, kind: "missing", node: nodeId(1) };
 }
 
 test("a silent node is down after its time, out after more, and up when heard again", async (t) => {
@@ -154,18 +131,21 @@ test("nodes, epochs, clean groups and damage outlive the server", async (t) => {
   const meta = await openLocalMeta({ engine });
   await writeSomething(meta);
   await join(meta, 3);
-  const { epoch } = meta.cluster.current();
-  await meta.cluster.markClean(allGroups(meta).slice(1), epoch, 0);
-  await meta.cluster.reportDamage([damage(5)]);
+  await settleGroups(meta, allGroups(meta).slice(1));
+  await meta.cluster.groups.reportDamage([damage(5)]);
+  await meta.cluster.groups.doubtNode(nodeId(2), true);
   const again = await openLocalMeta({ engine });
   t.deepEqual(again.cluster.current(), meta.cluster.current());
   t.is(again.cluster.clusterId, meta.cluster.clusterId);
+  t.deepEqual(again.cluster.groups.dirty(), meta.cluster.groups.dirty());
+  const { findings, doubts } = again.cluster.groups.concernsOf({ pool: DEFAULT_POOL, pg: 5 });
   t.deepEqual(
-    again.cluster.dirtyGroups().map(({ pg, damage: { length } }) => [pg, length]),
-    [
-      [0, 0],
-      [5, 1],
-    ],
+    findings.map(({ report }) => report),
+    [damage(5)],
+  );
+  t.deepEqual(
+    doubts.map(({ node, verify }) => [node, verify]),
+    [[nodeId(2), true]],
   );
   t.is(present(again.cluster.nodes()[0]).capacityBytes, 1000);
   t.is(present(again.cluster.nodes()[0]).lastSeenMsAgo, undefined);
@@ -174,46 +154,11 @@ test("nodes, epochs, clean groups and damage outlive the server", async (t) => {
 test("groups of a cluster that never held data are clean in every epoch", async (t) => {
   const meta = await openLocalMeta();
   await join(meta, 6);
-  t.deepEqual(meta.cluster.dirtyGroups(), []);
-  t.is(meta.cluster.survivableLosses(), 2);
+  t.deepEqual(meta.cluster.groups.dirty(), []);
+  t.is(meta.cluster.groups.survivableLosses(), 2);
   await writeSomething(meta);
   await meta.cluster.leaving(nodeId(1));
-  t.is(meta.cluster.dirtyGroups().length, meta.cluster.groupCount());
-});
-
-test("damage reported during a pass is not wiped out by its result", async (t) => {
-  const meta = await openLocalMeta();
-  await join(meta, 3);
-  const { cluster } = meta;
-  await cluster.reportDamage([damage(1), damage(1), damage(2)]);
-  const noted = cluster.damageCount();
-  await cluster.reportDamage([damage(2, 512)]);
-  const groups = [1, 2].map((pg) => ({ pool: DEFAULT_POOL, pg }));
-  await cluster.markClean(groups, cluster.current().epoch, noted);
-  const [left, ...others] = cluster.dirtyGroups();
-  t.deepEqual(others, []);
-  t.deepEqual(present(left).damage, [damage(2, 512)]);
-});
-
-test("whoever repairs hears of damage once, and not of what was known", async (t) => {
-  const { cluster } = await openLocalMeta();
-  let heard = 0;
-  const stop = cluster.onDamage(() => heard++);
-  await cluster.reportDamage([damage(1), damage(2)]);
-  await cluster.reportDamage([damage(1)]);
-  t.is(heard, 1);
-  stop();
-  await cluster.reportDamage([damage(3)]);
-  t.is(heard, 1);
-});
-
-test("damage is bounded a group, and reports of unknown groups are ignored", async (t) => {
-  const { cluster } = await openLocalMeta();
-  const many = Array.from({ length: MAX_DAMAGE_PER_GROUP + 10 }, (_, i) => damage(3, 256 + i));
-  await cluster.reportDamage([...many, damage(99_999)]);
-  const dirty = cluster.dirtyGroups();
-  t.is(dirty.length, 1);
-  t.is(present(dirty[0]).damage.length, MAX_DAMAGE_PER_GROUP);
+  t.is(meta.cluster.groups.dirty().length, meta.cluster.groups.count());
 });
 
 test("older maps are kept while a group needs them or they may be in use, no longer", async (t) => {
@@ -223,7 +168,7 @@ test("older maps are kept while a group needs them or they may be in use, no lon
   await writeSomething(meta);
   await join(meta, 6);
   const { cluster } = meta;
-  await cluster.markClean(allGroups(meta), cluster.current().epoch, cluster.damageCount());
+  await settleGroups(meta);
   for (let round = 0; round < 5; round++) {
     await cluster.leaving(nodeId(2));
     await beat(meta, 2);
@@ -232,39 +177,10 @@ test("older maps are kept while a group needs them or they may be in use, no lon
   const { current, older } = cluster.history();
   t.is(older.length <= 7, true, "maps that place alike are kept once");
   t.true(older.some((map) => map.nodes[1]?.state === "down"));
-  await cluster.markClean(allGroups(meta), current.epoch, cluster.damageCount());
+  await settleGroups(meta);
   t.deepEqual(cluster.history().older, []);
   const stored = engine.read(loadCluster).maps.map((map) => map.epoch);
   t.deepEqual(stored, [current.epoch]);
-});
-
-test("survivable losses follow node states, and wait for repair before they recover", async (t) => {
-  const meta = await openLocalMeta();
-  const { cluster } = meta;
-  await join(meta, 6);
-  await writeSomething(meta);
-  t.is(cluster.survivableLosses(), 2);
-  await cluster.leaving(nodeId(1));
-  t.is(cluster.survivableLosses(), 1);
-  await cluster.leaving(nodeId(2));
-  t.is(cluster.survivableLosses(), 0);
-  await cluster.leaving(nodeId(3));
-  t.is(cluster.survivableLosses(), -1);
-  await beat(meta, 1, 2, 3);
-  t.true(cluster.survivableLosses() < 2, "shards written meanwhile stand doubled up");
-  await cluster.markClean(allGroups(meta), cluster.current().epoch, cluster.damageCount());
-  t.is(cluster.survivableLosses(), 2);
-});
-
-test("with three nodes one may be lost, with one none", async (t) => {
-  const three = await openLocalMeta();
-  await join(three, 3);
-  t.is(three.cluster.survivableLosses(), 1);
-  const one = await openLocalMeta();
-  await join(one, 1);
-  t.is(one.cluster.survivableLosses(), 0);
-  const none = await openLocalMeta();
-  t.is(none.cluster.survivableLosses(), -1);
 });
 
 test("the registry opens only what was formatted", async (t) => {

@@ -1,5 +1,5 @@
-// The cluster as the metadata server knows it: nodes and their states, the map with its epochs, and
-// what is known of each placement group. Nothing is handed out before it is on disk.
+// The cluster as the metadata server knows it: nodes and their states, and the map with its epochs.
+// Nothing is handed out before it is on disk. Placement groups are GroupRegistry's.
 import { FsError } from "../../domain/errno.ts";
 import type { ClusterMap, MapHistory, MapNode, Pool } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
@@ -9,25 +9,22 @@ import { MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Heartbeat, RegisterNode, RegisterReply } from "../../protocol/admin/admin-api.ts";
-import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { Engine, Transaction } from "../engine/engine.ts";
 import { keys } from "../schema/keys.ts";
 import {
   holdsNoData,
   loadCluster,
   putBaseline,
-  putDamage,
-  putGroupClean,
   putMap,
   putNode,
   sameNodes,
   type StoredCluster,
 } from "./cluster-records.ts";
-import type { DirtyGroup, GroupKey, GroupLedger } from "./group-ledger.ts";
+import type { GroupLedger } from "./group-ledger.ts";
+import { GroupRegistry } from "./group-registry.ts";
 import { neededMaps } from "./map-history.ts";
 import { NodeMonitor, type NodeActivity } from "./node-monitor.ts";
 import { stateAfterSign, type NodeTimings } from "./node-states.ts";
-import { survivableLosses } from "./tolerance.ts";
 
 export interface RegistryOptions {
   readonly engine: Engine;
@@ -51,19 +48,19 @@ interface Change {
 
 export class ClusterRegistry {
   readonly clusterId: string;
+  readonly groups: GroupRegistry;
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #groups: GroupLedger;
+  readonly #ledger: GroupLedger;
   readonly #monitor: NodeMonitor;
+  /** Nodes that have registered with this run of the server. */
+  readonly #registered = new Set<NodeId>();
   readonly #replacedAtMs = new Map<Epoch, number>();
   readonly #listeners = new Set<(maps: MapHistory) => void>();
-  readonly #damageListeners = new Set<() => void>();
   readonly #pendingChanges: Change[] = [];
   #changing: Promise<void> | undefined;
   #history: MapHistory;
-  /** Survivable losses under #history, until something changes. */
-  #losses: number | undefined;
 
   static async open(options: RegistryOptions): Promise<ClusterRegistry> {
     return new ClusterRegistry(options, await options.engine.read(loadCluster));
@@ -75,11 +72,17 @@ export class ClusterRegistry {
     this.#engine = engine;
     this.#clock = clock;
     this.#log = log;
-    this.#groups = stored.groups;
+    this.#ledger = stored.groups;
     const current = stored.maps.at(-1);
     invariant(current !== undefined, "a cluster has a map");
     for (const map of stored.maps) this.#replacedAtMs.set(map.epoch, clock.monotonicMs());
     this.#history = { current, older: this.#needed(current, stored.maps.slice(0, -1)) };
+    this.groups = new GroupRegistry({
+      engine,
+      ledger: stored.groups,
+      maps: () => this.#history,
+      onCleaned: () => this.#forgetMaps(),
+    });
     this.#monitor = new NodeMonitor({
       clock,
       timings,
@@ -114,12 +117,6 @@ export class ClusterRegistry {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Called after damage that was not known was reported, when it is on disk. */
-  onDamage(listener: () => void): () => void {
-    this.#damageListeners.add(listener);
-    return () => this.#damageListeners.delete(listener);
-  }
-
   nodes(): NodeView[] {
     return this.current().nodes.map((node) => ({ ...node, ...this.#monitor.activity(node.id) }));
   }
@@ -144,13 +141,20 @@ export class ClusterRegistry {
       (tx) => putNode(tx, { id, joinedMs: this.#clock.nowMs(), capacityBytes, usedBytes }),
     );
     this.#monitor.registered(id, { capacityBytes, usedBytes });
+    this.#registered.add(id);
     return { epoch, clusterId: this.clusterId };
+  }
+
+  /** The node has said to this run of the server which cluster it belongs to. */
+  isRegistered(node: NodeId): boolean {
+    return this.#registered.has(node);
   }
 
   /** @throws FsError ENOENT when the node must register first */
   async heartbeat(id: string, heartbeat: Heartbeat): Promise<Epoch> {
     const node = this.current().nodes.find((candidate) => candidate.id === id);
-    if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
+    if (node === undefined || !this.isRegistered(node.id))
+      throw new FsError("ENOENT", `node ${id} is not registered`);
     this.#monitor.heard(node.id, heartbeat);
     const state = stateAfterSign(node.state);
     if (state === node.state) return this.current().epoch;
@@ -165,54 +169,6 @@ export class ClusterRegistry {
     return await this.#change((nodes) => withState(nodes, node.id, "down"));
   }
 
-  /** Reports about shards of no known group are ignored. Resolves when they are stored. */
-  async reportDamage(reports: readonly DamageReport[]): Promise<void> {
-    const touched = new Map<string, GroupKey>();
-    for (const report of reports) {
-      const { pool, pg } = report.shard;
-      if (!this.#groups.has({ pool, pg }) || !this.#groups.addDamage(report)) continue;
-      touched.set(`${pool}/${pg}`, { pool, pg });
-    }
-    if (touched.size === 0) return;
-    await this.#storeDamage([...touched.values()]);
-    for (const listener of this.#damageListeners) listener();
-  }
-
-  /** Groups not known to be whole under the current map, or with damage reported. */
-  dirtyGroups(): DirtyGroup[] {
-    return this.#groups.dirtyGroups(this.current().epoch);
-  }
-
-  groupCount(): number {
-    return this.current().pools.reduce((sum, pool) => sum + pool.pgCount, 0);
-  }
-
-  /** Counts all reports so far; note it before a pass, so that none made meanwhile is wiped out. */
-  damageCount(): number {
-    return this.#groups.damageCount;
-  }
-
-  /** Every shard of the groups stood in its place at `epoch`; damage reported later stays. */
-  async markClean(groups: readonly GroupKey[], epoch: Epoch, damageCount: number): Promise<void> {
-    const known = groups.filter((group) => this.#groups.has(group));
-    await this.#engine.transact((tx) => {
-      for (const group of known) putGroupClean(tx, group, epoch);
-    });
-    const damaged = known.filter((group) => this.#groups.isDamaged(group));
-    for (const group of known) this.#groups.setClean(group, epoch);
-    for (const group of damaged) this.#groups.clearDamage(group, damageCount);
-    if (damaged.length > 0) await this.#storeDamage(damaged);
-    this.#losses = undefined;
-    await this.#forgetMaps();
-  }
-
-  /** Node losses that no data is lost by, whichever nodes they are; -1: some is unreadable now. */
-  survivableLosses(): number {
-    const { current, older } = this.#history;
-    this.#losses ??= survivableLosses(current, older, this.#groups);
-    return this.#losses;
-  }
-
   /** Bytes of user data in a pool: what the nodes hold and could hold, redundancy taken off. */
   capacity(pool: Pool): { usedBytes: number; totalBytes: number } {
     const share = pool.k / (pool.k + pool.m);
@@ -220,12 +176,6 @@ export class ClusterRegistry {
     const sum = (field: "usedBytes" | "capacityBytes"): number =>
       Math.floor(holding.reduce((total, node) => total + node[field], 0) * share);
     return { usedBytes: sum("usedBytes"), totalBytes: sum("capacityBytes") };
-  }
-
-  async #storeDamage(groups: readonly GroupKey[]): Promise<void> {
-    await this.#engine.transact((tx) => {
-      for (const group of groups) putDamage(tx, group, this.#groups.damageOf(group));
-    });
   }
 
   #changeInBackground(edit: NodeEdit): void {
@@ -271,7 +221,7 @@ export class ClusterRegistry {
       { durable: true },
     );
     if (!isNew) return current.epoch;
-    if (empty) this.#groups.setAllClean(next.epoch);
+    if (empty) this.#ledger.setAllClean(next.epoch);
     this.#install(next);
     await this.#forgetMaps();
     return next.epoch;
@@ -283,7 +233,6 @@ export class ClusterRegistry {
     invariant(to > from, "a cluster map replaces an older one", { from, to });
     this.#replacedAtMs.set(current.epoch, this.#clock.monotonicMs());
     this.#history = { current: next, older: this.#needed(next, [current, ...older]) };
-    this.#losses = undefined;
     const states = next.nodes.map((node) => `${node.id} ${node.state}`);
     this.#log.info({ epoch: next.epoch, states }, "new cluster map");
     for (const listener of this.#listeners) listener(this.#history);
@@ -293,7 +242,7 @@ export class ClusterRegistry {
     const recentMs = this.#clock.monotonicMs() - MAP_HISTORY_GRACE_MS;
     const isRecent = (map: ClusterMap): boolean =>
       (this.#replacedAtMs.get(map.epoch) ?? 0) >= recentMs;
-    const oldestClean = this.#groups.oldestCleanEpoch();
+    const oldestClean = this.#ledger.oldestCleanEpoch();
     return neededMaps(current, older, oldestClean, isRecent, MAX_MAP_HISTORY);
   }
 

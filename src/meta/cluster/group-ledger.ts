@@ -1,6 +1,7 @@
-// What is known of each placement group: its last clean epoch, and the damage reported since.
+// What is known of each placement group: its last clean epoch, the damage reported since, and the
+// nodes whose shards of it are in doubt.
 import type { ClusterMap } from "../../domain/cluster-map.ts";
-import type { Epoch, PoolId } from "../../domain/ids.ts";
+import type { Epoch, NodeId, PoolId } from "../../domain/ids.ts";
 import { formatShardId } from "../../domain/ids.ts";
 import { MAX_DAMAGE_PER_GROUP } from "./limits.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
@@ -10,38 +11,44 @@ export interface GroupKey {
   readonly pg: number;
 }
 
-export interface DirtyGroup extends GroupKey {
-  readonly cleanEpoch: Epoch;
-  readonly damage: readonly DamageReport[];
-}
-
-interface Damage {
+/** A damage report that waits for its answer. */
+export interface Finding {
   readonly report: DamageReport;
-  /** The count of all reports when it came. */
-  readonly count: number;
+  /** Newer when it was reported again: an answer to an older number doesn't answer it. */
+  readonly number: number;
 }
 
-interface GroupDamage extends GroupKey {
-  readonly reports: Map<string, Damage>;
-  /** Reports beyond the limit aren't kept, but the group stays dirty until after the last. */
-  lastCount: number;
+/** A node may lack shards of the group that it is believed to have. */
+export interface Doubt {
+  readonly node: NodeId;
+  /** Only reading every shard settles it; else the node's word that it has them. */
+  readonly verify: boolean;
+  readonly number: number;
+}
+
+/** What keeps a group from being clean, whatever its epoch. */
+export interface GroupConcerns {
+  readonly findings: readonly Finding[];
+  readonly doubts: readonly Doubt[];
+}
+
+export const NO_CONCERNS: GroupConcerns = { findings: [], doubts: [] };
+
+interface Concerned extends GroupKey {
+  readonly findings: Map<string, Finding>;
+  readonly doubts: Map<NodeId, Doubt>;
 }
 
 export class GroupLedger {
   readonly #cleanEpochs = new Map<PoolId, Float64Array>();
-  readonly #damage = new Map<string, GroupDamage>();
-  #damageCount = 0;
+  readonly #concerns = new Map<string, Concerned>();
+  #number = 0;
 
   /** `baseline`: every group was clean at that epoch. */
   constructor(map: ClusterMap, baseline: Epoch) {
     for (const pool of map.pools) {
       this.#cleanEpochs.set(pool.id, new Float64Array(pool.pgCount).fill(baseline));
     }
-  }
-
-  /** How many damage reports there have been; a pass over the groups begins by noting it. */
-  get damageCount(): number {
-    return this.#damageCount;
   }
 
   has({ pool, pg }: GroupKey): boolean {
@@ -70,55 +77,76 @@ export class GroupLedger {
     return oldest as Epoch;
   }
 
-  /** True when the report says something new. */
+  /** Beyond the limit of a group the report becomes a doubt of its node. True when it is news. */
   addDamage(report: DamageReport): boolean {
-    const { pool, pg } = report.shard;
-    const key = keyOf({ pool, pg });
-    let group = this.#damage.get(key);
-    if (group === undefined) {
-      group = { pool, pg, reports: new Map(), lastCount: 0 };
-      this.#damage.set(key, group);
-    }
-    this.#damageCount += 1;
-    group.lastCount = this.#damageCount;
+    const group = this.#concerned(report.shard);
     const text = `${formatShardId(report.shard)} ${report.kind} ${report.node}`;
-    const known = group.reports.has(text);
-    if (known || group.reports.size < MAX_DAMAGE_PER_GROUP) {
-      group.reports.set(text, { report, count: this.#damageCount });
+    const isNew = !group.findings.has(text);
+    if (isNew && group.findings.size >= MAX_DAMAGE_PER_GROUP) {
+      return this.doubt(group, report.node, true);
     }
-    return !known;
+    this.#number += 1;
+    group.findings.set(text, { report, number: this.#number });
+    return isNew;
   }
 
-  /** Forgets what was reported up to `damageCount`. */
-  clearDamage(key: GroupKey, damageCount: number): void {
-    const group = this.#damage.get(keyOf(key));
+  /** True when it is news. */
+  doubt(key: GroupKey, node: NodeId, verify: boolean): boolean {
+    const { doubts } = this.#concerned(key);
+    const known = doubts.get(node);
+    this.#number += 1;
+    doubts.set(node, { node, verify: verify || known?.verify === true, number: this.#number });
+    return known === undefined || (verify && !known.verify);
+  }
+
+  /** Forgets what was answered, but for what was reported or doubted again since. */
+  answer(key: GroupKey, { findings, doubts }: GroupConcerns): void {
+    const group = this.#concerns.get(keyOf(key));
     if (group === undefined) return;
-    for (const [text, damage] of group.reports) {
-      if (damage.count <= damageCount) group.reports.delete(text);
+    const numbers = new Set(findings.map(({ number }) => number));
+    for (const [text, { number }] of group.findings) {
+      if (numbers.has(number)) group.findings.delete(text);
     }
-    if (group.lastCount <= damageCount) this.#damage.delete(keyOf(key));
+    for (const { node, number } of doubts) {
+      if (group.doubts.get(node)?.number === number) group.doubts.delete(node);
+    }
+    if (group.findings.size + group.doubts.size === 0) this.#concerns.delete(keyOf(key));
   }
 
-  isDamaged(key: GroupKey): boolean {
-    return this.#damage.has(keyOf(key));
+  concernsOf(key: GroupKey): GroupConcerns {
+    const group = this.#concerns.get(keyOf(key));
+    if (group === undefined) return NO_CONCERNS;
+    return { findings: [...group.findings.values()], doubts: [...group.doubts.values()] };
   }
 
-  damageOf(key: GroupKey): readonly DamageReport[] {
-    const group = this.#damage.get(keyOf(key));
-    return group === undefined ? [] : [...group.reports.values()].map(({ report }) => report);
+  /** Reports that wait, and groups in which a node is in doubt. */
+  waiting(): { reports: number; doubtedGroups: number } {
+    let reports = 0;
+    let doubtedGroups = 0;
+    for (const { findings, doubts } of this.#concerns.values()) {
+      reports += findings.size;
+      doubtedGroups += doubts.size > 0 ? 1 : 0;
+    }
+    return { reports, doubtedGroups };
   }
 
   /** Groups not known to be whole at `epoch`. */
-  dirtyGroups(epoch: Epoch): DirtyGroup[] {
-    const dirty: DirtyGroup[] = [];
+  dirtyGroups(epoch: Epoch): GroupKey[] {
+    const dirty: GroupKey[] = [];
     for (const [pool, epochs] of this.#cleanEpochs) {
       epochs.forEach((cleanEpoch, pg) => {
-        if (cleanEpoch >= epoch && !this.#damage.has(keyOf({ pool, pg }))) return;
-        const damage = this.damageOf({ pool, pg });
-        dirty.push({ pool, pg, cleanEpoch: cleanEpoch as Epoch, damage });
+        if (cleanEpoch < epoch || this.#concerns.has(keyOf({ pool, pg }))) dirty.push({ pool, pg });
       });
     }
     return dirty;
+  }
+
+  #concerned({ pool, pg }: GroupKey): Concerned {
+    const known = this.#concerns.get(keyOf({ pool, pg }));
+    if (known !== undefined) return known;
+    const group: Concerned = { pool, pg, findings: new Map(), doubts: new Map() };
+    this.#concerns.set(keyOf({ pool, pg }), group);
+    return group;
   }
 }
 

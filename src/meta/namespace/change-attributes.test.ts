@@ -6,7 +6,7 @@ import { MemoryEngine } from "../engine/memory-engine.ts";
 import { present } from "../../testing/present.ts";
 import { formatNamespace, usageOf } from "./inodes.ts";
 import { closeSessionOpens } from "./open-inodes.ts";
-import { deadSlices } from "./slices.ts";
+import { tombstones } from "./tombstones.ts";
 import { nowOf } from "./transactions.ts";
 
 const ann: Caller = { uid: 100, gid: 10, groups: [20] };
@@ -123,7 +123,7 @@ test("an unlinked file lives until every session has released it, or is closed",
   t.deepEqual(await fs.broken(), []);
   t.true(await fs.do((_ns, tx) => closeSessionOpens(tx, other)));
   t.is(await fs.errno((ns, tx) => ns.getattr(tx, attr.ino)), "ENOENT");
-  t.is((await fs.see((_ns, tx) => deadSlices(tx, 10))).length, 1);
+  t.is((await fs.see((_ns, tx) => tombstones(tx, 0, 1e9, 10))).length, 1);
   t.deepEqual(await fs.see((_ns, tx) => usageOf(tx)), { inodes: 1, bytes: 0 });
   t.deepEqual(await fs.broken(), []);
 });

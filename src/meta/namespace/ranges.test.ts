@@ -11,7 +11,7 @@ import { seedFromEnvironment } from "../../testing/engine/engine-conformance.ts"
 import { TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { usageOf } from "./inodes.ts";
-import { deadSlices } from "./slices.ts";
+import { tombstones } from "./tombstones.ts";
 
 const n = (name: string): Name => name as Name;
 const TIB = 1024 ** 4;
@@ -30,7 +30,9 @@ async function mapped(fs: TestNamespace, ino: Ino, chunk = 0): Promise<string[]>
 }
 
 const dead = async (fs: TestNamespace): Promise<number[]> =>
-  (await fs.see((_ns, tx) => deadSlices(tx, 1e6))).map(({ slice }) => slice);
+  (await fs.see((_ns, tx) => tombstones(tx, 0, 1e9, 1e6)))
+    .map(({ slice }) => slice)
+    .sort((a, b) => a - b);
 
 function change(
   fs: TestNamespace,

@@ -6,9 +6,10 @@ import type { Extent, SliceLocation } from "../../domain/layout.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeExtents, extentCount, extentsAfter, type StoredExtent } from "../schema/extents.ts";
 import { chunkOfKey, firstNumber, keyRanges, keys } from "../schema/keys.ts";
-import { decodeSlice, encodeDeadSlice, encodeSlice, type SliceRecord } from "../schema/slice.ts";
+import { decodeSlice, encodeSlice, type SliceRecord } from "../schema/slice.ts";
 import { ChunkChanges } from "./data.ts";
-import { CitationChanges, loadSlice, resolveExtent } from "./slices.ts";
+import { CitationChanges, loadSlice, resolveExtent, sliceExists } from "./slices.ts";
+import { bury } from "./tombstones.ts";
 
 /** A chunk of some file: the number its chunks are kept under, and which of them. */
 export interface ChunkId {
@@ -240,6 +241,5 @@ function putNewSlice(tx: Transaction, stored: NewSlice, references: number): voi
 
 /** Of a slice that nothing cites: its shards, where it may have any, are garbage. */
 export function leaveToGc(tx: Transaction, { slice, pool, storedBytes, inline }: NewSlice): void {
-  if (inline !== undefined || tx.get(keys.slice(slice)) !== undefined) return;
-  tx.put(keys.deadSlice(slice), encodeDeadSlice(pool, storedBytes));
+  if (inline === undefined && !sliceExists(tx, slice)) bury(tx, { slice, pool, storedBytes });
 }

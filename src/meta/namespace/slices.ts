@@ -1,20 +1,14 @@
-// Slices: made by a commit, counted by who cites them, left for gc when nobody does.
+// Slices: made by a commit, counted by who cites them, buried when nobody does.
 import { FsError } from "../../domain/errno.ts";
 import type { SessionId, SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
 import type { CommitRequest, ExtentCommit } from "../../protocol/meta/meta-service.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { StoredExtent } from "../schema/extents.ts";
-import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
-import { holdsSlice } from "../schema/session-records.ts";
-import {
-  decodeDeadSlice,
-  decodeSlice,
-  encodeDeadSlice,
-  encodeSlice,
-  type DeadSlice,
-  type SliceRecord,
-} from "../schema/slice.ts";
+import { keys } from "../schema/keys.ts";
+import { decodeSlice, encodeSlice, type SliceRecord } from "../schema/slice.ts";
+import { holdsSlice } from "../schema/slice-ranges.ts";
+import { bury } from "./tombstones.ts";
 
 /** Changes of reference counts, collected so that each slice is written once. */
 export class CitationChanges {
@@ -50,7 +44,7 @@ function changeReferences(tx: Transaction, id: SliceId, by: number): void {
   tx.delete(keys.slice(id));
   if (slice.packed !== undefined) changeReferences(tx, slice.packed.id, -1);
   else if (slice.inline === undefined) {
-    tx.put(keys.deadSlice(id), encodeDeadSlice(slice.pool, slice.storedBytes));
+    bury(tx, { slice: id, pool: slice.pool, storedBytes: slice.storedBytes });
   }
 }
 
@@ -72,8 +66,8 @@ export function addSlice(tx: Transaction, commit: ExtentCommit, settled: boolean
 
 /** Leaves a slice that was never cited for gc, where it has shards. */
 function abandonSlice(tx: Transaction, commit: ExtentCommit): void {
-  if (commit.inline !== undefined || sliceExists(tx, commit.slice)) return;
-  tx.put(keys.deadSlice(commit.slice), encodeDeadSlice(commit.pool, commit.lengthBytes));
+  const { slice, pool, inline, lengthBytes: storedBytes } = commit;
+  if (inline === undefined && !sliceExists(tx, slice)) bury(tx, { slice, pool, storedBytes });
 }
 
 /** For a commit that was refused, or never came: its slices go to gc. */
@@ -110,18 +104,4 @@ export function resolveExtent(tx: ReadTransaction, stored: StoredExtent): Extent
 /** True while an extent cites the slice. */
 export function sliceExists(tx: ReadTransaction, id: SliceId): boolean {
   return tx.get(keys.slice(id)) !== undefined;
-}
-
-/** Slices whose shards may be deleted, at most `limit`. */
-export function deadSlices(tx: ReadTransaction, limit: number): DeadSlice[] {
-  const found: DeadSlice[] = [];
-  for (const { key, value } of tx.range({ ...keyRanges.deadSlices(), limit })) {
-    found.push(decodeDeadSlice(firstNumber(key) as SliceId, value));
-  }
-  return found;
-}
-
-/** Their shards are deleted. */
-export function forgetSlices(tx: Transaction, ids: readonly SliceId[]): void {
-  for (const id of ids) tx.delete(keys.deadSlice(id));
 }

@@ -12,7 +12,7 @@ import type {
 } from "../../protocol/meta/meta-operations.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { attrOf, type Inode } from "../schema/inode.ts";
-import { holdsSlice } from "../schema/session-records.ts";
+import { holdsSlice } from "../schema/slice-ranges.ts";
 import { changeAttributes } from "./change-attributes.ts";
 import { commitExtents, extentsOf } from "./data.ts";
 import { requireDentry } from "./dentries.ts";

@@ -6,7 +6,8 @@
 //   c data chunk(4)              extents of one chunk of the data `data`, an inode's `data` field
 //   d parent name                dentry: ino, type, cookie
 //   e parent cookie              directory order: name, ino, type; what readdir pages through
-//   g slice                      dead slice, whose shards wait for deletion: pool, length
+//   g slice                      tombstone of a slice with shards: pool, length, death number
+//   h death                      the slice that died then
 //   i ino                        inode: attributes and what the server keeps beside them
 //   k ino                        locks of the inode, flock and fcntl
 //   l ino                        symlink target
@@ -18,11 +19,13 @@
 //                                the nodes: which session brought it, and when
 //   x ino name                   extended attribute
 //   A epoch                      cluster map
-//   D pool(2) pg(4)              damage reported of a placement group
+//   D pool(2) pg(4)              damage reported of a placement group, nodes in doubt
+//   E first                      slice ids first… of sessions that have ended
 //   G pool(2) pg(4)              placement group: clean epoch, progress of its repair
+//   H id                         storage node: deaths of which it has no shards left
 //   K session ino                the session has locks on the inode
 //   N id                         storage node
-//   Q session first              slice ids first… were handed to the session
+//   Q session first              slice ids first… were handed to the session; which are over
 //   R session slot(2)            reply slot: the last answer to a mutating request
 //   S session                    session
 //   T hash                       access token
@@ -94,7 +97,8 @@ export const keys = {
   },
   dentry: (parent: Ino, name: string): Key => namedKey("d", parent, name),
   dirIndex: (parent: Ino, cookie: number): Key => pairKey("e", parent, cookie),
-  deadSlice: (slice: SliceId): Key => numberKey("g", slice),
+  tombstone: (slice: SliceId): Key => numberKey("g", slice),
+  death: (death: number): Key => numberKey("h", death),
   inode: (ino: Ino): Key => numberKey("i", ino),
   locks: (ino: Ino): Key => numberKey("k", ino),
   symlink: (ino: Ino): Key => numberKey("l", ino),
@@ -106,7 +110,9 @@ export const keys = {
 
   clusterMap: (epoch: Epoch): Key => numberKey("A", epoch),
   damage: (pool: PoolId, pg: number): Key => groupKey("D", pool, pg),
+  endedRange: (first: SliceId): Key => numberKey("E", first),
   group: (pool: PoolId, pg: number): Key => groupKey("G", pool, pg),
+  gcProgress: (node: NodeId): Key => textKey("H", node),
   sessionLock: (session: SessionId, ino: Ino): Key => pairKey("K", session, ino),
   node: (id: NodeId): Key => textKey("N", id),
   sliceRange: (session: SessionId, first: SliceId): Key => pairKey("Q", session, first),
@@ -155,7 +161,7 @@ export const keyRanges = {
   }),
   allChunks: (): KeyRange => keysUnder(prefix("c")),
   allSlices: (): KeyRange => keysUnder(prefix("s")),
-  deadSlices: (): KeyRange => keysUnder(prefix("g")),
+  deaths: (): KeyRange => keysUnder(prefix("h")),
   reaps: (): KeyRange => keysUnder(prefix("r")),
   sessionOpens: (session: SessionId): KeyRange => keysUnder(numberKey("o", session)),
   /** Unsettled slices of one inode, and of all, behind a place. */
@@ -171,11 +177,11 @@ export const keyRanges = {
 
   clusterMaps: (): KeyRange => keysUnder(prefix("A")),
   damages: (): KeyRange => keysUnder(prefix("D")),
+  endedRanges: (): KeyRange => keysUnder(prefix("E")),
   groups: (): KeyRange => keysUnder(prefix("G")),
   sessionLocks: (session: SessionId): KeyRange => keysUnder(numberKey("K", session)),
   nodes: (): KeyRange => keysUnder(prefix("N")),
   sliceRanges: (session: SessionId): KeyRange => keysUnder(numberKey("Q", session)),
-  allSliceRanges: (): KeyRange => keysUnder(prefix("Q")),
   replySlots: (session: SessionId): KeyRange => keysUnder(numberKey("R", session)),
   sessions: (): KeyRange => keysUnder(prefix("S")),
   tokens: (): KeyRange => keysUnder(prefix("T")),

@@ -1,7 +1,5 @@
-// How sessions, the slice ids handed to them and their stored replies are kept in the engine.
-import type { SessionId, SliceId } from "../../domain/ids.ts";
-import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
-import type { SliceRange } from "../../protocol/meta/meta-service.ts";
+// How sessions and their stored replies are kept in the engine.
+import type { SessionId } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { takeNumbers } from "./counters.ts";
 import { firstNumber, keyRanges, keys } from "./keys.ts";
@@ -51,7 +49,7 @@ export function isSessionLive(tx: ReadTransaction, id: SessionId): boolean {
   return record !== undefined && !decodeRecord(record, SESSION_READERS).ending;
 }
 
-/** Removes the session and its replies. Its slice ranges stay until gc has looked for leftovers. */
+/** Removes the session and its replies. Its slice ranges must have ended. */
 export function deleteSession(tx: Transaction, id: SessionId): void {
   for (const { key } of [...tx.range(keyRanges.replySlots(id))]) tx.delete(key);
   tx.delete(keys.session(id));
@@ -79,17 +77,4 @@ export function getReply(
       return { sequence, packed };
     },
   });
-}
-
-/** Hands slice ids to a session. The transaction must be durable before they are told to anyone. */
-export function takeSliceRange(tx: Transaction, session: SessionId): SliceRange {
-  const first = takeNumbers(tx, "slice", SLICE_RANGE_SIZE) as SliceId;
-  tx.put(keys.sliceRange(session, first), encodeRecord(VERSION, SLICE_RANGE_SIZE));
-  return { first, count: SLICE_RANGE_SIZE };
-}
-
-/** Ranges begin at multiples of their size, so an id tells its range. */
-export function holdsSlice(tx: ReadTransaction, session: SessionId, slice: SliceId): boolean {
-  const first = (slice - (slice % SLICE_RANGE_SIZE)) as SliceId;
-  return tx.get(keys.sliceRange(session, first)) !== undefined;
 }

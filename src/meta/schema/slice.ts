@@ -1,4 +1,4 @@
-// Slice records: how often a slice is cited, and where its bytes are. Also those of dead slices.
+// Slice records: how often a slice is cited, and where its bytes are.
 import type { PoolId, SliceId } from "../../domain/ids.ts";
 import type { SliceLocation } from "../../domain/layout.ts";
 import { unknownVersion } from "./records.ts";
@@ -17,15 +17,7 @@ export interface SliceRecord {
   packed?: SliceLocation;
 }
 
-/** A slice that nothing cites any more, whose shards wait for deletion. */
-export interface DeadSlice {
-  slice: SliceId;
-  pool: PoolId;
-  storedBytes: number;
-}
-
 const VERSION = 2;
-const DEAD_VERSION = 1;
 const STRIPED = 0;
 const INLINE = 1;
 const PACKED = 2;
@@ -77,23 +69,4 @@ export function decodeSlice(record: Uint8Array): SliceRecord {
     };
   }
   return slice;
-}
-
-export function encodeDeadSlice(pool: PoolId, storedBytes: number): Uint8Array {
-  const record = Buffer.allocUnsafe(13);
-  record[0] = DEAD_VERSION;
-  record.writeUInt32LE(pool, 1);
-  record.writeDoubleLE(storedBytes, 5);
-  return record;
-}
-
-/** @throws FsError EIO on an unknown version */
-export function decodeDeadSlice(slice: SliceId, record: Uint8Array): DeadSlice {
-  if (record[0] !== DEAD_VERSION) throw unknownVersion("dead slice", record);
-  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
-  return {
-    slice,
-    pool: view.getUint32(1, true) as PoolId,
-    storedBytes: view.getFloat64(5, true),
-  };
 }

@@ -8,8 +8,8 @@ import {
   loadSessions,
   putSession,
   takeSessionId,
-  takeSliceRange,
 } from "../schema/session-records.ts";
+import { endSliceRanges, takeSliceRange } from "../schema/slice-ranges.ts";
 
 /** No account can have this name. */
 const JOBS_USER = "";
@@ -17,7 +17,9 @@ const JOBS_USER = "";
 /** Ends the sessions of this kind that earlier processes left. */
 export function endJobSessions(tx: Transaction): void {
   for (const { id, record } of loadSessions(tx)) {
-    if (record.user === JOBS_USER) deleteSession(tx, id);
+    if (record.user !== JOBS_USER) continue;
+    endSliceRanges(tx, id, Infinity);
+    deleteSession(tx, id);
   }
 }
 

@@ -12,7 +12,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
 import { loadInode, usageOf } from "../namespace/inodes.ts";
 import { unsettledOf, unsettledOfSession } from "../namespace/unsettled-slices.ts";
-import { takeSliceRange } from "../schema/session-records.ts";
+import { takeSliceRange } from "../schema/slice-ranges.ts";
 
 /** For whom a service is done, and by what. */
 export interface ServiceScope {
@@ -51,7 +51,7 @@ export const SERVICES: { readonly [O in ServiceOperation]: Service<O> } = {
   setlk: ({ locks, session }, request) => locks.set(session, request),
   cancelLock: ({ locks, session }, request) => locks.cancel(session, request),
   maps: ({ cluster }) => cluster.history(),
-  reportDamage: ({ cluster }, reports) => cluster.reportDamage(reports),
+  reportDamage: ({ cluster }, reports) => cluster.groups.reportDamage(reports),
 };
 
 function defaultPool(map: ClusterMap): ClusterMap["pools"][number] {

@@ -9,6 +9,7 @@ import { openLocalMeta, serviceOf, type LocalMeta } from "../../testing/meta/met
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keyRanges, keys } from "../schema/keys.ts";
 import { putSession } from "../schema/session-records.ts";
+import { isEnded } from "../schema/slice-ranges.ts";
 import { present } from "../../testing/present.ts";
 
 const FILE = toName("file");
@@ -95,7 +96,7 @@ test("only the secret and the user of a session open it again", async (t) => {
   t.is(meta.sessions.resume("anna", key), session);
 });
 
-test("ending a session removes its record and replies but not its slice ranges", async (t) => {
+test("ending a session removes its record and replies, and its slice ids have ended", async (t) => {
   const meta = await openLocalMeta();
   const service = await meta.newSession();
   const { first } = await service.allocateSlices();
@@ -106,7 +107,9 @@ test("ending a session removes its record and replies but not its slice ranges",
   await meta.engine.read((tx) => {
     t.is(tx.get(keys.session(id)), undefined);
     t.deepEqual([...tx.range(keyRanges.replySlots(id))], []);
-    t.not(tx.get(keys.sliceRange(id, first)), undefined);
+    t.is(tx.get(keys.sliceRange(id, first)), undefined);
+    t.true(isEnded(tx, first));
+    t.false(isEnded(tx, (first + SLICE_RANGE_SIZE) as SliceId));
   });
 });
 

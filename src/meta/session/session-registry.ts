@@ -20,10 +20,13 @@ import {
   takeSessionId,
   type SessionRecord,
 } from "../schema/session-records.ts";
+import { endSliceRanges } from "../schema/slice-ranges.ts";
 
 const SECRET_BYTES = 16;
 /** Extents and xattrs reaped in one transaction: some milliseconds. */
 const REAP_STEP = 1000;
+/** Ranges of slice ids that end in one transaction: some milliseconds. */
+const END_STEP = 1000;
 
 export interface SessionRegistryOptions extends Omit<SessionDependencies, "locks"> {
   readonly random: Random;
@@ -196,6 +199,7 @@ export class SessionRegistry {
     await engine.transact((tx) => putSession(tx, id, { ...record, ending: true }));
     await this.#locks.releaseSession(id);
     while (!(await engine.transact((tx) => closeSessionOpens(tx, id))));
+    while (!(await engine.transact((tx) => endSliceRanges(tx, id, END_STEP))));
     await engine.transact((tx) => deleteSession(tx, id));
     this.#sessions.delete(id);
     log.info({ session: id, client: record.clientName, user: record.user }, "session ended");

@@ -115,10 +115,24 @@ export const clusterStatusSchema = z.object({
       lastSeenMsAgo: z.number().optional(),
       shards: z.number(),
       quarantined: z.number(),
+      /** Deleted slices whose shards are still to go from it. */
+      deadSlices: z.int(),
     }),
   ),
   /** Placement groups; a dirty one waits to be looked at by repair. */
   groups: z.object({ total: z.int(), clean: z.int(), dirty: z.int() }),
+  /** What is feared, or known to be wrong, until repair has answered it. */
+  concerns: z.object({
+    damageReports: z.int(),
+    /** Placement groups in which a node has not said yet that it has its shards. */
+    doubtedGroups: z.int(),
+    /** Blocks that can't be read though every node answers. */
+    unreadableBlocks: z.int(),
+    /** Blocks on the nodes that no record explains; they are kept. */
+    unexplainedBlocks: z.int(),
+    /** Why nothing is deleted for want of a record, until a survey has seen every node. */
+    reconcile: z.string().optional(),
+  }),
   files: z.number(),
   /** User data kept, and what fits, redundancy taken off. */
   usedBytes: z.number(),

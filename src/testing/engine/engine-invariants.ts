@@ -163,7 +163,7 @@ class Checker {
       const { references } = decodeSlice(value);
       const cited = citations.get(id) ?? 0;
       this.#expect(references === cited, `slice ${id}: ${references} references, cited ${cited}`);
-      this.#expect(this.#tx.get(keys.deadSlice(id)) === undefined, `slice ${id} lives and is dead`);
+      this.#expect(this.#tx.get(keys.tombstone(id)) === undefined, `slice ${id} lives and is dead`);
       citations.delete(id);
     }
     for (const id of citations.keys()) this.wrong.push(`slice ${id} is cited but missing`);

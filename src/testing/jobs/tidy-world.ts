@@ -4,7 +4,16 @@ import type { ExecutionContext } from "ava";
 import { EngineDataLedger } from "../../app/engine-data-ledger.ts";
 import { EngineSliceLedger } from "../../app/engine-slice-ledger.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
-import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
+import type { ClusterMap, MapNode } from "../../domain/cluster-map.ts";
+import {
+  DEFAULT_POOL,
+  ROOT_INO,
+  type Epoch,
+  type Ino,
+  type Name,
+  type NodeId,
+  type ShardId,
+} from "../../domain/ids.ts";
 import { blockCount, type Extent } from "../../domain/layout.ts";
 import { BLOCK_BYTES } from "../../domain/format.ts";
 import { CompactionJob } from "../../jobs/compaction-job.ts";
@@ -17,6 +26,7 @@ import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
 import { keyRanges } from "../../meta/schema/keys.ts";
 import { decodeSlice } from "../../meta/schema/slice.ts";
 import { JobSliceIds } from "../../meta/session/job-session.ts";
+import { silentLog } from "../../observability/log.ts";
 import { MemoryBlockStore } from "../vfs/block-memory.ts";
 import { TestNamespace } from "../engine/engine-namespace.ts";
 
@@ -25,6 +35,13 @@ export interface ModelFile {
   readonly name: string;
   bytes: Buffer;
 }
+
+/** All that gc needs to know of the nodes below the block store in memory. */
+const ONE_NODE: ClusterMap = {
+  epoch: 1 as Epoch,
+  nodes: [{ id: "node" as NodeId, url: "http://node.test", weight: 100, zone: "", state: "up" }],
+  pools: [{ id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount: 1 }],
+};
 
 export const signal = new AbortController().signal;
 
@@ -67,7 +84,7 @@ export class TidyWorld implements AsyncDisposable {
   private constructor(fs: TestNamespace) {
     this.fs = fs;
     this.ledger = new EngineDataLedger(fs.engine, 0);
-    this.slices = new EngineSliceLedger(fs.engine, fs.clock);
+    this.slices = new EngineSliceLedger(fs.engine, fs.clock, 0);
     this.#ids = new JobSliceIds(fs.engine, 0);
   }
 
@@ -87,9 +104,14 @@ export class TidyWorld implements AsyncDisposable {
 
   /** Deletes without grace what nothing cites. */
   async collect(): Promise<void> {
-    const { slices: ledger, blocks } = this;
-    const job = new GcJob({ ledger, blocks, graceMs: 0, onAbandonedRanges: () => undefined });
-    await runJob(job);
+    const calls = {
+      deleteMany: async (_node: MapNode, ids: readonly ShardId[]) => {
+        for (const { pool, slice, index } of ids) this.blocks.forget({ pool, slice, index });
+      },
+    };
+    const cluster = { current: () => ONE_NODE, isRegistered: () => true };
+    const { slices: ledger, fs } = this;
+    await runJob(new GcJob({ ledger, cluster, calls, clock: fs.clock, log: silentLog }));
   }
 
   async create(): Promise<ModelFile> {

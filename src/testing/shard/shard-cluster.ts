@@ -49,7 +49,7 @@ export class ClusterNode extends FaultyShardService {
   }
 
   /** The block's shards that it has. */
-  shardsOf({ slice, index }: BlockRef): ShardId[] {
+  shardsOf({ slice, index }: Pick<BlockRef, "slice" | "index">): ShardId[] {
     return this.memory.ids
       .map((text) => present(parseShardId(text)))
       .filter((id) => id.slice === slice && id.index === index);

@@ -203,26 +203,6 @@ function durabilityPromises(promise: Declare): void {
     const { ref } = await put(store, 1, 1000);
     await failsWithEio(t, store.syncBlocks([ref, blockOf(2, 1000).ref]));
   });
-
-  promise("a deleted block is gone, the others stay, unknown is no error", async (t, store) => {
-    const gone = await put(store, 1, 3000);
-    const other = await put(store, 1, 3000, 1);
-    await store.syncBlocks([gone.ref]);
-    await store.deleteBlocks([]);
-    await store.deleteBlocks([gone.ref, blockOf(9, 10).ref]);
-    await store.deleteBlocks([gone.ref]);
-    await failsWithEio(t, readWhole(store, gone.ref));
-    await failsWithEio(t, store.syncBlocks([gone.ref]));
-    t.true(sameBytes(await readWhole(store, other.ref), other.data));
-  });
-
-  promise("the name of a deleted block is free for other bytes", async (t, store) => {
-    const { ref } = await put(store, 1, 3000);
-    await store.deleteBlocks([ref]);
-    const data = blockBytes(3000, 77);
-    await store.putBlock(ref, data);
-    t.true(sameBytes(await readWhole(store, ref), data));
-  });
 }
 
 function cancelPromises(promise: Declare): void {
@@ -238,7 +218,6 @@ function cancelPromises(promise: Declare): void {
       const target = new Uint8Array(3000);
       t.is(await t.throwsAsync(store.readBlock(ref, 0, target, gone)), reason);
       t.is(await t.throwsAsync(store.syncBlocks([ref], gone)), reason);
-      t.is(await t.throwsAsync(store.deleteBlocks([ref], gone)), reason);
       t.true(sameBytes(await readWhole(store, ref), data));
     },
   );

@@ -64,12 +64,10 @@ export class MemoryBlockStore implements BlockStore {
     for (const ref of refs) this.synced.add(blockName(ref));
   }
 
-  async deleteBlocks(refs: readonly BlockRef[], signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    for (const ref of refs) {
-      this.blocks.delete(blockName(ref));
-      this.synced.delete(blockName(ref));
-    }
+  /** As gc leaves it behind. */
+  forget(block: Omit<BlockRef, "lengthBytes">): void {
+    this.blocks.delete(blockName(block));
+    this.synced.delete(blockName(block));
   }
 
   /** The nodes lose power: what was never synced is gone. */
@@ -88,7 +86,7 @@ export class MemoryBlockStore implements BlockStore {
   }
 }
 
-export function blockName({ pool, slice, index }: BlockRef): string {
+export function blockName({ pool, slice, index }: Omit<BlockRef, "lengthBytes">): string {
   return `${pool}-${slice}-${index}`;
 }
 

@@ -91,7 +91,7 @@ test("what is overwritten and collected while it is synced needs not be on disk"
     asked += 1;
     if (asked > 1) return;
     await writer.vfs.setattr(ROOT_CALLER, ino, { sizeBytes: 0 });
-    await blocks.deleteBlocks(refs);
+    for (const ref of refs) blocks.forget(ref);
     throw INJECTED;
   };
   const synced = t.notThrowsAsync(async () => vfs.fsync(fh));

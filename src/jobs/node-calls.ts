@@ -1,0 +1,126 @@
+// What jobs ask of storage nodes, each call with a deadline: a node that hangs holds nobody up for
+// longer.
+import type { MapNode } from "../domain/cluster-map.ts";
+import type { PoolId, ShardId } from "../domain/ids.ts";
+import type { Clock } from "../platform/clock.ts";
+import { deadline } from "../platform/deadline.ts";
+import { MAX_BATCH_SHARDS } from "../protocol/shard/limits.ts";
+import type {
+  RebuildRequest,
+  ShardInfo,
+  ShardService,
+  ShardSlab,
+  ShardVerdict,
+} from "../protocol/shard/shard-service.ts";
+import {
+  NODE_CALL_TIMEOUT_MS,
+  NODE_REBUILD_TIMEOUT_MS,
+  NODE_SECURE_TIMEOUT_MS,
+  SECURE_SHARDS_AT_ONCE,
+} from "./limits.ts";
+
+type AskedShards = Pick<
+  ShardService,
+  "list" | "groups" | "get" | "verify" | "sync" | "rebuild" | "deleteMany"
+>;
+
+export type ShardState = "secure" | "spoilt" | "missing";
+
+const STATES = { intact: "secure", quarantined: "spoilt", unknown: "missing" } as const;
+
+export type NodeShards = (node: MapNode) => AskedShards;
+
+export class NodeCalls {
+  readonly #shardsOf: NodeShards;
+  readonly #clock: Pick<Clock, "after">;
+
+  constructor(shardsOf: NodeShards, clock: Pick<Clock, "after">) {
+    this.#shardsOf = shardsOf;
+    this.#clock = clock;
+  }
+
+  groups(node: MapNode, signal: AbortSignal): Promise<[PoolId, number][]> {
+    return this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+      this.#shardsOf(node).groups(ended),
+    );
+  }
+
+  async *list(
+    node: MapNode,
+    pool: PoolId,
+    pg: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ShardInfo> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+        this.#shardsOf(node).list(pool, pg, cursor, ended),
+      );
+      yield* page.shards;
+      cursor = page.next;
+    } while (cursor !== undefined);
+  }
+
+  get(
+    node: MapNode,
+    id: ShardId,
+    offsetBytes: number,
+    target: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<ShardSlab> {
+    return this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+      this.#shardsOf(node).get(id, offsetBytes, target, ended),
+    );
+  }
+
+  /**
+   * Has the node read shards and bring them to disk; says of each, in order, whether it is secure.
+   */
+  async secure(
+    node: MapNode,
+    ids: readonly ShardId[],
+    _verify: boolean,
+    signal: AbortSignal,
+  ): Promise<ShardState[]> {
+    const states: ShardState[] = [];
+    for (const batch of batches(ids, SECURE_SHARDS_AT_ONCE)) {
+      const said = await this.#within(NODE_SECURE_TIMEOUT_MS, signal, async (ended) => {
+        const verdicts: ShardVerdict[] = [];
+        for (const id of batch) verdicts.push(await this.#shardsOf(node).verify(id, ended));
+        const intact = batch.filter((_, at) => verdicts[at] === "intact");
+        await this.#shardsOf(node).sync(intact, ended);
+        return verdicts;
+      });
+      states.push(...said.map((verdict) => STATES[verdict]));
+    }
+    return states;
+  }
+
+  rebuild(node: MapNode, request: RebuildRequest, signal: AbortSignal): Promise<ShardInfo> {
+    return this.#within(NODE_REBUILD_TIMEOUT_MS, signal, (ended) =>
+      this.#shardsOf(node).rebuild(request, ended),
+    );
+  }
+
+  async deleteMany(node: MapNode, ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
+    for (const batch of batches(ids, MAX_BATCH_SHARDS)) {
+      await this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+        this.#shardsOf(node).deleteMany(batch, ended),
+      );
+    }
+  }
+
+  async #within<T>(
+    timeoutMs: number,
+    signal: AbortSignal,
+    ask: (ended: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    using limit = deadline(this.#clock, timeoutMs);
+    return await ask(AbortSignal.any([limit.signal, signal]));
+  }
+}
+
+function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
+}

@@ -1,0 +1,199 @@
+// One placement group brought into order: what was reported of it is checked, every home answers
+// for its shards, what it lacks is built anew; only then do surplus copies go. Repair and the
+// survey of all groups share this, one look at a group at a time.
+import { poolOf } from "../../domain/cluster-map.ts";
+import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
+import { passViolation } from "../../domain/invariant.ts";
+import type { GroupKey } from "../../meta/cluster/group-ledger.ts";
+import type { Log } from "../../observability/log.ts";
+import { KeyedTurns } from "../../platform/flow/turns.ts";
+import { forEachBounded } from "../concurrency.ts";
+import { REPAIR_REBUILDS_AT_ONCE } from "../limits.ts";
+import type { NodeCalls } from "../node-calls.ts";
+import type { SliceState, SliceStates } from "../slice-ledger.ts";
+import { keyOfGroup, type ClusterView, type RepairGroups } from "./cluster-view.ts";
+import { GroupState, type HeldShard } from "./group-state.ts";
+import type { BlockPlan, RebuildTask } from "./repair-plan.ts";
+import type { ShardCheck } from "./shard-check.ts";
+
+export interface GroupRepairOptions {
+  groups: RepairGroups;
+  ledger: SliceStates;
+  calls: NodeCalls;
+  check: ShardCheck;
+  log: Log;
+}
+
+/** Since the server started. */
+export interface RepairCounts {
+  shardsRebuilt: number;
+  shardsDeleted: number;
+  orphansDeleted: number;
+  shardsSpoilt: number;
+}
+
+export interface GroupResult {
+  /** Every home answered for every shard of every live block, and nothing feared is left. */
+  isClean: boolean;
+  /** Every node that may have shards of the group was asked. */
+  sawAll: boolean;
+  /** What was garbage is gone. */
+  isTidy: boolean;
+  /** Live blocks of which fewer than k shards stand on nodes that answer. */
+  unreadable: number;
+  /** Blocks that no record explains. */
+  unexplained: number;
+}
+
+export class GroupRepair {
+  readonly counts: RepairCounts = {
+    shardsRebuilt: 0,
+    shardsDeleted: 0,
+    orphansDeleted: 0,
+    shardsSpoilt: 0,
+  };
+  readonly #options: GroupRepairOptions;
+  readonly #turns = new KeyedTurns<string>();
+
+  constructor(options: GroupRepairOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at the group, mends what it can, and has recorded what it found. */
+  look(group: GroupKey, view: ClusterView, signal: AbortSignal): Promise<GroupResult> {
+    return this.#turns.run(keyOfGroup(group), () => this.#look(group, view, signal));
+  }
+
+  async #look(group: GroupKey, view: ClusterView, signal: AbortSignal): Promise<GroupResult> {
+    const { groups, ledger, calls } = this.#options;
+    const concerns = groups.concernsOf(group);
+    const state = new GroupState(poolOf(view.map, group.pool), group.pg, view, concerns);
+    await state.survey.list(view.holdersOf(group), calls, signal);
+    for (const { report } of concerns.findings) state.survey.block(report.shard);
+    const blocks = state.survey.blocks;
+    state.sort(blocks, await ledger.states(blocks.map(({ slice }) => slice)));
+    await this.#checkFindings(state, signal);
+    await this.#askHomes(state, signal);
+    const plans = state.plan();
+    await this.#rebuildAll(
+      state,
+      plans.flatMap(({ rebuilds }) => rebuilds),
+      signal,
+    );
+    const tidied = await this.#tidy(state, plans, signal);
+    const sawAll = view.isComplete && state.survey.unreachable.length === 0;
+    const isClean = sawAll && state.isWhole && tidied.copies;
+    await groups.recordLooks([{ group, isClean, answers: state.answers() }], view.map.epoch);
+    const unreadable = plans.filter((plan) => plan.unreadable).length;
+    const isTidy = tidied.copies && tidied.garbage;
+    return { isClean, sawAll, isTidy, unreadable, unexplained: state.unexplained };
+  }
+
+  /** Has reported shards read by their holders and reads them; spoilt ones stand no longer. */
+  async #checkFindings(state: GroupState, signal: AbortSignal): Promise<void> {
+    for (const { shard, node } of state.reportedCopies()) {
+      const result = await this.#options.check.check(node, shard, signal);
+      if (result === "good") state.checked(node.id, shard);
+      if (result === "gone") this.#spoilt(state, node.id, shard);
+      if (result === "unsure") state.disputed(node.id, shard);
+    }
+  }
+
+  /** Asks each home for the shards that it lists: it must have them whole and on disk. */
+  async #askHomes(state: GroupState, signal: AbortSignal): Promise<void> {
+    const { calls, log } = this.#options;
+    await Promise.all(
+      state.questions().map(async ({ home, shards, verify }) => {
+        try {
+          const verdicts = await calls.secure(home, shards, verify, signal);
+          shards.forEach((shard, at) => {
+            if (verdicts[at] === "secure") state.secured(home.id, shard, verify);
+            else this.#spoilt(state, home.id, shard);
+          });
+        } catch (error) {
+          passViolation(error);
+          if (signal.aborted) throw error;
+          log.debug({ err: error, node: home.id }, "a node could not answer for its shards");
+        }
+      }),
+    );
+  }
+
+  #spoilt(state: GroupState, node: NodeId, shard: ShardId): void {
+    this.counts.shardsSpoilt += 1;
+    state.lost(node, shard);
+  }
+
+  async #rebuildAll(state: GroupState, tasks: RebuildTask[], signal: AbortSignal): Promise<void> {
+    const { calls, log, ledger } = this.#options;
+    const rebuilt: RebuildTask[] = [];
+    let failed = 0;
+    const byUrgency = [...tasks].sort((a, b) => a.survivors - b.survivors);
+    await forEachBounded(byUrgency, REPAIR_REBUILDS_AT_ONCE, async (task) => {
+      try {
+        await calls.rebuild(task.target, task.request, signal);
+        this.counts.shardsRebuilt += 1;
+        state.rebuilt(task.target.id, task.request.id);
+        rebuilt.push(task);
+      } catch (error) {
+        passViolation(error);
+        if (signal.aborted) throw error;
+        failed += 1;
+        log.debug({ err: error, shard: formatShardId(task.request.id) }, "rebuild failed");
+      }
+    });
+    if (failed > 0) log.warn({ ...state.group, failed }, "shards could not be rebuilt");
+    const fates = await ledger.states(rebuilt.map(({ request }) => request.id.slice));
+    state.outlived(rebuilt.map(({ request }) => request.id).filter((_, at) => isOver(fates[at])));
+  }
+
+  /** Deletes and parks what is not to stay; says what could be. */
+  async #tidy(
+    state: GroupState,
+    plans: readonly BlockPlan[],
+    signal: AbortSignal,
+  ): Promise<{ copies: boolean; garbage: boolean }> {
+    const { ledger } = this.#options;
+    const surplus = plans.flatMap((plan) => plan.surplus).filter(({ id }) => state.isReplaced(id));
+    const gone = await this.#remove("shardsDeleted", surplus, state, signal);
+    for (const { node, id } of gone) state.lost(node, id);
+    const { dead, orphans } = state;
+    const deleted = await this.#remove("shardsDeleted", dead, state, signal);
+    const mayPark = orphans.length > 0 && (await ledger.mayInfer());
+    const parked = mayPark ? await this.#remove("orphansDeleted", orphans, state, signal) : [];
+    const garbage = deleted.length === dead.length && parked.length === orphans.length;
+    return { copies: gone.length === surplus.length, garbage };
+  }
+
+  /** Deletes or parks shards, on their nodes; those that are gone then. */
+  async #remove(
+    counter: "shardsDeleted" | "orphansDeleted",
+    shards: readonly HeldShard[],
+    { view }: GroupState,
+    signal: AbortSignal,
+  ): Promise<HeldShard[]> {
+    const { calls, log } = this.#options;
+    const gone: HeldShard[] = [];
+    for (const nodeId of new Set(shards.map(({ node }) => node))) {
+      const node = view.reachable.get(nodeId);
+      if (node === undefined) continue;
+      const held = shards.filter((shard) => shard.node === nodeId);
+      const ids = held.map(({ id }) => id);
+      try {
+        await calls.deleteMany(node, ids, signal);
+        this.counts[counter] += ids.length;
+        gone.push(...held);
+      } catch (error) {
+        passViolation(error);
+        if (signal.aborted) throw error;
+        log.debug({ err: error, node: nodeId }, "a node could not delete its shards");
+      }
+    }
+    return gone;
+  }
+}
+
+/** Of a slice that lived a moment ago: nobody reads it any more. */
+function isOver(state: SliceState | undefined): boolean {
+  return state === "dead" || state === "orphan" || state === "unknown";
+}

@@ -1,0 +1,93 @@
+import test from "ava";
+import type { SliceId } from "../../domain/ids.ts";
+import { putReconcile } from "../../meta/cluster/cluster-records.ts";
+import { RepairWorld } from "../../testing/jobs/repair-world.ts";
+import { present } from "../../testing/present.ts";
+import { FIRST_SURVEY_AFTER_MS, FULL_SURVEY_INTERVAL_MS } from "../limits.ts";
+
+const NOWHERE = { atHome: 0, elsewhere: 0 };
+const ALL_HOME = { atHome: 6, elsewhere: 0 };
+
+test("every hour all groups are looked at: a loss that nobody reported is found", async (t) => {
+  const world = await RepairWorld.make({ pgCount: 40 });
+  const file = await world.write();
+  t.is(await world.pass(), "done");
+  for (const waitMs of [FIRST_SURVEY_AFTER_MS, FULL_SURVEY_INTERVAL_MS, FULL_SURVEY_INTERVAL_MS]) {
+    await world.lose(file, 2);
+    await world.survey();
+    t.is(world.where(file).atHome, 5, "not due yet");
+    await world.clock.advance(waitMs);
+    await world.survey();
+    t.deepEqual(world.where(file), ALL_HOME);
+  }
+  t.is(world.surveyJob.counts().done, 3);
+});
+
+test("a step that fails is taken again: no group is left out", async (t) => {
+  const world = await RepairWorld.make({ pgCount: 40 });
+  const files = [];
+  for (let count = 0; count < 8; count++) files.push(await world.write());
+  for (const file of files) await world.lose(file, 0);
+  await world.clock.advance(FIRST_SURVEY_AFTER_MS);
+  const look = world.repair.look.bind(world.repair);
+  let calls = 0;
+  world.repair.look = (...args) => {
+    calls += 1;
+    return calls === 20 ? Promise.reject(new Error("the store is away")) : look(...args);
+  };
+  await t.throwsAsync(world.survey(), { message: "the store is away" });
+  await world.survey();
+  for (const file of files) t.deepEqual(world.where(file), ALL_HOME);
+});
+
+test("shards of an ended session that no record explains go, and nothing else", async (t) => {
+  const world = await RepairWorld.make();
+  const [file, block] = [await world.write(), await world.putBlock()];
+  await world.survey();
+  t.deepEqual(world.where(block), ALL_HOME);
+  await world.meta.sessions.end(world.session);
+  await world.survey();
+  t.deepEqual(world.where(block), NOWHERE);
+  t.deepEqual(world.where(file), ALL_HOME);
+});
+
+test("ids of an ended session are looked for until every node was asked", async (t) => {
+  const world = await RepairWorld.make();
+  const block = await world.putBlock();
+  const away = present(world.nodes[5]);
+  await world.kill(away);
+  await world.meta.sessions.end(world.session);
+  t.is(await world.survey(), "later");
+  t.is((await world.ledger.abandonedRanges()).size, 1);
+  await world.revive(away);
+  await world.survey();
+  t.deepEqual(world.where(block), NOWHERE);
+  t.is((await world.ledger.abandonedRanges()).size, 0);
+  t.deepEqual(await world.ledger.states([block.slice]), ["orphan"], "and known for ever");
+});
+
+test("a shard of an id that nobody was given is nobody's to judge, and is told of", async (t) => {
+  const world = await RepairWorld.make();
+  const strange = await world.putBlock(99_999_999 as SliceId);
+  await world.clock.advance(FIRST_SURVEY_AFTER_MS);
+  await world.survey();
+  t.deepEqual(world.where(strange), ALL_HOME);
+  t.is(world.surveyJob.unexplained, 1);
+  t.is(world.dirty, 0);
+});
+
+test("a store that may know less than once deletes no orphan before a survey of all", async (t) => {
+  const world = await RepairWorld.make();
+  const block = await world.putBlock();
+  await world.meta.sessions.end(world.session);
+  const away = present(world.nodes[2]);
+  await world.kill(away);
+  await world.meta.engine.transact((tx) => putReconcile(tx, "restored"));
+  t.is(await world.survey(), "later");
+  await world.revive(away);
+  await world.survey();
+  t.deepEqual(world.where(block), ALL_HOME);
+  t.true(await world.ledger.mayInfer());
+  await world.survey();
+  t.deepEqual(world.where(block), NOWHERE);
+});

@@ -1,0 +1,51 @@
+// Nodes that join a local metadata server, and what else tests of the cluster begin with.
+import { DEFAULT_POOL, type NodeId, type SliceId } from "../../domain/ids.ts";
+import type { GroupKey } from "../../meta/cluster/group-ledger.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
+import type { LocalMeta } from "./meta-server.ts";
+
+export const SIZES = { usedBytes: 0, capacityBytes: 1000 };
+const BEAT = { ...SIZES, shards: 0, quarantined: 0 };
+
+export function nodeId(index: number): NodeId {
+  return index.toString(16).padStart(12, "0") as NodeId;
+}
+
+/** Nodes 1 to `count` register. */
+export async function join(meta: LocalMeta, count: number): Promise<void> {
+  for (let index = 1; index <= count; index++) await register(meta, index);
+}
+
+export async function register(meta: LocalMeta, index: number): Promise<void> {
+  const url = `http://127.0.0.1:${9000 + index}`;
+  await meta.cluster.register({ id: nodeId(index), url, zone: "", weight: 100, ...SIZES });
+}
+
+export async function beat(meta: LocalMeta, ...indexes: number[]): Promise<void> {
+  for (const index of indexes) await meta.cluster.heartbeat(nodeId(index), BEAT);
+}
+
+/** Data exists from now on, so that groups don't count as clean for being empty. */
+export async function writeSomething(meta: LocalMeta): Promise<void> {
+  await (await meta.newSession()).allocateSlices();
+}
+
+export function allGroups(meta: LocalMeta): GroupKey[] {
+  const count = meta.cluster.groups.count();
+  return Array.from({ length: count }, (_, pg) => ({ pool: DEFAULT_POOL, pg }));
+}
+
+/** Groups were looked at, found whole, and all that was feared of them is answered. */
+export async function settleGroups(meta: LocalMeta, groups = allGroups(meta)): Promise<void> {
+  const { cluster } = meta;
+  const looks = groups.map((group) => {
+    return { group, isClean: true, answers: cluster.groups.concernsOf(group) };
+  });
+  await cluster.groups.recordLooks(looks, cluster.current().epoch);
+}
+
+/** Of node 1, slot 1. */
+export function damage(pg: number, slice = 256): DamageReport {
+  const shard = { pool: DEFAULT_POOL, pg, slice: slice as SliceId, index: 0, slot: 1 };
+  return { shard, kind: "missing", node: nodeId(1) };
+}
