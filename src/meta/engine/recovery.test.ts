@@ -2,6 +2,7 @@
 import test, { type ExecutionContext } from "ava";
 import { EngineMachine } from "../../testing/engine/engine-machine.ts";
 import { commitNumbered, historyLength } from "../../testing/engine/engine-history.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import { present } from "../../testing/present.ts";
 import { seededRandom } from "../../testing/seeded-random.ts";
 import { storesOn } from "../../testing/store/disk-store.ts";
@@ -210,6 +211,44 @@ test("a power cut at any moment leaves all that was durable, and no mixture", as
       machine.cut(random);
     }
   }
+});
+
+test("a power cut at any step of a start or an end leaves all that was durable", async (t) => {
+  t.log(`DFS_SEED=${SEED}`);
+  const random = seededRandom(SEED);
+  const first = new EngineMachine();
+  await historyOn(first, 700);
+  first.kill();
+  let [step, cuts] = [0, 0];
+  for (let ended = false; !ended; step += 1) {
+    const machine = first.copy();
+    let [left, durable] = [step, 20];
+    const cut = deferred<string>();
+    const pause = (): Promise<void> => {
+      if (left === 0) {
+        machine.cut(random.chance(0.5) ? random : undefined);
+        cut.resolve("cut");
+      }
+      left -= 1;
+      return left < 0 ? new Promise(() => undefined) : Promise.resolve();
+    };
+    const life = async (): Promise<string> => {
+      const engine = await machine.open({ checkpointBytes: 700 }, { pause });
+      for (let index = await historyLength(t, engine); index < 45; index += 1) {
+        await commitNumbered(engine, index, index % 2 === 0);
+        if (index % 2 === 0) durable = index + 1;
+      }
+      await engine.close();
+      return "ended";
+    };
+    ended = (await Promise.race([life(), cut.promise])) === "ended";
+    if (!ended) cuts += 1;
+    await using again = await machine.open();
+    const length = await historyLength(t, again);
+    t.true(length >= (ended ? 45 : durable), `step ${step}: ${length} of ${durable} are left`);
+    t.is(again.position, length);
+  }
+  t.true(cuts > 50, `${cuts} steps`);
 });
 
 test("a commit is on disk within a second, whoever waits for it", async (t) => {
