@@ -12,6 +12,7 @@ import { MetaRegistrar } from "../storage/membership/meta-registrar.ts";
 import { NodeIdentity, type NodeSettings } from "../storage/membership/node-identity.ts";
 import { SCRUB_BYTES_PER_SECOND } from "../storage/shards/limits.ts";
 import { Scrubber } from "../storage/shards/scrubber.ts";
+import { SelfFlush } from "../storage/shards/self-flush.ts";
 import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
 import { ShardStore } from "../storage/shards/shard-store.ts";
 
@@ -49,6 +50,8 @@ export interface NodeOptions extends NodeSettings {
 export interface RunningNode {
   readonly id: NodeId;
   readonly url: string;
+  /** Rejects when its disk has failed it: the process must end at once, closing nothing. */
+  readonly failed: Promise<never>;
   close(): Promise<void>;
 }
 
@@ -97,7 +100,7 @@ async function assemble(
   const store = parts.add(await openStore(world, dataDir, identity, peers, link));
   const notReady = (): string | undefined =>
     link.registrar?.registered === true ? undefined : "not registered yet";
-  const face = { store, log, name: () => identity.name, notReady };
+  const face = { store, clock, log, name: () => identity.name, notReady };
   const { url, port } = parts.add(await world.serve(face, identity.port));
   await identity.keepPort(port);
   const registrar = parts.add(
@@ -121,10 +124,16 @@ async function assemble(
   );
   link.registrar = registrar;
   await registrar.start();
+  parts.add(new SelfFlush({ store, clock, log })).start();
   const bytesPerSecond = options.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND;
   const scrubber = new Scrubber({ store, clock, log, bytesPerSecond });
   if (bytesPerSecond > 0) parts.add(scrubber).start();
-  return { id: identity.id, url, close: () => parts.close() };
+  const { failed } = store;
+  failed.catch((error: unknown) => {
+    log.fatal({ err: error }, "the node's index failed");
+    world.failed();
+  });
+  return { id: identity.id, url, failed, close: () => parts.close() };
 }
 
 /** The registrar once there is one: the store, which may find damage, is opened before it. */

@@ -19,6 +19,7 @@ import {
   readShard,
   rejectsWith,
   shardId,
+  verdictOf,
 } from "../testing/shard/shard-service-conformance.ts";
 import { startNodeProcess } from "../testing/shard/storage-node-process.ts";
 import { startStorageNode, type RunningNode, type StorageNodeOptions } from "./storage-node.ts";
@@ -175,9 +176,13 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
     const { bytes, cellCrcs } = await readShard(node.service, id);
     t.is(Buffer.compare(bytes, payload.bytes), 0);
     t.deepEqual(cellCrcs, payload.cellCrcs);
-    t.is(await node.service.verify(id), "intact");
+    t.is(await verdictOf(node.service, id), "secure");
   }
-  await node.service.sync(acknowledged.map(({ id }) => id));
+  const verdicts = await node.service.secure(
+    acknowledged.map(({ id }) => id),
+    { verify: false },
+  );
+  t.true(verdicts.every((verdict) => verdict === "secure"));
   const { shards } = await node.service.stats();
   t.true(shards >= acknowledged.length && shards <= slice);
 });
@@ -188,7 +193,7 @@ test("a corrupt shard that a client points at is quarantined and reported", asyn
   await putShard(node.service, shardId(1), payloadOf(2 * CELL_BYTES));
   await flipByte(shardFile(node.dataDir, shardId(1)), 70_000);
   const reported = meta.next("damage");
-  t.is(await node.service.verify(shardId(1)), "quarantined");
+  t.is(await verdictOf(node.service, shardId(1)), "spoilt");
   await rejectsWith(t, "ENOENT", node.service.head(shardId(1)));
   const damage = await reported;
   t.deepEqual(damage, { reports: [{ shard: "1-7-1-0-0", kind: "corrupt" }] });
@@ -240,7 +245,7 @@ async function rebuiltIs(
   const rebuilt = await readShard(service, shardId(1, { slot }));
   t.is(Buffer.compare(rebuilt.bytes, present(shards[slot]).bytes), 0, `slot ${slot}`);
   t.deepEqual(rebuilt.cellCrcs, present(shards[slot]).cellCrcs);
-  t.is(await service.verify(shardId(1, { slot })), "intact");
+  t.is(await verdictOf(service, shardId(1, { slot })), "secure");
 }
 
 const POLICY = { k: 4, m: 2 };

@@ -30,6 +30,8 @@ export const MAX_SHARD_BYTES = BLOCK_BYTES;
 export const DEFAULT_PG_COUNT = 1024;
 /** Stored. Cluster map weights: fixed-point so that placement is the same on every machine. */
 export const MAX_NODE_WEIGHT = 65_535;
+/** Stored. Of a storage node's index; another one is refused. */
+export const INDEX_FORMAT = 2;
 /** Stored. Longest key of a metadata engine; lmdb's own limit is 1,978 with pages of 4 KiB. */
 export const MAX_KEY_BYTES = 1024;
 

@@ -21,12 +21,8 @@ import {
 
 type AskedShards = Pick<
   ShardService,
-  "list" | "groups" | "get" | "verify" | "sync" | "rebuild" | "deleteMany"
+  "list" | "groups" | "get" | "secure" | "rebuild" | "deleteMany"
 >;
-
-export type ShardState = "secure" | "spoilt" | "missing";
-
-const STATES = { intact: "secure", quarantined: "spoilt", unknown: "missing" } as const;
 
 export type NodeShards = (node: MapNode) => AskedShards;
 
@@ -79,21 +75,17 @@ export class NodeCalls {
   async secure(
     node: MapNode,
     ids: readonly ShardId[],
-    _verify: boolean,
+    verify: boolean,
     signal: AbortSignal,
-  ): Promise<ShardState[]> {
-    const states: ShardState[] = [];
+  ): Promise<ShardVerdict[]> {
+    const verdicts: ShardVerdict[] = [];
     for (const batch of batches(ids, SECURE_SHARDS_AT_ONCE)) {
-      const said = await this.#within(NODE_SECURE_TIMEOUT_MS, signal, async (ended) => {
-        const verdicts: ShardVerdict[] = [];
-        for (const id of batch) verdicts.push(await this.#shardsOf(node).verify(id, ended));
-        const intact = batch.filter((_, at) => verdicts[at] === "intact");
-        await this.#shardsOf(node).sync(intact, ended);
-        return verdicts;
-      });
-      states.push(...said.map((verdict) => STATES[verdict]));
+      const said = await this.#within(NODE_SECURE_TIMEOUT_MS, signal, (ended) =>
+        this.#shardsOf(node).secure(batch, { verify }, ended),
+      );
+      verdicts.push(...said);
     }
-    return states;
+    return verdicts;
   }
 
   rebuild(node: MapNode, request: RebuildRequest, signal: AbortSignal): Promise<ShardInfo> {

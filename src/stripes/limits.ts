@@ -51,7 +51,7 @@ export const MAX_DAMAGE_BATCH = 256;
 export const DAMAGE_REPEAT_AFTER_MS = 60_000;
 /** Findings remembered so as not to repeat them. */
 export const MAX_DAMAGE_REMEMBERED = 8192;
-/** Blocks of one syncBlocks call; a node gets their shards in requests of MAX_SYNC_SHARDS. */
+/** Blocks of one syncBlocks call; a node gets their shards in requests of MAX_SECURE_SHARDS. */
 export const MAX_SYNC_BLOCKS = 1024;
 
 invariant(

@@ -83,7 +83,7 @@ class RealNode {
 
 function listen(node: NodeId, store: ShardStore, port: number): Promise<NodeServer> {
   const name = (): NodeName => ({ cluster: TEST_CLUSTER, node });
-  const app = createShardApp({ store, log: silentLog, name });
+  const app = createShardApp({ store, clock: systemClock, log: silentLog, name });
   return NodeServer.listen(app, "127.0.0.1", port, systemClock);
 }
 

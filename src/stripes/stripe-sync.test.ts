@@ -17,7 +17,7 @@ async function writeBlocks(store: StripeBlockStore, cluster: ShardCluster, count
 }
 
 function durableShards(cluster: ShardCluster): number {
-  return cluster.nodes.reduce((sum, node) => sum + node.memory.synced.size, 0);
+  return cluster.nodes.reduce((sum, node) => sum + node.memory.secured.size, 0);
 }
 
 test("fsync makes every shard of the blocks durable with one request a node", async (t) => {
@@ -27,7 +27,7 @@ test("fsync makes every shard of the blocks durable with one request a node", as
   await store.syncBlocks(refs);
   t.is(durableShards(cluster), 60);
   t.deepEqual(
-    cluster.nodes.map((node) => node.callsOf("sync")),
+    cluster.nodes.map((node) => node.callsOf("secure")),
     [1, 1, 1, 1, 1, 1],
   );
 });
@@ -62,7 +62,7 @@ test("blocks of which nothing is remembered are synced where they are found", as
   await other.syncBlocks(refs);
   for (const ref of refs) {
     const durable = cluster.nodes.flatMap((node) =>
-      node.shardsOf(ref).filter((id) => node.memory.synced.has(formatShardId(id))),
+      node.shardsOf(ref).filter((id) => node.memory.secured.has(formatShardId(id))),
     );
     t.true(durable.length >= 5);
   }
@@ -134,7 +134,7 @@ test("a node whose disk alone is slow has its grace and no more", async (t) => {
   const cluster = new ShardCluster();
   await using store = cluster.store();
   const refs = await writeBlocks(store, cluster, 3);
-  present(cluster.nodes[0]).hang("sync");
+  present(cluster.nodes[0]).hang("secure");
   const { error, tookMs } = await cluster.settle(store.syncBlocks(refs));
   t.is(error, undefined);
   t.true(tookMs >= 500 && tookMs < 2000, `${tookMs} ms`);

@@ -1,10 +1,10 @@
 // Makes written blocks durable: one request a node for all its shards of the blocks, the same rule
 // of what is enough as for writing, and shards put anew where too few nodes could make theirs
 // durable.
-import { FsError, isFsError } from "../domain/errno.ts";
-import type { NodeId, ShardId } from "../domain/ids.ts";
+import { FsError } from "../domain/errno.ts";
+import type { NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
-import { MAX_SYNC_SHARDS } from "../protocol/shard/limits.ts";
+import { MAX_SECURE_SHARDS } from "../protocol/shard/limits.ts";
 import { MAX_HEALS_IN_FLIGHT, SHARD_SYNC_TIMEOUT_MS, SYNC_PATIENCE_MS } from "./limits.ts";
 import { GroupPlaces } from "./group-places.ts";
 import type { NodeLink } from "./nodes/node-link.ts";
@@ -113,8 +113,8 @@ export class StripeSync {
   /** Never rejects: what it couldn't make durable is reported and not marked. */
   async #syncNode(node: NodeId, shards: readonly UnsyncedShard[]): Promise<void> {
     const link = this.#context.links.find(node);
-    for (let at = 0; at < shards.length; at += MAX_SYNC_SHARDS) {
-      const batch = shards.slice(at, at + MAX_SYNC_SHARDS);
+    for (let at = 0; at < shards.length; at += MAX_SECURE_SHARDS) {
+      const batch = shards.slice(at, at + MAX_SECURE_SHARDS);
       try {
         if (link?.isReachable !== true) throw new FsError("ECONNREFUSED", `node ${node} is down`);
         await this.#syncBatch(link, batch);
@@ -130,40 +130,19 @@ export class StripeSync {
 
   async #syncBatch(link: NodeLink, batch: readonly UnsyncedShard[]): Promise<void> {
     const ids = batch.map(({ block, slot }) => block.places.shardId(slot));
-    try {
-      await this.#requestSync(link, ids);
-    } catch (error) {
-      if (!isFsError(error, "ENOENT")) throw error;
-      await this.#syncThoseThere(link, batch, ids);
-      return;
-    }
-    for (const { block, slot } of batch) block.durable[slot] = link.node.id;
-  }
-
-  /** One unknown shard fails a whole request: finds out which, and syncs the others. */
-  async #syncThoseThere(
-    link: NodeLink,
-    batch: readonly UnsyncedShard[],
-    ids: readonly ShardId[],
-  ): Promise<void> {
     const call = link.start(SHARD_SYNC_TIMEOUT_MS, (service, signal) =>
-      service.headMany(ids, signal),
+      service.secure(ids, { verify: false }, signal),
     );
-    const infos = await call.done;
-    const present = batch.filter((_, at) => infos[at] !== undefined);
+    const verdicts = await call.done;
     batch.forEach(({ block, slot }, at) => {
-      if (infos[at] === undefined) this.#reportMissing(block, slot, link.node.id);
+      if (verdicts[at] === "secure") {
+        block.durable[slot] = link.node.id;
+        return;
+      }
+      // What it had of a spoilt shard is set aside, so here, too, the shard is missing now.
+      if (verdicts[at] === "spoilt") block.failed.add(link.node.id);
+      this.#reportMissing(block, slot, link.node.id);
     });
-    if (present.length === 0) return;
-    await this.#requestSync(
-      link,
-      present.map(({ block, slot }) => block.places.shardId(slot)),
-    );
-    for (const { block, slot } of present) block.durable[slot] = link.node.id;
-  }
-
-  #requestSync(link: NodeLink, ids: readonly ShardId[]): Promise<void> {
-    return link.start(SHARD_SYNC_TIMEOUT_MS, (service, signal) => service.sync(ids, signal)).done;
   }
 
   /** Looks for shards elsewhere, and puts those anew that are nowhere. */

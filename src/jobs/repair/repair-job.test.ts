@@ -56,7 +56,7 @@ test("a stray copy that is corrupt holds no repair up", async (t) => {
   await world.report(file, 0, "missing");
   t.is(await world.pass(), "done");
   t.deepEqual(world.where(file), ALL_HOME);
-  t.is(await world.verdictAt(home, id), "intact");
+  t.is(await world.verdictAt(home, id), "secure");
 });
 
 test("a stray copy goes only when the home's own was read, which is corrupt here", async (t) => {
@@ -71,7 +71,7 @@ test("a stray copy goes only when the home's own was read, which is corrupt here
   await world.report(file, 1, "missing");
   t.is(await world.pass(), "done");
   t.deepEqual(world.where(file), ALL_HOME);
-  t.is(await world.verdictAt(home, id), "intact");
+  t.is(await world.verdictAt(home, id), "secure");
 });
 
 test("a corrupt shard that a reader reports is set aside and rebuilt, then answered", async (t) => {
@@ -83,7 +83,7 @@ test("a corrupt shard that a reader reports is set aside and rebuilt, then answe
   await world.report(file, 2, "corrupt");
   t.is(await world.pass(), "done");
   t.is(world.reports, 0);
-  t.is(await world.verdictAt(home, id), "intact");
+  t.is(await world.verdictAt(home, id), "secure");
   t.is(world.repair.counts.shardsRebuilt, 1);
 });
 
@@ -97,7 +97,7 @@ test("a report stays until it is answered: its node down, hung or unable to rebu
   t.is(await world.pass(), "later");
   t.is(world.reports, 1, "down");
   await world.revive(home);
-  home.hang("verify");
+  home.hang("secure");
   t.is(await world.pass(), "later");
   t.is(world.reports, 1, "hung");
   home.heal();
@@ -108,7 +108,7 @@ test("a report stays until it is answered: its node down, hung or unable to rebu
   home.heal();
   t.is(await world.pass(), "done");
   t.is(world.reports, 0);
-  t.is(await world.verdictAt(home, world.shardOf(file, 2)), "intact");
+  t.is(await world.verdictAt(home, world.shardOf(file, 2)), "secure");
   t.is(world.meta.cluster.groups.survivableLosses(), 2);
 });
 
@@ -126,13 +126,13 @@ test("no group is clean before its homes have answered for every shard", async (
   const file = await world.write();
   const home = present(world.homesOf(file)[5]);
   await world.meta.cluster.groups.doubtNode(home.id, true);
-  home.fail("verify", "EIO");
+  home.fail("secure", "EIO");
   t.is(await world.pass(), "later");
   t.true(world.isDirty(file.group));
   home.heal();
   home.memory.spoil(world.shardOf(file, 5));
   t.is(await world.pass(), "done");
-  t.is(await world.verdictAt(home, world.shardOf(file, 5)), "intact");
+  t.is(await world.verdictAt(home, world.shardOf(file, 5)), "secure");
 });
 
 test("a node that hangs is given up in time, and others' repair doesn't wait", async (t) => {
@@ -145,7 +145,7 @@ test("a node that hangs is given up in time, and others' repair doesn't wait", a
   const beganMs = world.clock.monotonicMs();
   t.is(await world.pass(), "later");
   t.true(world.clock.monotonicMs() - beganMs < NODE_CALL_TIMEOUT_MS + 1000);
-  t.is(await world.verdictAt(present(poor), world.shardOf(file, 1)), "intact");
+  t.is(await world.verdictAt(present(poor), world.shardOf(file, 1)), "secure");
   t.is(world.reports, 0);
 });
 

@@ -30,6 +30,10 @@ interface TreeStats {
   overflowPages: number;
 }
 
+interface SyncableStore {
+  sync(callback: (error?: Error) => void): void;
+}
+
 /** What it says of one table's tree, and of the whole file. */
 interface StoreStats extends TreeStats {
   root: TreeStats;
@@ -91,6 +95,9 @@ class LmdbOrderedStore implements OrderedStore {
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #tables = new Map<string, LmdbTable>();
   readonly #options: StoreOptions;
+  /** The last transaction that was committed and flushed, its low 32 bits. */
+  #flushedTxn = 0;
+  #broken: FsError | undefined;
 
   constructor(options: StoreOptions) {
     const { directory, syncEachCommit, mapBytes } = options;
@@ -107,6 +114,13 @@ class LmdbOrderedStore implements OrderedStore {
       ...(mapBytes === undefined ? {} : { mapSize: mapBytes }),
       ...BINARY,
     });
+    this.#root.on("aftercommit", ({ txnId }: { txnId?: number }) => {
+      if (txnId !== undefined) this.#flushedTxn = txnId;
+    });
+  }
+
+  get broken(): FsError | undefined {
+    return this.#broken;
   }
 
   table(name: string): StoreTable {
@@ -114,10 +128,13 @@ class LmdbOrderedStore implements OrderedStore {
     if (known !== undefined) return known;
     const table = new LmdbTable(this.#root.openDB<Uint8Array, Uint8Array>({ name, ...BINARY }));
     this.#tables.set(name, table);
+    // Making a table is a transaction, of which no event tells.
+    this.#flushedTxn = this.#lastTxn();
     return table;
   }
 
   async write(fill: (batch: StoreBatch) => void): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken;
     try {
       await this.#root.batch(() => fill(BATCH));
     } catch (error) {
@@ -129,7 +146,11 @@ class LmdbOrderedStore implements OrderedStore {
   }
 
   async sync(): Promise<void> {
-    await this.#root.flushed;
+    if (this.#broken !== undefined) throw this.#broken;
+    // Not `flushed`: after a commit that failed it waits for one that doesn't.
+    const root = this.#root as unknown as SyncableStore; // lmdb's types leave it out
+    const error = await new Promise<Error | undefined>((resolve) => root.sync(resolve));
+    if (error instanceof Error) throw this.#break(error);
   }
 
   reusableBytes(): number {
@@ -155,8 +176,23 @@ class LmdbOrderedStore implements OrderedStore {
   }
 
   async close(): Promise<void> {
-    if (!this.#options.syncEachCommit) await this.#root.flushed;
-    await this.#root.close();
+    try {
+      if (!this.#options.syncEachCommit) await this.sync();
+    } finally {
+      await this.#root.close();
+    }
+  }
+
+  #lastTxn(): number {
+    // lmdb's types leave it open.
+    return (this.#root.getStats() as { lastTxnId: number }).lastTxnId >>> 0;
+  }
+
+  #break(cause: unknown): FsError {
+    const { what } = this.#options;
+    const message = `${what} could not be flushed: what it was told last may be lost`;
+    this.#broken ??= new FsError("EIO", message, { cause });
+    return this.#broken;
   }
 
   /** lmdb hangs the reason on its error as a promise that is rejected with it. */
@@ -166,7 +202,9 @@ class LmdbOrderedStore implements OrderedStore {
     const { commitError } = error as { commitError?: Promise<never> };
     const reason: unknown = await Promise.resolve(commitError).catch((why: unknown) => why);
     const cause = reason ?? error;
-    const { what } = this.#options;
+    const { what, syncEachCommit } = this.#options;
+    // It was committed, and then its flush failed: the next one may seem to succeed.
+    if (!syncEachCommit && this.#lastTxn() !== this.#flushedTxn) return this.#break(cause);
     // A short write to a full disk is told as EIO.
     return (cause as { code?: unknown }).code === NO_SPACE
       ? new FsError("ENOSPC", `the disk of ${what} is full`, { cause })

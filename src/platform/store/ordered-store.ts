@@ -1,5 +1,6 @@
 // An ordered key-value store on disk: what the metadata server's database and a node's index stand
 // on. Named tables of bytes by bytes, in unsigned byte order of the keys.
+import type { FsError } from "../../domain/errno.ts";
 
 export interface StoreRange {
   readonly start: Uint8Array;
@@ -44,11 +45,16 @@ export interface OrderedStore {
   /**
    * Commits what `fill` puts and removes, all or nothing; a kill of the process can't undo it when
    * it resolves. Transactions are committed in the order they were begun in.
-   * @throws FsError ENOSPC, EIO: nothing of it was done
+   * @throws FsError ENOSPC, EIO: nothing of it was done, unless the store is broken
    */
   write(fill: (batch: StoreBatch) => void): Promise<void>;
-  /** Resolves when all that was committed before is on disk. */
+  /** Resolves when all that was committed before is on disk. @throws FsError the store is broken */
   sync(): Promise<void>;
+  /**
+   * Set for ever when a flush has failed: what was committed may be lost, and nothing that the
+   * store has or says from then on is to be believed.
+   */
+  readonly broken: FsError | undefined;
   /** Bytes of the store's file that are free inside, and written to before the file grows. */
   reusableBytes(): number;
   /** Ids of other processes that have the store open. */

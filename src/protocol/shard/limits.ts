@@ -6,8 +6,8 @@ export const MAX_PACKED_SHARD_BYTES = 64 * 1024;
 export const MAX_BATCH_SHARDS = 256;
 /** Shards of one page of a group's listing: some tens of KiB of JSON. */
 export const MAX_SHARD_PAGE = 1024;
-/** Shards of one sync request, which share a flush: a slow disk writes 256 MiB in its timeout. */
-export const MAX_SYNC_SHARDS = 256;
+/** Shards secured by a request, which share a flush: a slow disk writes 256 MiB in its timeout. */
+export const MAX_SECURE_SHARDS = 256;
 /** Clients close what was idle this long, before the node does. */
 export const GET_IDLE_TIMEOUT_MS = 60_000;
 /**

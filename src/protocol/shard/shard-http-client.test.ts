@@ -16,6 +16,7 @@ import {
   sealed,
   shardId,
   testShardService,
+  verdictOf,
 } from "../../testing/shard/shard-service-conformance.ts";
 import { MAX_PUT_CONNECTIONS } from "./limits.ts";
 import { TEST_NAME } from "../../testing/shard/test-name.ts";
@@ -109,7 +110,7 @@ test("a slow node gets as many puts as a client has, and other requests pass the
     putShard(service, shardId(slice + 1), payloadOf(64)),
   );
   await allArrived.promise;
-  await service.sync([shardId(1)]);
+  await service.deleteMany([shardId(1)]);
   for (const socket of puts) socket.end(head("201 Created", OWN_HEADERS));
   await Promise.all(done);
   t.pass();
@@ -299,7 +300,7 @@ test("a sender that goes away in mid-shard leaves nothing behind", async (t) => 
   });
   socket.destroy();
   await putShard(served.service, shardId(1), payload);
-  t.is(await served.service.verify(shardId(1)), "intact");
+  t.is(await verdictOf(served.service, shardId(1)), "secure");
   t.is((await served.service.stats()).shards, 1);
   await served.close();
 });
@@ -322,8 +323,7 @@ const CALLS: readonly ((service: HttpShardService) => Promise<unknown>)[] = [
   (service) => service.deleteMany([shardId(1)]),
   (service) => service.list(shardId(1).pool, shardId(1).pg),
   (service) => service.groups(),
-  (service) => service.sync([shardId(1)]),
-  (service) => service.verify(shardId(1)),
+  (service) => service.secure([shardId(1)], { verify: false }),
   (service) => service.rebuild({ id: shardId(1), policy: { k: 4, m: 2 }, sources: [] }),
   (service) => service.stats(),
 ];

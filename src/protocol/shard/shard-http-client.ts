@@ -9,7 +9,7 @@ import {
   MAX_BATCH_SHARDS,
   MAX_PUT_CONNECTIONS,
   MAX_SHARD_PAGE,
-  MAX_SYNC_SHARDS,
+  MAX_SECURE_SHARDS,
 } from "./limits.ts";
 import { exchange, type ExchangeReply, type ExchangeRequest } from "./shard-exchange.ts";
 import { GetPool } from "./shard-get-pool.ts";
@@ -36,6 +36,7 @@ import {
   CELL_CRCS_HEADER,
   checkPayload,
   decodeCellCrcs,
+  decodeVerdicts,
   encodeCellCrcs,
   ROUTES,
   UNKNOWN_SIZE,
@@ -162,10 +163,18 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     return (await this.#getJson(ROUTES.groups, signal)) as [PoolId, number][];
   }
 
-  async sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
-    for (const batch of slicesOf(ids, MAX_SYNC_SHARDS)) {
-      await this.#post(ROUTES.sync, encodeShardIds(batch), signal);
+  async secure(
+    ids: readonly ShardId[],
+    { verify }: { readonly verify: boolean },
+    signal?: AbortSignal,
+  ): Promise<ShardVerdict[]> {
+    const path = verify ? `${ROUTES.secure}?verify` : ROUTES.secure;
+    const verdicts: ShardVerdict[] = [];
+    for (const batch of slicesOf(ids, MAX_SECURE_SHARDS)) {
+      const { body } = await this.#post(path, encodeShardIds(batch), signal);
+      verdicts.push(...decodeVerdicts(body, batch.length));
     }
+    return verdicts;
   }
 
   async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
@@ -173,11 +182,6 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     const reply = await this.#post(ROUTES.rebuild(request.id), body, signal);
     const { sizeBytes } = parseJson(reply.body) as { sizeBytes: number };
     return { id: request.id, sizeBytes };
-  }
-
-  async verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict> {
-    const reply = await this.#post(ROUTES.verify(id), Buffer.alloc(0), signal);
-    return (parseJson(reply.body) as { verdict: ShardVerdict }).verdict;
   }
 
   async stats(signal?: AbortSignal): Promise<NodeStats> {

@@ -53,8 +53,11 @@ export interface RebuildRequest {
   sources: readonly ShardSource[];
 }
 
-/** intact: every cell matches. quarantined: it didn't, and is no longer served. */
-export type ShardVerdict = "intact" | "quarantined" | "unknown";
+/**
+ * secure: there whole, and on disk after a power cut. spoilt: it was not what it should be, and is
+ * set aside now. missing: the node has no such shard.
+ */
+export type ShardVerdict = "secure" | "spoilt" | "missing";
 
 export interface ShardPage {
   shards: ShardInfo[];
@@ -92,11 +95,17 @@ export interface ShardService {
   list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage>;
   /** Placement groups this node holds shards of, as [pool, pg] pairs, ascending. */
   groups(signal?: AbortSignal): Promise<[PoolId, number][]>;
-  /** Makes the listed shards durable: on disk after a power cut. ENOENT if one is unknown. */
-  sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void>;
+  /**
+   * Brings shards to disk and says of each what became of it, in order. What the node has received
+   * or verified in this start needs no more than that; all else, and with `verify` everything, is
+   * read first and compared with its checksums.
+   */
+  secure(
+    ids: readonly ShardId[],
+    how: { readonly verify: boolean },
+    signal?: AbortSignal,
+  ): Promise<ShardVerdict[]>;
   /** Fetches or decodes the shard from its peers and keeps it. */
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo>;
-  /** Has the node check a shard it may spoil against its own checksums. */
-  verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict>;
   stats(signal?: AbortSignal): Promise<NodeStats>;
 }

@@ -4,7 +4,7 @@ import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { cellCount } from "../../domain/layout.ts";
 import { MAX_SHARD_BYTES } from "../../domain/format.ts";
-import type { ShardPayload } from "./shard-service.ts";
+import type { ShardPayload, ShardVerdict } from "./shard-service.ts";
 
 /** Sent both ways; a peer that speaks another version is refused with EPROTO. */
 export const WIRE_VERSION = "2";
@@ -15,11 +15,11 @@ export const CELL_CRCS_HEADER = "dfs-cell-crcs";
 /** Paths of a node. `shard` paths take PUT, GET (Range) and HEAD; the others POST unless said. */
 export const ROUTES = {
   shard: (id: ShardId) => `/shards/${formatShardId(id)}`,
-  verify: (id: ShardId) => `/shards/${formatShardId(id)}/verify`,
   rebuild: (id: ShardId) => `/shards/${formatShardId(id)}/rebuild`,
   headMany: "/batch/head",
   deleteMany: "/batch/delete",
-  sync: "/batch/sync",
+  /** `?verify` reads and compares every shard. */
+  secure: "/batch/secure",
   /** GET. */
   groups: "/groups",
   /** GET, `?cursor=`. */
@@ -30,6 +30,20 @@ export const ROUTES = {
 
 /** Size that headMany answers for a shard the node hasn't. */
 export const UNKNOWN_SIZE = 0xffff_ffff;
+
+/** A byte each in the answer of `secure`. */
+const VERDICTS: readonly ShardVerdict[] = ["missing", "secure", "spoilt"];
+
+export function encodeVerdicts(verdicts: readonly ShardVerdict[]): Buffer {
+  return Buffer.from(verdicts.map((verdict) => VERDICTS.indexOf(verdict)));
+}
+
+/** @throws FsError EPROTO when they aren't `count` verdicts */
+export function decodeVerdicts(body: Buffer, count: number): ShardVerdict[] {
+  const verdicts = [...body].map((byte) => VERDICTS[byte]).filter((known) => known !== undefined);
+  if (body.length === count && verdicts.length === count) return verdicts;
+  throw new FsError("EPROTO", `storage node's answer does not hold ${count} verdicts`);
+}
 
 /** Refuses sizes no shard can have. @throws FsError EINVAL */
 export function checkShardSize(sizeBytes: number): void {

@@ -4,6 +4,7 @@ import { connect, type AddressInfo } from "node:net";
 import test from "ava";
 import { pino } from "pino";
 import { invariant } from "../../domain/invariant.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { openTempStore } from "../../testing/shard/shard-node.ts";
 import { violationOf } from "../../testing/violation.ts";
 import { createShardApp } from "./shard-server.ts";
@@ -15,6 +16,7 @@ test("a broken invariant in a route is no answer and no log line", async (t) => 
   t.teardown(close);
   const app = createShardApp({
     store,
+    clock: new FakeClock(),
     log,
     name: () => undefined,
     notReady: () => {

@@ -6,21 +6,28 @@ import { FsError } from "../../domain/errno.ts";
 import { InvariantViolation } from "../../domain/invariant.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
 import { cellCount } from "../../domain/layout.ts";
-import { MAX_BATCH_SHARDS, MAX_SYNC_SHARDS } from "../../protocol/shard/limits.ts";
+import { MAX_BATCH_SHARDS, MAX_SECURE_SHARDS } from "../../protocol/shard/limits.ts";
 import { MAX_SHARD_BYTES } from "../../domain/format.ts";
 import type { Log } from "../../observability/log.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { NodeName } from "../../protocol/shard/node-name.ts";
 import { decodeShardIds, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
 import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.ts";
-import { CELL_CRCS_HEADER, decodeCellCrcs, UNKNOWN_SIZE } from "../../protocol/shard/shard-wire.ts";
-import { ReadBuffers } from "../disk/read-buffers.ts";
+import {
+  CELL_CRCS_HEADER,
+  decodeCellCrcs,
+  encodeVerdicts,
+  UNKNOWN_SIZE,
+} from "../../protocol/shard/shard-wire.ts";
 import { addressedOnly } from "./addressed-only.ts";
 import { parseRebuildRequest } from "./rebuild-request.ts";
 import type { ShardStore } from "../shards/shard-store.ts";
-import { receiveBody, sendReading } from "./shard-transfer.ts";
+import { receiveBody } from "./shard-body.ts";
+import { ShardSender } from "./shard-sender.ts";
 
 export interface ShardAppOptions {
   store: ShardStore;
+  clock: Pick<Clock, "after">;
   log: Log;
   /** Undefined before the node has joined a cluster. */
   name: () => NodeName | undefined;
@@ -36,11 +43,10 @@ export function createShardApp(options: ShardAppOptions): RequestListener {
   const handlers = new ShardHandlers(options);
   app.put("/shards/:id", (request, response) => handlers.put(request, response));
   app.get("/shards/:id", (request, response) => handlers.get(request, response));
-  app.post("/shards/:id/verify", (request, response) => handlers.verify(request, response));
   app.post("/shards/:id/rebuild", (request, response) => handlers.rebuild(request, response));
   app.post("/batch/head", (request, response) => handlers.headMany(request, response));
   app.post("/batch/delete", (request, response) => handlers.deleteMany(request, response));
-  app.post("/batch/sync", (request, response) => handlers.sync(request, response));
+  app.post("/batch/secure", (request, response) => handlers.secure(request, response));
   app.get("/groups", (request, response) => handlers.groups(request, response));
   app.get("/groups/:pool/:pg", (request, response) => handlers.list(request, response));
   app.get("/stats", (request, response) => handlers.stats(request, response));
@@ -65,10 +71,11 @@ export function createShardApp(options: ShardAppOptions): RequestListener {
 
 class ShardHandlers {
   readonly #store: ShardStore;
-  readonly #buffers = new ReadBuffers();
+  readonly #sender: ShardSender;
 
-  constructor({ store }: ShardAppOptions) {
+  constructor({ store, clock }: ShardAppOptions) {
     this.#store = store;
+    this.#sender = new ShardSender(clock);
   }
 
   async put(request: Request, response: Response): Promise<void> {
@@ -95,17 +102,12 @@ class ShardHandlers {
     try {
       if (reading.lengthBytes === 0) throw new FsError("EINVAL", "range begins behind the shard");
       if (request.method === "HEAD") sendHead(response, reading.sizeBytes);
-      else await sendReading(response, reading, this.#buffers);
+      else await this.#sender.send(response, reading);
     } catch (error) {
       throw await this.#store.spoilt(reading, error);
     } finally {
       reading.close();
     }
-  }
-
-  async verify(request: Request, response: Response): Promise<void> {
-    const verdict = await this.#store.verify(shardIdOf(request));
-    sendJson(response, { verdict });
   }
 
   async rebuild(request: Request, response: Response): Promise<void> {
@@ -129,9 +131,11 @@ class ShardHandlers {
     done(request, response);
   }
 
-  async sync(request: Request, response: Response): Promise<void> {
-    await this.#store.sync(await idsOf(request, MAX_SYNC_SHARDS));
-    done(request, response);
+  async secure(request: Request, response: Response): Promise<void> {
+    const verify = request.query["verify"] !== undefined;
+    const ids = await idsOf(request, MAX_SECURE_SHARDS);
+    const verdicts = await this.#store.secure(ids, { verify }, goneSignal(response));
+    sendBytes(response, encodeVerdicts(verdicts));
   }
 
   async groups(_request: Request, response: Response): Promise<void> {

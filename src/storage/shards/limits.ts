@@ -6,12 +6,21 @@ export const REBUILD_RUN_CELLS = 4;
 export const REBUILD_SOURCE_TIMEOUT_MS = 1000;
 /** Rebuilds of one node under way: a few MiB of buffers each at wide policies. */
 export const MAX_REBUILDS = 4;
+/**
+ * A node's own flushes begin so far apart, and each covers what had come before the last one: with
+ * a flush that takes as long nothing is unflushed for over 5 s.
+ */
+export const SELF_FLUSH_CADENCE_MS = 1500;
 /** Files brought to disk at once: enough to share journal commits, half of Node's thread pool. */
 export const MAX_FILE_SYNCS = 2;
 /**
  * Shard files left to a sync or to the kernel; beyond, they are synced early: a second of a disk.
  */
 export const MAX_UNSYNCED_FILES = 256;
+/** Starts of a node of which it knows how far they had come: none but the last few matter. */
+export const MAX_FLUSHED_STARTS = 64;
+/** Shards of earlier starts known to be whole and on disk: 10 MiB of memory. */
+export const MAX_SECURED_REMEMBERED = 65_536;
 /** Changes of a node's index in one transaction: some milliseconds of work at most. */
 export const MAX_INDEX_BATCH = 512;
 /** Pace of a node's self-check: a terabyte in a day and a half, a few percent of one core. */

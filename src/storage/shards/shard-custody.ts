@@ -4,13 +4,14 @@ import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { BoundedMap } from "../../platform/flow/bounded-map.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
+import { MAX_SECURED_REMEMBERED } from "./limits.ts";
 import type { ShardFiles } from "./shard-files.ts";
 import type { ShardFlusher } from "./shard-flusher.ts";
-import type { ShardIndex, ShardRecord } from "./shard-index.ts";
+import type { ShardIndex } from "./shard-index.ts";
+import type { Damage, ShardFacts, ShardRecord } from "./shard-record.ts";
 import type { ReceivedShard, ShardReception } from "./shard-reception.ts";
-
-export type Damage = "corrupt" | "missing";
 
 export class ShardCustody {
   readonly #index: ShardIndex;
@@ -18,6 +19,8 @@ export class ShardCustody {
   readonly #flusher: ShardFlusher;
   readonly #clock: Clock;
   readonly #onDamage: (id: ShardId, kind: Damage) => void;
+  /** Records of earlier starts that this one has found whole and brought to disk. */
+  readonly #secured = new BoundedMap<string, ShardRecord>(MAX_SECURED_REMEMBERED);
   /** Changes to one shard happen one after the other. */
   readonly #turns = new KeyedTurns<string>();
 
@@ -48,23 +51,33 @@ export class ShardCustody {
     const { id, sizeBytes } = reception;
     const { cellCrcs, packedBytes } = received;
     if (this.holds(id, sizeBytes, cellCrcs)) return false;
-    const standing = this.#index.get(id);
-    if (standing !== undefined) await this.#remove(id, standing, "missing");
     const packed = packedBytes !== undefined;
-    if (!packed) reception.accept();
-    const { incarnation } = this.#index;
+    const facts: ShardFacts = { sizeBytes, cellCrcs, packed };
+    if (!packed) {
+      reception.accept();
+      this.#flusher.written(id);
+    }
+    if (this.#index.get(id) !== undefined) {
+      // The same bytes as they should be, in the place of what may have become of them: whatever
+      // ends this half-way, the entry is right.
+      await this.#index.replace(id, facts, packedBytes);
+      return true;
+    }
     try {
-      await this.#index.insert(id, { sizeBytes, cellCrcs, packed, incarnation }, packedBytes);
+      await this.#index.insert(id, facts, packedBytes);
     } catch (error) {
-      if (!packed) await this.#files.remove(id);
+      if (!packed) {
+        this.#flusher.forget(id);
+        await this.#files.remove(id);
+      }
       throw error;
     }
-    if (!packed) this.#flusher.written(id);
     return true;
   }
 
   /**
-   * True when this very shard stands; false when there is none or its file is damaged.
+   * True when this very shard is known to stand whole; false when there is none, its file is
+   * damaged, or it is of an earlier start and nobody has looked at it in this one.
    * @throws FsError EEXIST other bytes stand under the id
    */
   holds(id: ShardId, sizeBytes: number, cellCrcs: Uint32Array): boolean {
@@ -74,11 +87,29 @@ export class ShardCustody {
       record.sizeBytes === sizeBytes &&
       record.cellCrcs.every((crc, cell) => crc === cellCrcs[cell]);
     if (!same) throw new FsError("EEXIST", `other bytes stand under ${formatShardId(id)}`);
-    return this.stands(id, record);
+    return this.isKnown(id, record) && this.#stands(id, record);
+  }
+
+  /** True when this start has received the shard, or found it whole and brought it to disk. */
+  isKnown(id: ShardId, record: ShardRecord): boolean {
+    if (record.start === this.#index.start) return true;
+    const secured = this.#secured.get(formatShardId(id));
+    return secured !== undefined && isSame(secured, record);
+  }
+
+  /** This record of an earlier start was found whole, and is on disk. */
+  secured(id: ShardId, record: ShardRecord): void {
+    this.#secured.set(formatShardId(id), record);
+  }
+
+  /** True when the shard's record is still this very one. */
+  isStill(id: ShardId, record: ShardRecord): boolean {
+    const now = this.#index.get(id);
+    return now !== undefined && isSame(now, record);
   }
 
   /** False when the shard's file is gone or of another size. */
-  stands(id: ShardId, record: ShardRecord): boolean {
+  #stands(id: ShardId, record: ShardRecord): boolean {
     return record.packed || this.#files.stands(id, record.sizeBytes);
   }
 
@@ -100,17 +131,21 @@ export class ShardCustody {
     });
   }
 
-  /** Sets a damaged shard aside unless it has been replaced meanwhile. */
-  async discover(
-    id: ShardId,
-    kind: Damage,
-    seen: ShardRecord | undefined = this.#index.get(id),
-  ): Promise<void> {
+  /** Sets a shard aside whose record was `seen` when it was found damaged, if it is still so. */
+  async discover(id: ShardId, kind: Damage, seen: ShardRecord): Promise<void> {
     await this.#turns.run(formatShardId(id), async () => {
       const record = this.#index.get(id);
-      if (record === undefined || record.incarnation !== seen?.incarnation) return;
-      if (kind === "missing" && this.stands(id, record)) return;
+      if (record === undefined || !isSame(record, seen)) return;
+      if (kind === "missing" && this.#stands(id, record)) return;
       await this.#remove(id, record, kind);
+    });
+  }
+
+  /** Sets a shard aside, whatever its record, if `isCurrent` says so when its turn has come. */
+  async condemn(id: ShardId, kind: Damage, isCurrent: () => boolean): Promise<void> {
+    await this.#turns.run(formatShardId(id), async () => {
+      const record = this.#index.get(id);
+      if (record !== undefined && isCurrent()) await this.#remove(id, record, kind);
     });
   }
 
@@ -150,4 +185,8 @@ export class ShardCustody {
     }
     return removed;
   }
+}
+
+function isSame(one: ShardRecord, other: ShardRecord): boolean {
+  return one.start === other.start && one.sequence === other.sequence;
 }

@@ -13,9 +13,9 @@ export class ShardFiles {
   readonly #quarantineDir: string;
   /** Group folders known to stand. */
   readonly #made = new Set<string>();
-  /** Directories whose new entries may not be on disk yet. */
-  readonly #unsyncedDirs = new Set<string>();
-  readonly #syncingDirs = new Map<string, Promise<void>>();
+  /** Directories all of whose entries are on disk, or will be when their sync under way is done. */
+  readonly #cleanDirs = new Set<string>();
+  readonly #syncingDirs = new Map<string, Promise<boolean>>();
   #sequence = 0;
   #quarantined = 0;
 
@@ -35,7 +35,14 @@ export class ShardFiles {
     }
     files.#quarantined = (await disk.list(files.#quarantineDir)).length;
     await syncDirectory(disk, directory);
-    return files;
+    // The way to it may be as new. What this process may not open others have made.
+    for (let above = dirname(directory); ; above = dirname(above)) {
+      const isSynced = await syncDirectory(disk, above).then(
+        () => true,
+        () => false,
+      );
+      if (!isSynced || above === dirname(above)) return files;
+    }
   }
 
   get quarantined(): number {
@@ -60,10 +67,11 @@ export class ShardFiles {
     if (!this.#made.has(dir)) {
       this.#disk.makeDirectorySync(dir);
       this.#made.add(dir);
-      this.#unsyncedDirs.add(dirname(dir)).add(this.#shardsDir);
+      this.#cleanDirs.delete(dirname(dir));
+      this.#cleanDirs.delete(this.#shardsDir);
     }
     this.#disk.renameSync(incomingPath, join(dir, fileName(id)));
-    this.#unsyncedDirs.add(dir);
+    this.#cleanDirs.delete(dir);
   }
 
   discard(incomingPath: string): void {
@@ -93,44 +101,57 @@ export class ShardFiles {
     }
   }
 
-  /** Brings a file's bytes to disk. @throws FsError ENOENT */
-  async syncFile(id: ShardId): Promise<void> {
+  /**
+   * Brings a file's bytes to disk; false when the disk has failed to.
+   * @throws FsError ENOENT, EIO: it can't be opened
+   */
+  async syncFile(id: ShardId): Promise<boolean> {
     try {
-      const file = await this.#disk.open(this.path(id), "read");
-      try {
-        await file.datasync();
-      } finally {
-        await file.close();
-      }
+      return await this.#isFlushed(this.path(id), (file) => file.datasync());
     } catch (error) {
       throw fileError(error, id);
     }
   }
 
   /**
-   * Brings the directory entries of `ids`, and the folders above them, to disk; `anew` even those
-   * that this process hasn't changed (an earlier one may have).
+   * Brings the directory entries of `ids`, and the folders above them, to disk, where this process
+   * hasn't done so since they last changed; false when the disk has failed to.
+   * Throws when one can't be opened.
    */
-  async syncDirectories(ids: readonly ShardId[], anew: boolean): Promise<void> {
+  async syncFolders(ids: readonly ShardId[]): Promise<boolean> {
     const dirs = new Set(ids.map((id) => this.#groupDir(id.pool, id.pg)));
     const above = new Set([...dirs].map((dir) => dirname(dir)));
-    for (const dir of [...dirs, ...above, this.#shardsDir]) await this.#syncDirectory(dir, anew);
+    for (const dir of [...dirs, ...above, this.#shardsDir]) {
+      if (!(await this.#syncFolder(dir))) return false;
+    }
+    return true;
   }
 
-  async #syncDirectory(dir: string, anew: boolean): Promise<void> {
-    if (!this.#unsyncedDirs.delete(dir) && !anew) {
-      await this.#syncingDirs.get(dir);
-      return;
-    }
-    const syncing = syncDirectory(this.#disk, dir);
+  async #syncFolder(dir: string): Promise<boolean> {
+    if (this.#cleanDirs.has(dir)) return (await this.#syncingDirs.get(dir)) ?? true;
+    this.#cleanDirs.add(dir);
+    const syncing = this.#isFlushed(dir, (folder) => folder.sync());
     this.#syncingDirs.set(dir, syncing);
+    let isOnDisk = false;
     try {
-      await syncing;
-    } catch (error) {
-      this.#unsyncedDirs.add(dir);
-      throw new FsError("EIO", `folder ${dir} cannot be synced`, { cause: error });
+      isOnDisk = await syncing;
     } finally {
+      if (!isOnDisk) this.#cleanDirs.delete(dir);
       if (this.#syncingDirs.get(dir) === syncing) this.#syncingDirs.delete(dir);
+    }
+    return isOnDisk;
+  }
+
+  /** False when the disk fails to keep what it was given; throws when that can't be opened. */
+  async #isFlushed(path: string, flush: (file: DiskFile) => Promise<void>): Promise<boolean> {
+    const file = await this.#disk.open(path, "read");
+    try {
+      await flush(file);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      await file.close();
     }
   }
 

@@ -4,13 +4,14 @@ import { SYSTEM } from "../../testing/system.ts";
 import { open } from "lmdb";
 import test, { type ExecutionContext } from "ava";
 import { cellCrcs } from "../../codec/cells.ts";
+import { isFsError } from "../../domain/errno.ts";
 import type { PoolId, ShardId } from "../../domain/ids.ts";
+import type { OrderedStore } from "../../platform/store/ordered-store.ts";
 import { shardKey } from "../../protocol/shard/shard-key.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { makeTempDir } from "../../testing/shard/shard-node.ts";
 import { payloadOf, shardId } from "../../testing/shard/shard-service-conformance.ts";
-import { ShardIndex } from "./shard-index.ts";
-import type { ShardStoreOptions } from "./shard-store.ts";
+import { ShardIndex, type IndexWorld } from "./shard-index.ts";
 import { present } from "../../testing/present.ts";
 
 async function tempDir(t: ExecutionContext): Promise<string> {
@@ -21,9 +22,7 @@ async function tempDir(t: ExecutionContext): Promise<string> {
 
 async function insert(index: ShardIndex, id: ShardId, sizeBytes: number): Promise<void> {
   const { bytes, cellCrcs: crcs } = payloadOf(sizeBytes, id.slice);
-  const { incarnation } = index;
-  const record = { sizeBytes, cellCrcs: crcs, packed: true, incarnation };
-  await index.insert(id, record, Buffer.from(bytes));
+  await index.insert(id, { sizeBytes, cellCrcs: crcs, packed: true }, Buffer.from(bytes));
 }
 
 /** Changes an entry behind the index's back. */
@@ -37,9 +36,12 @@ async function spoilEntry(directory: string, id: ShardId): Promise<void> {
   await root.close();
 }
 
-const world = (): Pick<ShardStoreOptions, "clock" | "openStore"> => ({
+const world = (): IndexWorld => ({
   ...SYSTEM,
   clock: new FakeClock(),
+  onBroken: (error) => {
+    throw error;
+  },
 });
 
 test("each start has a number of its own and knows what the ones before it kept", async (t) => {
@@ -49,8 +51,15 @@ test("each start has a number of its own and knows what the ones before it kept"
   await insert(first, shardId(2, { pg: 3 }), 4096);
   await first.close();
   const second = await ShardIndex.open(directory, world());
-  t.is(second.incarnation, first.incarnation + 1);
-  t.is(present(second.get(shardId(1))).incarnation, first.incarnation);
+  t.is(second.start, first.start + 1);
+  const records = [shardId(1), shardId(2, { pg: 3 })].map((id) => present(second.get(id)));
+  t.deepEqual(
+    records.map(({ start, sequence }) => [start, sequence]),
+    [
+      [first.start, 1],
+      [first.start, 2],
+    ],
+  );
   t.deepEqual([second.shards, second.usedBytes], [2, 64 + 4096]);
   t.deepEqual(second.groups(), [
     [1 as PoolId, 3],
@@ -83,4 +92,24 @@ test("an entry that the disk has spoilt counts as absent, and can be put anew", 
   t.is(index.shards, 3);
   t.is(present(index.get(shardId(2))).sizeBytes, 128);
   await index.close();
+});
+
+test("an index of another format is refused with a word on what to do", async (t) => {
+  const directory = await tempDir(t);
+  const openStore = (): OrderedStore =>
+    SYSTEM.openStore({ directory, what: "the node's index", syncEachCommit: false });
+  const store = openStore();
+  // All that version 1 said of itself.
+  const start = Buffer.from([7, 0, 0, 0]);
+  await store.write((batch) => batch.put(store.table("state"), Buffer.from("incarnation"), start));
+  await store.close();
+  const old = await t.throwsAsync(ShardIndex.open(directory, world()));
+  t.true(isFsError(old, "EPROTO"));
+  t.regex(old.message, /format 1.*empty data directory/);
+  const newer = openStore();
+  await newer.write((batch) =>
+    batch.put(newer.table("state"), Buffer.from("format"), Buffer.of(9)),
+  );
+  await newer.close();
+  await t.throwsAsync(ShardIndex.open(directory, world()), { message: /format 9/ });
 });

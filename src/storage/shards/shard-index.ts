@@ -1,8 +1,8 @@
 // A node's index: which shards it has, their checksums, where their bytes are, and the bytes of the
 // small ones. Nothing here knows of files; ShardStore keeps both in step.
-import { crc32 } from "node:zlib";
+import { FsError } from "../../domain/errno.ts";
+import { INDEX_FORMAT } from "../../domain/format.ts";
 import type { PoolId, ShardId } from "../../domain/ids.ts";
-import { cellCount } from "../../domain/layout.ts";
 import {
   GROUP_KEY_BYTES,
   groupKey,
@@ -10,7 +10,8 @@ import {
   SHARD_KEY_BYTES,
   shardKey,
 } from "../../protocol/shard/shard-key.ts";
-import { IndexWriter } from "./index-writer.ts";
+import { FlushedStarts } from "./flushed-starts.ts";
+import { IndexWriter, type IndexChange } from "./index-writer.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type {
   OpenStore,
@@ -19,15 +20,13 @@ import type {
   StoreTable,
 } from "../../platform/store/ordered-store.ts";
 import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
+import { decodeRecord, encodeRecord, type ShardFacts, type ShardRecord } from "./shard-record.ts";
 
-export interface ShardRecord {
-  sizeBytes: number;
-  /** Sealed. */
-  cellCrcs: Uint32Array;
-  /** Bytes stand in the index itself, not in a file. */
-  packed: boolean;
-  /** Which start of the node wrote it: later starts can't know whether it was synced. */
-  incarnation: number;
+export interface IndexWorld {
+  readonly clock: Clock;
+  readonly openStore: OpenStore;
+  /** Told once a flush of the index has failed, perhaps more than once: nothing goes on then. */
+  readonly onBroken: (error: FsError) => void;
 }
 
 interface GroupCount {
@@ -35,54 +34,75 @@ interface GroupCount {
   bytes: number;
 }
 
-// Record, little-endian: version u8, place u8 (0 packed, 1 file), cells u16, incarnation u32,
-// size u32, a CRC-32 a cell, CRC-32 of key and all before it.
-const RECORD_VERSION = 1;
-const RECORD_HEAD_BYTES = 12;
-const PLACE_PACKED = 0;
-const PLACE_FILE = 1;
-const INCARNATION = "incarnation";
+/** State of the index itself. Version 1 had no format, and called the start incarnation. */
+const FORMAT = "format";
+const START = "start";
+const FLUSHED = "flushed";
+const START_OF_VERSION_1 = "incarnation";
 /** Before every key. */
 const NO_KEY = Buffer.alloc(1);
 
 export class ShardIndex {
   /** Number of this start, one more than the last one's. */
-  readonly incarnation: number;
+  readonly start: number;
   readonly #store: OrderedStore;
   readonly #records: StoreTable;
   readonly #packed: StoreTable;
   readonly #groups: StoreTable;
   readonly #state: StoreTable;
   readonly #writer: IndexWriter;
+  readonly #onBroken: (error: FsError) => void;
   /** By hex group key, as the transaction under way leaves them. */
   readonly #counts = new Map<string, GroupCount>();
+  readonly #flushed: FlushedStarts;
+  #sequence = 0;
+  /** All shards up to here are committed, and up to the other on disk as far as the index goes. */
+  #committed = 0;
+  #flushedEntries = 0;
   #shards = 0;
   #usedBytes = 0;
   #onSpoilt: (id: ShardId) => void = () => undefined;
 
-  private constructor(store: OrderedStore, incarnation: number, clock: Clock) {
+  private constructor(store: OrderedStore, start: number, on: IndexWorld) {
     this.#store = store;
     this.#records = store.table("shards");
     this.#packed = store.table("packed");
     this.#groups = store.table("groups");
     this.#state = store.table("state");
-    this.#writer = new IndexWriter(store, clock);
-    this.incarnation = incarnation;
+    this.#writer = new IndexWriter(store, on.clock);
+    this.#onBroken = on.onBroken;
+    this.start = start;
+    this.#flushed = FlushedStarts.decode(this.#state.get(Buffer.from(FLUSHED)));
     this.#loadCounts();
   }
 
-  /** Opens the index in `directory`, making it when missing. */
-  static async open(
-    directory: string,
-    on: { readonly clock: Clock; readonly openStore: OpenStore },
-  ): Promise<ShardIndex> {
+  /**
+   * Opens the index in `directory`, making it when missing.
+   * @throws FsError EPROTO when it is of another format
+   */
+  static async open(directory: string, on: IndexWorld): Promise<ShardIndex> {
     const store = on.openStore({ directory, what: "the node's index", syncEachCommit: false });
-    const stored = store.table("state").get(Buffer.from(INCARNATION));
-    const incarnation = (stored?.readUInt32LE(0) ?? 0) + 1;
+    const state = store.table("state");
+    const format = state.get(Buffer.from(FORMAT))?.readUInt8(0);
+    const isNew = format === undefined && state.get(Buffer.from(START_OF_VERSION_1)) === undefined;
+    if (!isNew && format !== INDEX_FORMAT) {
+      await store.close();
+      throw new FsError(
+        "EPROTO",
+        `${directory} is an index of format ${format ?? 1}, and this dfs reads ${INDEX_FORMAT}: ` +
+          "copy the cluster's files away with the dfs that wrote it, or give the node an empty " +
+          "data directory",
+      );
+    }
+    const start = (state.get(Buffer.from(START))?.readUInt32LE(0) ?? 0) + 1;
     const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(incarnation, 0);
-    const index = new ShardIndex(store, incarnation, on.clock);
-    await index.putState(INCARNATION, bytes);
+    bytes.writeUInt32LE(start, 0);
+    const index = new ShardIndex(store, start, on);
+    await Promise.all([
+      index.putState(START, bytes),
+      index.putState(FORMAT, Buffer.of(INDEX_FORMAT)),
+    ]);
+    // From here on all that earlier starts have committed is on disk, too.
     await store.sync();
     return index;
   }
@@ -105,7 +125,9 @@ export class ShardIndex {
     this.#onSpoilt = listener;
   }
 
+  /** @throws FsError EIO: the index is broken, and its word on this shard is worth nothing */
   get(id: ShardId): ShardRecord | undefined {
+    this.#check();
     const key = shardKey(id);
     const value = this.#records.peek(key);
     if (value === undefined) return undefined;
@@ -123,12 +145,31 @@ export class ShardIndex {
    * Adds a shard that the index hasn't, with its bytes when it is packed; they must not change
    * before this resolves. Resolves when a kill of the process can't undo it.
    */
-  async insert(id: ShardId, record: ShardRecord, packedBytes?: Buffer): Promise<void> {
+  async insert(id: ShardId, facts: ShardFacts, packedBytes?: Buffer): Promise<void> {
+    await this.#put(id, facts, packedBytes, 1, facts.sizeBytes);
+  }
+
+  /** As `insert` in the place of the same shard, received anew. */
+  async replace(id: ShardId, facts: ShardFacts, packedBytes?: Buffer): Promise<void> {
+    await this.#put(id, facts, packedBytes, 0, 0);
+  }
+
+  async #put(
+    id: ShardId,
+    facts: ShardFacts,
+    packedBytes: Buffer | undefined,
+    shards: number,
+    bytes: number,
+  ): Promise<void> {
     const key = shardKey(id);
-    await this.#change(key, 1, record.sizeBytes, (batch) => {
+    let sequence = 0;
+    await this.#change(key, shards, bytes, (batch) => {
+      // In the order of the commits: a sequence says what else is committed.
+      sequence = ++this.#sequence;
       if (packedBytes !== undefined) batch.put(this.#packed, key, packedBytes);
-      batch.put(this.#records, key, encodeRecord(key, record));
+      batch.put(this.#records, key, encodeRecord(key, { ...facts, start: this.start, sequence }));
     });
+    this.#committed = Math.max(this.#committed, sequence);
   }
 
   /** Removes a shard that the index has. */
@@ -198,12 +239,43 @@ export class ShardIndex {
 
   async putState(name: string, value: Buffer): Promise<void> {
     const write = (batch: StoreBatch): void => batch.put(this.#state, Buffer.from(name), value);
-    await this.#writer.apply({ write, revert: () => undefined });
+    await this.#apply({ write, revert: () => undefined });
   }
 
-  /** Resolves when all that was committed so far is on disk. */
-  async flush(): Promise<void> {
-    await this.#store.sync();
+  /** Sequence of the last shard that is committed. */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** Resolves when the entries up to that sequence are on disk, and with them all before. */
+  async flush(sequence: number): Promise<void> {
+    if (sequence <= this.#flushedEntries) return;
+    const committed = this.#committed;
+    await this.#orBroken(this.#store.sync());
+    this.#flushedEntries = Math.max(this.#flushedEntries, committed);
+  }
+
+  /** Keeps in mind that all shards of this start up to that sequence are on disk, files too. */
+  async keepFlushed(sequence: number): Promise<void> {
+    if (this.#flushed.advance(this.start, sequence)) {
+      await this.putState(FLUSHED, this.#flushed.encode());
+    }
+  }
+
+  /** True when nothing of an earlier start may have been left unflushed. */
+  get areEarlierFlushed(): boolean {
+    return this.#flushed.isSettled(this.start - 1);
+  }
+
+  /** Notes that all shards of the starts up to `start` are on disk. */
+  async settle(start: number): Promise<void> {
+    this.#flushed.settle(start);
+    await this.putState(FLUSHED, this.#flushed.encode());
+  }
+
+  /** True when the shard was on disk, file and entry, by the time its start had ended. */
+  wasFlushed({ start, sequence }: ShardRecord): boolean {
+    return this.#flushed.covers(start, sequence);
   }
 
   /** Commits `write` together with what it adds to the counts of the key's group. */
@@ -214,7 +286,7 @@ export class ShardIndex {
     write: (batch: StoreBatch) => void,
   ): Promise<void> {
     const group = key.subarray(0, GROUP_KEY_BYTES);
-    return this.#writer.apply({
+    return this.#apply({
       write: (batch) => {
         write(batch);
         const count = this.#count(group, shards, bytes);
@@ -223,6 +295,26 @@ export class ShardIndex {
       },
       revert: () => void this.#count(group, -shards, -bytes),
     });
+  }
+
+  #apply(change: IndexChange): Promise<void> {
+    return this.#orBroken(this.#writer.apply(change));
+  }
+
+  async #orBroken(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#check();
+      throw error;
+    }
+  }
+
+  #check(): void {
+    const { broken } = this.#store;
+    if (broken === undefined) return;
+    this.#onBroken(broken);
+    throw broken;
   }
 
   #count(group: Buffer, shards: number, bytes: number): GroupCount {
@@ -255,37 +347,6 @@ function encodeCount(count: GroupCount): Buffer {
   value.writeBigUInt64LE(BigInt(count.shards), 0);
   value.writeBigUInt64LE(BigInt(count.bytes), 8);
   return value;
-}
-
-function encodeRecord(key: Buffer, record: ShardRecord): Buffer {
-  const cells = record.cellCrcs.length;
-  const value = Buffer.allocUnsafe(RECORD_HEAD_BYTES + cells * 4 + 4);
-  value.writeUInt8(RECORD_VERSION, 0);
-  value.writeUInt8(record.packed ? PLACE_PACKED : PLACE_FILE, 1);
-  value.writeUInt16LE(cells, 2);
-  value.writeUInt32LE(record.incarnation, 4);
-  value.writeUInt32LE(record.sizeBytes, 8);
-  let at = RECORD_HEAD_BYTES;
-  for (const crc of record.cellCrcs) at = value.writeUInt32LE(crc, at);
-  value.writeUInt32LE(crc32(value.subarray(0, at), crc32(key)), at);
-  return value;
-}
-
-/** The record of `key`; undefined when it is spoilt. */
-function decodeRecord(key: Buffer, value: Buffer): ShardRecord | undefined {
-  const end = value.length - 4;
-  if (end < RECORD_HEAD_BYTES) return undefined;
-  if (value.readUInt32LE(end) !== crc32(value.subarray(0, end), crc32(key))) return undefined;
-  const cells = value.readUInt16LE(2);
-  const sizeBytes = value.readUInt32LE(8);
-  const isWhole = cells === cellCount(sizeBytes) && end === RECORD_HEAD_BYTES + cells * 4;
-  if (value.readUInt8(0) !== RECORD_VERSION || !isWhole) return undefined;
-  const cellCrcs = new Uint32Array(cells);
-  for (let cell = 0; cell < cells; cell++) {
-    cellCrcs[cell] = value.readUInt32LE(RECORD_HEAD_BYTES + cell * 4);
-  }
-  const packed = value.readUInt8(1) === PLACE_PACKED;
-  return { sizeBytes, cellCrcs, packed, incarnation: value.readUInt32LE(4) };
 }
 
 /** The smallest key behind all that begin with `prefix`. */

@@ -5,10 +5,11 @@ import { CELL_BYTES } from "../../domain/format.ts";
 import type { DiskFile } from "../../platform/disk/disk.ts";
 import type { DiskLane } from "../disk/disk-lane.ts";
 import { fileError, type ShardFiles } from "./shard-files.ts";
-import type { ShardRecord } from "./shard-index.ts";
+import type { ShardRecord } from "./shard-record.ts";
 
 export class ShardReading {
   readonly id: ShardId;
+  readonly record: ShardRecord;
   /** Of the whole shard. */
   readonly sizeBytes: number;
   readonly offsetBytes: number;
@@ -30,6 +31,7 @@ export class ShardReading {
     disk: { files: ShardFiles; lane: DiskLane },
   ) {
     this.id = id;
+    this.record = record;
     this.sizeBytes = record.sizeBytes;
     this.offsetBytes = range.offsetBytes;
     this.lengthBytes = range.lengthBytes;

@@ -13,6 +13,7 @@ import {
   sealed,
   shardId,
   testShardService,
+  verdictOf,
 } from "../../testing/shard/shard-service-conformance.ts";
 import { fillIndex } from "../../testing/shard/full-index-process.ts";
 import { flipByte, makeTempDir, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
@@ -37,7 +38,8 @@ test("a reopened store has every shard, its counts and its groups", async (t) =>
   }
   t.like(await store.stats(), { shards: 2, usedBytes: 64 + LARGE });
   t.is((await store.groups()).length, 1);
-  await store.sync([shardId(64), shardId(LARGE)]);
+  const verdicts = await store.secure([shardId(64), shardId(LARGE)], { verify: false });
+  t.deepEqual(verdicts, ["secure", "secure"]);
   await opened.close();
 });
 
@@ -53,7 +55,7 @@ test("a truncated file is found on read, quarantined, reported, never served aga
   t.like(await store.stats(), { shards: 0, usedBytes: 0, quarantined: 1 });
   t.is((await readdir(join(opened.directory, "quarantine"))).length, 1);
   await putShard(store, shardId(1), payloadOf(LARGE));
-  t.is(await store.verify(shardId(1)), "intact");
+  t.is(await verdictOf(store, shardId(1)), "secure");
   await opened.close();
 });
 
@@ -62,7 +64,7 @@ test("a file found spoilt by a verify is quarantined, and stays so over a restar
   const opened = await openTempStore({ onDamage: (id) => found.push(id) });
   await putShard(opened.store, shardId(1), payloadOf(LARGE));
   await flipByte(shardFile(opened.directory, shardId(1)), 2 * CELL_BYTES + 5);
-  t.is(await opened.store.verify(shardId(1)), "quarantined");
+  t.is(await verdictOf(opened.store, shardId(1)), "spoilt");
   t.deepEqual(found, [shardId(1)]);
   const store = await opened.reopen();
   await rejectsWith(t, "ENOENT", store.head(shardId(1)));
@@ -78,7 +80,7 @@ test("a shard whose file is gone is unknown from the first read on, and reported
   await rejectsWith(t, "ENOENT", opened.store.get(shardId(1), 0, Buffer.alloc(LARGE)));
   await putShard(opened.store, shardId(1), payloadOf(LARGE));
   t.deepEqual(found, [[shardId(1), "missing"]]);
-  t.is(await opened.store.verify(shardId(1)), "intact");
+  t.is(await verdictOf(opened.store, shardId(1)), "secure");
   await opened.close();
 });
 
@@ -90,7 +92,7 @@ test("putting a shard whose file is gone or short brings it back", async (t) => 
   await putShard(store, shardId(1), payloadOf(LARGE));
   await truncate(shardFile(directory, shardId(1)), 8);
   await putShard(store, shardId(1), payloadOf(LARGE));
-  t.is(await store.verify(shardId(1)), "intact");
+  t.is(await verdictOf(store, shardId(1)), "secure");
   t.like(await store.stats(), { shards: 1, usedBytes: LARGE });
   await opened.close();
 });
@@ -143,10 +145,10 @@ test("files without an index entry are swept, those with one and new ones stay",
   await writeFile(shardFile(opened.directory, shardId(2)), "left over");
   const store = await opened.reopen();
   t.is(await store.sweepLeftovers(), 1);
-  t.is(await store.verify(shardId(1)), "intact");
+  t.is(await verdictOf(store, shardId(1)), "secure");
   await putShard(store, shardId(2), payloadOf(LARGE, 2));
   t.is(await store.sweepLeftovers(), 0);
-  t.is(await store.verify(shardId(2)), "intact");
+  t.is(await verdictOf(store, shardId(2)), "secure");
   await opened.close();
 });
 
@@ -155,7 +157,7 @@ test("a file left over under a shard's name doesn't harm the shard that is put",
   await putShard(opened.store, shardId(1), payloadOf(LARGE));
   await writeFile(shardFile(opened.directory, shardId(2)), "left over");
   await putShard(opened.store, shardId(2), payloadOf(LARGE, 2));
-  t.is(await opened.store.verify(shardId(2)), "intact");
+  t.is(await verdictOf(opened.store, shardId(2)), "secure");
   await opened.close();
 });
 

@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { CellSeal } from "../../codec/cell-seal.ts";
 import { FsError } from "../../domain/errno.ts";
-import type { PoolId, ShardId } from "../../domain/ids.ts";
-import { CELL_BYTES } from "../../domain/format.ts";
+import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
+import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
 import { MAX_BATCH_SHARDS, MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
 import { MAX_REBUILDS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -24,17 +24,17 @@ import { DiskLane } from "../disk/disk-lane.ts";
 import type { Disk, DiskFigures } from "../../platform/disk/disk.ts";
 import type { OpenStore } from "../../platform/store/ordered-store.ts";
 import { DiskSpace } from "../disk/disk-space.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import { WorkLimit } from "../../platform/flow/work-limit.ts";
-import { ShardCustody, type Damage } from "./shard-custody.ts";
+import { ShardCustody } from "./shard-custody.ts";
 import { ShardFiles } from "./shard-files.ts";
 import { ShardFlusher } from "./shard-flusher.ts";
 import { ShardIndex } from "./shard-index.ts";
 import { ShardReading } from "./shard-reading.ts";
 import { ShardRebuild, type RebuildTools } from "./shard-rebuild.ts";
+import type { Damage } from "./shard-record.ts";
 import { ShardReception } from "./shard-reception.ts";
-
-/** Read at a time when a shard is checked. */
-const VERIFY_RUN_BYTES = 4 * CELL_BYTES;
+import { ShardSecuring } from "./shard-securing.ts";
 
 export interface ShardStoreOptions {
   directory: string;
@@ -51,6 +51,14 @@ export interface ShardStoreOptions {
   openStore: OpenStore;
 }
 
+/** A moment in the life of a store. */
+export interface Acknowledged {
+  /** Monotonic: no file that was written by then is younger. */
+  readonly untilMs: number;
+  /** Of the last shard that the index had. */
+  readonly sequence: number;
+}
+
 export class ShardStore implements ShardService, AsyncDisposable {
   readonly #options: ShardStoreOptions;
   readonly #clock: Clock;
@@ -60,20 +68,35 @@ export class ShardStore implements ShardService, AsyncDisposable {
   readonly #space: DiskSpace;
   readonly #lane: DiskLane;
   readonly #custody: ShardCustody;
+  readonly #securing: ShardSecuring;
   readonly #rebuilds = new WorkLimit(MAX_REBUILDS);
   /** Wall clock: files older than this without an index entry are leftovers of an earlier start. */
   readonly #startedMs: number;
   #knownSeal: CellSeal | undefined;
 
-  private constructor(options: ShardStoreOptions, index: ShardIndex, files: ShardFiles) {
+  /** Rejects when the index can't be flushed: the process must end, its word is worth nothing. */
+  readonly failed: Promise<never>;
+
+  private constructor(
+    options: ShardStoreOptions,
+    index: ShardIndex,
+    files: ShardFiles,
+    failed: Promise<never>,
+  ) {
     const { directory } = options;
+    this.failed = failed;
     this.#options = options;
     this.#clock = options.clock;
     this.#index = index;
     this.#files = files;
-    this.#flusher = new ShardFlusher(files);
+    this.#flusher = new ShardFlusher(files, this.#clock, (id, kind, isCurrent) =>
+      this.#custody.condemn(id, kind, isCurrent),
+    );
     const parts = { index, files, flusher: this.#flusher, clock: this.#clock };
     this.#custody = new ShardCustody(parts, (id, kind) => options.onDamage?.(id, kind));
+    const read = (id: ShardId): ShardReading => this.read(id, 0, MAX_SHARD_BYTES);
+    const seal = (): CellSeal => this.#seal();
+    this.#securing = new ShardSecuring({ ...parts, custody: this.#custody, read, seal });
     const measure = (): DiskFigures => options.disk.figures(directory);
     this.#space = new DiskSpace(this.#clock, measure, options.capacityBytes);
     this.#lane = new DiskLane(this.#clock);
@@ -83,13 +106,25 @@ export class ShardStore implements ShardService, AsyncDisposable {
   /** Opens the store in `options.directory`, making it when missing. One process at a time. */
   static async open(options: ShardStoreOptions): Promise<ShardStore> {
     const files = await ShardFiles.open(options.disk, options.directory);
-    const index = await ShardIndex.open(join(options.directory, "index"), options);
-    return new ShardStore(options, index, files);
+    const { promise: failed, reject: onBroken } = deferred<never>();
+    failed.catch(() => undefined);
+    const { clock, openStore } = options;
+    const index = await ShardIndex.open(join(options.directory, "index"), {
+      clock,
+      openStore,
+      onBroken,
+    });
+    return new ShardStore(options, index, files, failed);
   }
 
   async close(): Promise<void> {
-    await this.#flusher.settle();
-    await this.#index.close();
+    try {
+      await this.flush({ untilMs: Infinity, sequence: this.#index.committed });
+      const { start, areEarlierFlushed } = this.#index;
+      if (areEarlierFlushed) await this.#index.settle(start);
+    } finally {
+      await this.#index.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -112,7 +147,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
 
   /**
    * Begins to take a shard whose bytes come bit by bit; end it with `keep` or `abandon`. Undefined
-   * when the very same shard stands already.
+   * when the very same shard is known to stand.
    * @throws FsError EEXIST, ENOSPC, EINVAL, EIO
    */
   receive(id: ShardId, sizeBytes: number, cellCrcs?: Uint32Array): ShardReception | undefined {
@@ -185,7 +220,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
       return new ShardReading(id, record, range, packedBytes, disk);
     } catch (error) {
       if (error instanceof FsError && error.code === "ENOENT") {
-        void this.#custody.discover(id, "missing").catch(() => undefined);
+        void this.#custody.discover(id, "missing", record).catch(() => undefined);
       }
       throw error;
     }
@@ -197,7 +232,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
       return new FsError("EIO", "shard cannot be read", { cause: error });
     }
     if (error.code === "EBADMSG" || error.code === "EIO") {
-      await this.#custody.discover(reading.id, "corrupt");
+      await this.#custody.discover(reading.id, "corrupt", reading.record);
     }
     return error;
   }
@@ -237,16 +272,32 @@ export class ShardStore implements ShardService, AsyncDisposable {
     return Promise.resolve(this.#index.groups());
   }
 
-  async sync(ids: readonly ShardId[]): Promise<void> {
-    const fresh: ShardId[] = [];
-    const old: ShardId[] = [];
-    for (const id of ids) {
-      const { packed, incarnation } = this.#custody.record(id);
-      if (packed) continue;
-      (incarnation === this.#index.incarnation ? fresh : old).push(id);
-    }
-    await this.#flusher.sync(fresh, old);
-    await this.#index.flush();
+  secure(
+    ids: readonly ShardId[],
+    { verify }: { readonly verify: boolean },
+    signal?: AbortSignal,
+  ): Promise<ShardVerdict[]> {
+    return this.#securing.secure(ids, verify, signal);
+  }
+
+  /** What has been acknowledged by now, for `flush`. */
+  acknowledged(): Acknowledged {
+    return { untilMs: this.#clock.monotonicMs(), sequence: this.#index.committed };
+  }
+
+  /** Brings to disk what had been acknowledged, and keeps in mind that it is there. */
+  async flush({ untilMs, sequence }: Acknowledged): Promise<void> {
+    await this.#flusher.flushUntil(untilMs);
+    await this.#index.flush(sequence);
+    await this.#index.keepFlushed(sequence);
+  }
+
+  /**
+   * Looks at what earlier starts may not have brought to disk before they ended, once: after a
+   * power cut that is where shards are missing. Returns how many were.
+   */
+  secureEarlier(signal?: AbortSignal): Promise<number> {
+    return this.#securing.secureEarlier(signal);
   }
 
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
@@ -254,7 +305,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
       const { id } = request;
       const { rebuild: tools } = this.#options;
       const standing = this.#index.get(id);
-      if (standing !== undefined && this.#custody.stands(id, standing)) {
+      if (standing !== undefined && (await this.#isSecure(id, signal))) {
         return { id, sizeBytes: standing.sizeBytes };
       }
       if (tools === undefined) throw new FsError("ENOSYS", "this node cannot ask its peers");
@@ -273,29 +324,19 @@ export class ShardStore implements ShardService, AsyncDisposable {
         throw error;
       }
       await this.keep(reception);
-      return { id, sizeBytes };
+      if (await this.#isSecure(id, signal)) return { id, sizeBytes };
+      throw new FsError("EIO", `rebuilt shard ${formatShardId(id)} did not come to stand whole`);
     });
   }
 
-  async verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict> {
-    const record = this.#index.get(id);
-    if (record === undefined) return "unknown";
-    const buffer = Buffer.allocUnsafe(Math.min(VERIFY_RUN_BYTES, record.sizeBytes));
-    for (let offset = 0; offset < record.sizeBytes; offset += buffer.length) {
-      checkSignal(signal);
-      try {
-        const { bytes, cellCrcs } = await this.get(id, offset, buffer);
-        const firstCell = offset / CELL_BYTES;
-        if (this.#seal().corruptCells(id, bytes, cellCrcs, firstCell).length > 0) {
-          await this.#custody.discover(id, "corrupt", record);
-          return "quarantined";
-        }
-      } catch (error) {
-        if (!(error instanceof FsError)) throw error;
-        return error.code === "ENOENT" ? "unknown" : "quarantined";
-      }
-    }
-    return "intact";
+  async #isSecure(id: ShardId, signal: AbortSignal | undefined): Promise<boolean> {
+    const [verdict] = await this.secure([id], { verify: true }, signal);
+    return verdict === "secure";
+  }
+
+  /** Number of this start of the node, one more than the last one's. */
+  get start(): number {
+    return this.#index.start;
   }
 
   /** @throws FsError EIO before the node has joined a cluster, when it has no shards either */

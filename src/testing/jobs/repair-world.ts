@@ -26,6 +26,7 @@ import type { Session } from "../../meta/session/session-registry.ts";
 import { silentLog } from "../../observability/log.ts";
 import { homeNodes, placementGroupOf, writeTargets } from "../../placement/placement.ts";
 import type { DamageReport, MetaService } from "../../protocol/meta/meta-service.ts";
+import type { ShardVerdict } from "../../protocol/shard/shard-service.ts";
 import type { RebuildTools } from "../../storage/shards/shard-rebuild.ts";
 import { FakeClock } from "../fake-clock.ts";
 import { beat, join, nodeId, register } from "../meta/joined-nodes.ts";
@@ -34,6 +35,7 @@ import { present } from "../present.ts";
 import { ClusterNode } from "../shard/shard-cluster.ts";
 import type { ShardMethod } from "../shard/shard-faults.ts";
 import { MemoryShardService } from "../shard/shard-memory.ts";
+import { verdictOf } from "../shard/shard-service-conformance.ts";
 import { TEST_SEAL } from "../shard/test-name.ts";
 
 const BLOCK_LENGTH_BYTES = 100_000;
@@ -237,8 +239,8 @@ export class RepairWorld {
   }
 
   /** What the node finds when it reads the shard. */
-  async verdictAt(node: ClusterNode, id: ShardId): Promise<string> {
-    return await node.memory.verify(id);
+  verdictAt(node: ClusterNode, id: ShardId): Promise<ShardVerdict> {
+    return verdictOf(node.memory, id);
   }
 
   /** Shards of the file that stand at home, and copies elsewhere. */

@@ -8,7 +8,7 @@ import { cellCrcs } from "../../codec/cells.ts";
 import { MAX_PACKED_SHARD_BYTES } from "../../protocol/shard/limits.ts";
 import { TEST_CLUSTER } from "./test-name.ts";
 import { ShardStore } from "../../storage/shards/shard-store.ts";
-import { putShard, shardId } from "./shard-service-conformance.ts";
+import { putShard, shardId, verdictOf } from "./shard-service-conformance.ts";
 
 export interface FullIndexOutcome {
   acknowledged: number;
@@ -48,7 +48,7 @@ async function runAsChild(directory: string): Promise<void> {
   }
   let spoilt = 0;
   for (const slice of acknowledged) {
-    if ((await store.verify(shardId(slice))) !== "intact") spoilt++;
+    if ((await verdictOf(store, shardId(slice))) !== "secure") spoilt++;
   }
   const half = acknowledged.slice(0, acknowledged.length / 2);
   await store.deleteMany(half.map((slice) => shardId(slice)));

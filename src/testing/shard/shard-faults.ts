@@ -120,19 +120,18 @@ export class FaultyShardService implements ShardService {
     return this.#inner.groups(signal);
   }
 
-  async sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
-    await this.#enter("sync", ids, signal);
-    await this.#inner.sync(ids, signal);
+  async secure(
+    ids: readonly ShardId[],
+    how: { readonly verify: boolean },
+    signal?: AbortSignal,
+  ): Promise<ShardVerdict[]> {
+    await this.#enter("secure", ids, signal);
+    return this.#inner.secure(ids, how, signal);
   }
 
   async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
     await this.#enter("rebuild", [request.id], signal);
     return this.#inner.rebuild(request, signal);
-  }
-
-  async verify(id: ShardId, signal?: AbortSignal): Promise<ShardVerdict> {
-    await this.#enter("verify", [id], signal);
-    return this.#inner.verify(id, signal);
   }
 
   async stats(signal?: AbortSignal): Promise<NodeStats> {

@@ -7,6 +7,7 @@ import {
   rejectsWith,
   shardId,
   testShardService,
+  verdictOf,
 } from "./shard-service-conformance.ts";
 
 testShardService(test, "memory", async () => ({
@@ -24,6 +25,6 @@ test("a spoilt shard is quarantined when it is verified", async (t) => {
   const service = new MemoryShardService();
   await putShard(service, shardId(1), payloadOf(64));
   service.spoil(shardId(1));
-  t.is(await service.verify(shardId(1)), "quarantined");
+  t.is(await verdictOf(service, shardId(1)), "spoilt");
   t.deepEqual(service.ids, []);
 });

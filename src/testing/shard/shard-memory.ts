@@ -36,8 +36,8 @@ export interface MemoryShardOptions {
 }
 
 export class MemoryShardService implements ShardService {
-  /** Shards that sync was asked for, by text id: what a power cut would leave. */
-  readonly synced = new Set<string>();
+  /** Shards that were secured, by text id: what a power cut would leave. */
+  readonly secured = new Set<string>();
   readonly #shards = new Map<string, StoredShard>();
   readonly #options: MemoryShardOptions;
   #quarantined = 0;
@@ -117,7 +117,7 @@ export class MemoryShardService implements ShardService {
     checkSignal(signal);
     for (const id of ids) {
       this.#shards.delete(formatShardId(id));
-      this.synced.delete(formatShardId(id));
+      this.secured.delete(formatShardId(id));
     }
   }
 
@@ -139,17 +139,35 @@ export class MemoryShardService implements ShardService {
     return [...pairs.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   }
 
-  async sync(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+  async secure(
+    ids: readonly ShardId[],
+    { verify }: { readonly verify: boolean },
+    signal?: AbortSignal,
+  ): Promise<ShardVerdict[]> {
     checkSignal(signal);
-    for (const id of ids) this.#find(id);
-    for (const id of ids) this.synced.add(formatShardId(id));
+    return ids.map((id) => {
+      const name = formatShardId(id);
+      const shard = this.#shards.get(name);
+      if (shard === undefined) return "missing";
+      if (verify && TEST_SEAL.corruptCells(id, shard.bytes, shard.cellCrcs).length > 0) {
+        this.#shards.delete(name);
+        this.secured.delete(name);
+        this.#quarantined++;
+        return "spoilt";
+      }
+      this.secured.add(name);
+      return "secure";
+    });
   }
 
   async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
     const { tools } = this.#options;
     if (tools === undefined) throw new FsError("ENOSYS", "this fake was given no peers");
     const known = this.#shards.get(formatShardId(request.id));
-    if (known !== undefined) return { id: request.id, sizeBytes: known.bytes.length };
+    const [verdict] = await this.secure([request.id], { verify: true }, signal);
+    if (known !== undefined && verdict === "secure") {
+      return { id: request.id, sizeBytes: known.bytes.length };
+    }
     const rebuild = new ShardRebuild(
       request,
       { tools, clock: systemClock, seal: TEST_SEAL },
@@ -163,16 +181,8 @@ export class MemoryShardService implements ShardService {
       bytes,
       cellCrcs: TEST_SEAL.mask(request.id, crcsOf(bytes)),
     });
+    this.secured.add(formatShardId(request.id));
     return { id: request.id, sizeBytes };
-  }
-
-  async verify(id: ShardId): Promise<ShardVerdict> {
-    const shard = this.#shards.get(formatShardId(id));
-    if (shard === undefined) return "unknown";
-    if (TEST_SEAL.corruptCells(id, shard.bytes, shard.cellCrcs).length === 0) return "intact";
-    this.#shards.delete(formatShardId(id));
-    this.#quarantined++;
-    return "quarantined";
   }
 
   async stats(): Promise<NodeStats> {

@@ -78,7 +78,7 @@ export async function openServedStore(
   name: () => NodeName | undefined = () => TEST_NAME,
 ): Promise<ServedStore> {
   const temp = await openTempStore(options);
-  const app = createShardApp({ store: temp.store, log: silentLog, name });
+  const app = createShardApp({ store: temp.store, clock: systemClock, log: silentLog, name });
   const server = await NodeServer.listen(app, "127.0.0.1", 0, systemClock);
   const url = `http://127.0.0.1:${server.port}`;
   const service = new HttpShardService(url, { clock: systemClock, ...TEST_NAME });

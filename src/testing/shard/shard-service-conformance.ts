@@ -1,13 +1,18 @@
 // The promises of ShardService, tested on whatever implements it.
 import type { ExecutionContext, TestFn } from "ava";
 import { CellSeal } from "../../codec/cell-seal.ts";
+import { present } from "../present.ts";
 import { cellCrcs } from "../../codec/cells.ts";
 import { FsError, type ErrnoName } from "../../domain/errno.ts";
 import type { PoolId, ShardId, SliceId } from "../../domain/ids.ts";
 import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
 import { TEST_SEAL } from "./test-name.ts";
 import { MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
-import type { ShardPayload, ShardService } from "../../protocol/shard/shard-service.ts";
+import type {
+  ShardPayload,
+  ShardService,
+  ShardVerdict,
+} from "../../protocol/shard/shard-service.ts";
 
 export function shardId(slice: number, fields: Partial<ShardId> = {}): ShardId {
   return { pool: 1 as PoolId, pg: 7, slice: slice as SliceId, index: 0, slot: 0, ...fields };
@@ -42,6 +47,15 @@ export async function readShard(service: ShardService, id: ShardId): Promise<Sha
   const { sizeBytes } = await service.head(id);
   const { bytes, cellCrcs: crcs } = await service.get(id, 0, new Uint8Array(sizeBytes));
   return { bytes, cellCrcs: TEST_SEAL.mask(id, crcs) };
+}
+
+/** What the node says of one shard that it reads first. */
+export async function verdictOf(
+  service: Pick<ShardService, "secure">,
+  id: ShardId,
+): Promise<ShardVerdict> {
+  const [verdict] = await service.secure([id], { verify: true });
+  return present(verdict);
 }
 
 export async function rejectsWith(
@@ -222,17 +236,23 @@ export function testShardService(
     await rejectsWith(t, "EINVAL", putShard(service, shardId(1), huge));
   });
 
-  promise("an unknown shard is ENOENT to get, head and sync", async (t, service) => {
-    await putShard(service, shardId(2), payloadOf(64));
-    await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(64)));
-    await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(0)));
-    await rejectsWith(t, "ENOENT", service.head(shardId(1)));
-    await rejectsWith(t, "ENOENT", service.sync([shardId(2), shardId(1)]));
-    t.deepEqual(await service.headMany([shardId(1), shardId(2)]), [
-      undefined,
-      { id: shardId(2), sizeBytes: 64 },
-    ]);
-  });
+  promise(
+    "an unknown shard is ENOENT to get and head, and missing to secure",
+    async (t, service) => {
+      await putShard(service, shardId(2), payloadOf(64));
+      await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(64)));
+      await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(0)));
+      await rejectsWith(t, "ENOENT", service.head(shardId(1)));
+      for (const verify of [false, true]) {
+        const ids = [shardId(2), shardId(1), shardId(2)];
+        t.deepEqual(await service.secure(ids, { verify }), ["secure", "missing", "secure"]);
+      }
+      t.deepEqual(await service.headMany([shardId(1), shardId(2)]), [
+        undefined,
+        { id: shardId(2), sizeBytes: 64 },
+      ]);
+    },
+  );
 
   promise("batches beyond one request's limits are handled all the same", async (t, service) => {
     const shards = Array.from({ length: 600 }, (_, i) => ({
@@ -242,7 +262,8 @@ export function testShardService(
     const ids = shards.map(({ id }) => id);
     await putAll(service, shards);
     t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 600);
-    await service.sync(ids);
+    const verdicts = await service.secure([...ids, shardId(601)], { verify: false });
+    t.deepEqual(verdicts, [...ids.map(() => "secure"), "missing"]);
     await service.deleteMany(ids);
     t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 0);
   });
@@ -318,12 +339,12 @@ export function testShardService(
     t.true(stats.capacityBytes > stats.usedBytes);
   });
 
-  promise("an intact shard stays when it is verified", async (t, service) => {
+  promise("a whole shard stays when it is verified", async (t, service) => {
     await putShard(service, shardId(1), payloadOf(64));
     await putShard(service, shardId(2), payloadOf(6 * CELL_BYTES + 8));
-    t.is(await service.verify(shardId(1)), "intact");
-    t.is(await service.verify(shardId(2)), "intact");
-    t.is(await service.verify(shardId(3)), "unknown");
+    t.is(await verdictOf(service, shardId(1)), "secure");
+    t.is(await verdictOf(service, shardId(2)), "secure");
+    t.is(await verdictOf(service, shardId(3)), "missing");
   });
 
   promise("a signal that has ended before the call ends the call", async (t, service) => {

@@ -36,6 +36,7 @@ class DiskStore implements OrderedStore {
   /** The last write; each waits for the one before. */
   #last: Promise<void> = Promise.resolve();
   #flushing: Promise<void> | undefined;
+  broken: FsError | undefined;
 
   constructor(disk: MemoryDisk, options: StoreOptions) {
     const { directory } = options;
@@ -59,6 +60,7 @@ class DiskStore implements OrderedStore {
   }
 
   write(fill: (batch: StoreBatch) => void): Promise<void> {
+    if (this.broken !== undefined) return Promise.reject(this.broken);
     const changes: Change[] = [];
     const change = (table: StoreTable, key: Uint8Array, value: Uint8Array | undefined): void => {
       const { name } = ownTable(table);
@@ -71,6 +73,7 @@ class DiskStore implements OrderedStore {
   }
 
   async sync(): Promise<void> {
+    if (this.broken !== undefined) throw this.broken;
     await this.#last;
     // One that is under way may have begun before the last write.
     await this.#flushing?.catch(() => undefined);
@@ -110,7 +113,7 @@ class DiskStore implements OrderedStore {
     this.#flushing ??= this.#file
       .datasync()
       .catch((error: unknown) => {
-        throw this.#failure(error);
+        throw (this.broken ??= this.#failure(error));
       })
       .finally(() => {
         this.#flushing = undefined;

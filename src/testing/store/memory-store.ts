@@ -3,6 +3,7 @@ import type { OrderedStore, StoreBatch, StoreTable } from "../../platform/store/
 import { keyText, MemoryTable, ownTable } from "./memory-table.ts";
 
 export class MemoryStore implements OrderedStore {
+  readonly broken = undefined;
   readonly #tables = new Map<string, MemoryTable>();
 
   table(name: string): StoreTable {
