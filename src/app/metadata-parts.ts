@@ -77,7 +77,10 @@ export class MetadataParts {
     this.clock = clock;
     const host = new MetaRpcHost(this.accounts, this.cluster, this.sessions);
     this.rpc = new RpcServer({ host, clock, log });
-    this.#stopPushing = host.pushMapChanges();
+    const stops = [host.pushMapChanges(), host.pushDurability(clock)];
+    this.#stopPushing = () => {
+      for (const stop of stops) stop();
+    };
     this.accounts.onRevoked((hashes) => {
       const isRevoked = ({ tokenHash }: Principal): boolean => hashes.includes(tokenHash);
       this.rpc.endWhere(isRevoked, CLOSE_REVOKED, "login revoked");
@@ -94,6 +97,8 @@ export class MetadataParts {
     const { nodeOutAfterMs = NODE_OUT_AFTER_MS, pgCount = DEFAULT_PG_COUNT } = timings;
     const pool = { id: DEFAULT_POOL, name: "default", pgCount, ...DEFAULT_POLICY };
     const clusterId = random.uuid();
+    // Before this start writes anything.
+    const mayHaveForgotten = engine.incarnations.at(-1)?.beganAt === engine.position;
     await engine.transact(
       (tx) => {
         formatNamespace(tx, nowOf({ clock }));
@@ -117,6 +122,7 @@ export class MetadataParts {
       log,
       strict: durability === "strict",
       sessionDeadAfterMs: SESSION_DEAD_AFTER_MS,
+      mayHaveForgotten,
     });
     const accounts = new Accounts({
       store: new EngineAccountStore(engine),

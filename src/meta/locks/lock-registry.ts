@@ -47,6 +47,15 @@ export interface LockRegistryOptions {
   readonly granted: (session: SessionId, wait: number) => void;
 }
 
+/** What a request came to. */
+export interface LockChange {
+  readonly reply: LockReply;
+  /**
+   * Of the change in the store, which is on disk where it gave a lock; undefined: there was none.
+   */
+  readonly position: number | undefined;
+}
+
 /** What a transaction made of a request. */
 interface Outcome {
   readonly table: LockTable;
@@ -55,6 +64,7 @@ interface Outcome {
   /** Something others may have waited for is free. */
   readonly freed: boolean;
   readonly attr: Attr | undefined;
+  readonly position: number | undefined;
 }
 
 export class LockRegistry {
@@ -78,12 +88,13 @@ export class LockRegistry {
   }
 
   /** @throws FsError EAGAIN, EDEADLK, ENOLCK, ENOENT, ESTALE (the session is being ended) */
-  async set(session: SessionId, request: LockRequest): Promise<LockReply> {
+  async set(session: SessionId, request: LockRequest): Promise<LockChange> {
     const { ino, wait } = request;
     if (!this.#waits.has(ino)) {
-      const outcome = await this.#transact((tx) => attempt(tx, session, request));
+      const step = (tx: Transaction): Outcome => attempt(tx, session, request);
+      const outcome = await this.#transact(step, isWanted(request));
       if (outcome.freed && this.#waits.has(ino)) this.#handOnLater(ino);
-      if (outcome.conflicts.length === 0) return toReply(outcome);
+      if (outcome.conflicts.length === 0) return toChange(outcome);
       if (wait === 0) throw heldByOthers();
     }
     return await this.#turns.run(() => this.#setInTurn(session, request));
@@ -116,7 +127,7 @@ export class LockRegistry {
     while (!(await this.#turns.run(() => this.#releaseSome(session))));
   }
 
-  async #setInTurn(session: SessionId, request: LockRequest): Promise<LockReply> {
+  async #setInTurn(session: SessionId, request: LockRequest): Promise<LockChange> {
     // Known as waiting before it is tried: whoever frees the lock from now on looks after it.
     const waiting =
       isWanted(request) && request.wait > 0 ? this.#waits.add(session, request) : undefined;
@@ -127,15 +138,15 @@ export class LockRegistry {
         const rest = this.#waits.of(request.ino).filter((waiter) => waiter !== waiting);
         if (!tried.freed) return { outcome: tried, handedOn: [] };
         return { outcome: tried, handedOn: handOn(tx, request.ino, tried.table, rest) };
-      });
+      }, true);
       this.#tell(handedOn);
-      if (outcome.conflicts.length === 0) return toReply(outcome);
+      if (outcome.conflicts.length === 0) return toChange(outcome);
       if (waiting === undefined) throw heldByOthers();
       if (request.space === "fcntl" && (await this.#wouldDeadlock(waiting))) {
         throw new FsError("EDEADLK", "waiting for this lock would never end");
       }
       waits = true;
-      return { granted: false };
+      return { reply: { granted: false }, position: outcome.position };
     } finally {
       if (waiting !== undefined && !waits) this.#waits.remove(waiting);
     }
@@ -163,7 +174,8 @@ export class LockRegistry {
     this.#turns
       .run(async () => {
         const waiters = this.#waits.of(ino);
-        this.#tell(await this.#transact((tx) => handOn(tx, ino, loadLocks(tx, ino), waiters)));
+        const step = (tx: Transaction): Waiter[] => handOn(tx, ino, loadLocks(tx, ino), waiters);
+        this.#tell(await this.#transact(step, true));
       })
       .catch((error: unknown) => {
         this.#options.log.error({ err: error, ino }, "a freed lock could not be handed on");
@@ -181,7 +193,7 @@ export class LockRegistry {
         return handOn(tx, ino, after, this.#waits.of(ino));
       });
       return { done: inos.length < MAX_RELEASES_AT_ONCE, handedOn: granted };
-    });
+    }, true);
     this.#tell(handedOn);
     return done;
   }
@@ -193,8 +205,12 @@ export class LockRegistry {
     }
   }
 
-  #transact<T>(step: (tx: Transaction) => T): Promise<T> {
-    return this.#options.engine.transact(step, { durable: this.#options.strict });
+  /**
+   * A lock that is given to somebody is on disk before they hear of it: after a power cut it must
+   * not be given to another. One that is given back may come back, until its client says so again.
+   */
+  #transact<T>(step: (tx: Transaction) => T, gives: boolean): Promise<T> {
+    return this.#options.engine.transact(step, { durable: gives || this.#options.strict });
   }
 }
 
@@ -208,18 +224,21 @@ function attempt(tx: Transaction, session: SessionId, request: LockRequest): Out
     const freed = locks.some((lock) => isHeldBy(lock, holder) && overlaps(lock, request));
     const after = { ...before, [space]: withoutRange(locks, holder, request) };
     if (freed) saveLocks(tx, ino, before, after);
-    return { table: after, conflicts: [], freed, attr: undefined };
+    const position = freed ? tx.position : undefined;
+    return { table: after, conflicts: [], freed, attr: undefined, position };
   }
   requireSession(tx, session);
   const attr = attrOf(loadInode(tx, ino));
   const wanted = space === "flock" ? { ...request, ...WHOLE_FILE } : request;
   if (holdsAll(locks, holder, wanted)) {
-    return { table: before, conflicts: [], freed: false, attr };
+    return { table: before, conflicts: [], freed: false, attr, position: undefined };
   }
   const conflicts = conflictsOf(locks, holder, wanted);
   // As on Linux, a flock that is to be converted is given up first, even if the new one must wait.
   const givesUp = space === "flock" && conflicts.length > 0;
-  if (conflicts.length > 0 && !givesUp) return { table: before, conflicts, freed: false, attr };
+  if (conflicts.length > 0 && !givesUp) {
+    return { table: before, conflicts, freed: false, attr, position: undefined };
+  }
   const changed = givesUp
     ? withoutRange(locks, holder, WHOLE_FILE)
     : withLock(locks, holder, wanted, request.pid);
@@ -228,8 +247,9 @@ function attempt(tx: Transaction, session: SessionId, request: LockRequest): Out
     throw new FsError("ENOLCK", `inode ${ino} has too many locks`);
   }
   const freed = givesUp ? changed.length < locks.length : request.type === "read";
-  if (!givesUp || freed) saveLocks(tx, ino, before, after);
-  return { table: after, conflicts, freed, attr };
+  const changes = !givesUp || freed;
+  if (changes) saveLocks(tx, ino, before, after);
+  return { table: after, conflicts, freed, attr, position: changes ? tx.position : undefined };
 }
 
 /** Gives what is free to those who wait, in their order. Returns who got theirs. */
@@ -255,8 +275,8 @@ function isWanted(request: LockRequest): request is WantedLock {
   return request.type !== "unlock";
 }
 
-function toReply({ attr }: Outcome): LockReply {
-  return attr === undefined ? { granted: true } : { granted: true, attr };
+function toChange({ attr, position }: Outcome): LockChange {
+  return { reply: attr === undefined ? { granted: true } : { granted: true, attr }, position };
 }
 
 function heldByOthers(): FsError {

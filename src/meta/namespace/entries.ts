@@ -43,10 +43,17 @@ import { destroyInode } from "./reaper.ts";
 
 const PERMISSION_BITS = 0o7777;
 
+/** Names change hands: who wants to know what a change was done to is told here. */
+export interface Witness {
+  /** An inode that a change found by its name, and changed. */
+  met(ino: Ino): void;
+}
+
 /** An entry to be made, and where. */
 export interface NewEntry extends Making {
   readonly parent: Ino;
   readonly name: Name;
+  readonly witness: Witness;
 }
 
 /** An entry to be removed. */
@@ -114,7 +121,11 @@ export function createFile(
 /**
  * A regular file in no directory, with what it would inherit from that one. It is not saved yet.
  */
-export function makeUnnamed(tx: Transaction, making: Omit<NewEntry, "name">, mode: number): Inode {
+export function makeUnnamed(
+  tx: Transaction,
+  making: Omit<NewEntry, "name" | "witness">,
+  mode: number,
+): Inode {
   const directory = loadDirectory(tx, making.parent);
   requireAccess(making.caller, directory, MAY_WRITE | MAY_EXECUTE);
   const inode = makeInode(tx, making, directory, S_IFREG | (mode & PERMISSION_BITS), 0);
@@ -198,7 +209,8 @@ export function linkInode(tx: Transaction, entry: NewEntry, ino: Ino): Inode {
   return inode;
 }
 
-export function unlinkEntry(tx: Transaction, { caller, parent, name, now }: OldEntry): void {
+export function unlinkEntry(tx: Transaction, entry: OldEntry): void {
+  const { caller, parent, name, now, witness } = entry;
   const directory = loadDirectory(tx, parent);
   requireAccess(caller, directory, MAY_WRITE | MAY_EXECUTE);
   if (isDots(name)) throw new FsError("EISDIR", "dot entries can't be unlinked");
@@ -206,6 +218,7 @@ export function unlinkEntry(tx: Transaction, { caller, parent, name, now }: OldE
   const inode = loadInode(tx, dentry.ino);
   requireUnsticky(caller, directory, inode);
   if (isDirectory(inode.mode)) throw new FsError("EISDIR", "the entry is a directory");
+  witness.met(inode.ino);
   removeDentry(tx, parent, name, dentry);
   stampContent(directory, now);
   saveInode(tx, directory);
@@ -220,7 +233,8 @@ export function dropLink(tx: Transaction, now: Timespec, inode: Inode): void {
   else saveInode(tx, inode);
 }
 
-export function removeDirectory(tx: Transaction, { caller, parent, name, now }: OldEntry): void {
+export function removeDirectory(tx: Transaction, entry: OldEntry): void {
+  const { caller, parent, name, now, witness } = entry;
   const directory = loadDirectory(tx, parent);
   requireAccess(caller, directory, MAY_WRITE | MAY_EXECUTE);
   if (name === ".") throw new FsError("EINVAL", "rmdir of .");
@@ -230,6 +244,7 @@ export function removeDirectory(tx: Transaction, { caller, parent, name, now }: 
   requireUnsticky(caller, directory, inode);
   if (!isDirectory(inode.mode)) throw new FsError("ENOTDIR", "the entry is not a directory");
   if (!isEmptyDirectory(tx, inode.ino)) throw new FsError("ENOTEMPTY", "directory not empty");
+  witness.met(inode.ino);
   removeDentry(tx, parent, name, dentry);
   destroyInode(tx, inode);
   directory.nlink -= 1;

@@ -6,7 +6,7 @@ import { invariant } from "../../domain/invariant.ts";
 import { DEFAULT_POOL, ROOT_INO, type Ino } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
-import { keys } from "../schema/keys.ts";
+import { keyRanges, keys } from "../schema/keys.ts";
 import { decodeTotals, encodeTotals, type Totals } from "../schema/totals.ts";
 import type { NumberSource } from "./number-ranges.ts";
 import { defaultAclOf, loadAccessAcl, storeInherited } from "./inode-acl.ts";
@@ -134,6 +134,15 @@ export function makeInode(
   };
   storeInherited(tx, inode, inherited);
   return inode;
+}
+
+/** For an id that is to be given once more. @throws FsError ESTALE when something has it */
+export function requireUnused(tx: ReadTransaction, id: number): void {
+  const used =
+    tx.get(keys.inode(id as Ino)) !== undefined ||
+    tx.get(keys.reap(id)) !== undefined ||
+    [...tx.range({ ...keyRanges.chunks(id), limit: 1 })].length > 0;
+  if (used) throw new FsError("ESTALE", `id ${id} is in use`);
 }
 
 export function stampChange(inode: Inode, now: Timespec): void {

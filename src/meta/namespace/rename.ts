@@ -31,6 +31,8 @@ export interface Rename extends NewEntry {
   readonly flags: number;
   /** This inode was made durable for it. */
   readonly synced: Ino | undefined;
+  /** What had to be on disk was, before it was done first. */
+  readonly isRedo: boolean;
 }
 
 /** One end of a rename: the directory, and the entry there. */
@@ -53,6 +55,7 @@ export function renameEntry(tx: Transaction, rename: Rename): RenameReply {
   requireAccess(caller, target, MAY_WRITE | MAY_EXECUTE);
   const from = loadEnd(tx, source, name, requireDentry(tx, parent, name));
   requireUnsticky(caller, source, from.inode);
+  rename.witness.met(from.inode.ino);
   const existing = findDentry(tx, newParent, newName);
   if (existing === undefined) {
     if (flags === RENAME_EXCHANGE) throw new FsError("ENOENT", "nothing to exchange with");
@@ -61,6 +64,7 @@ export function renameEntry(tx: Transaction, rename: Rename): RenameReply {
     return {};
   }
   if (flags === RENAME_NOREPLACE) throw new FsError("EEXIST", "the new name exists");
+  rename.witness.met(existing.ino);
   if (existing.ino === from.inode.ino) return {};
   const to = loadEnd(tx, target, newName, existing);
   requireUnsticky(caller, target, to.inode);
@@ -71,7 +75,7 @@ export function renameEntry(tx: Transaction, rename: Rename): RenameReply {
     return {};
   }
   requireReplaceable(tx, from.inode, to.inode);
-  if (mustSync(tx, rename, from.inode)) return { unsettled: from.inode.ino };
+  if (!rename.isRedo && mustSync(tx, rename, from.inode)) return { unsettled: from.inode.ino };
   removeDentry(tx, target.ino, newName, existing);
   if (isDirectory(to.inode.mode)) {
     target.nlink -= 1;

@@ -29,11 +29,13 @@ import { hasMarks, settleSlices, type ChangedBy } from "./unsettled-slices.ts";
 import * as xattrs from "./xattrs.ts";
 
 /** For whom an operation is done, and with what. */
-export interface Scope {
+export interface Scope extends entries.Witness {
   readonly session: SessionId;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "nowNs">;
   /** Numbers of what the operation makes; all of one operation follow one another. */
   readonly ids: NumberSource;
+  /** It was done and acknowledged before, and a power cut has undone it since. */
+  readonly isRedo: boolean;
 }
 
 type Read<O extends ReadOperation> = (
@@ -83,6 +85,7 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
     const entry = newEntry(scope, caller, parent, name);
     const { inode, created } = entries.createFile(tx, entry, request, exclusive);
     handles.holdOpen(tx, scope.session, inode);
+    scope.met(inode.ino);
     return { ...handles.openReply(tx, inode), created };
   },
   createUnnamed: (scope, tx, caller, parent, mode) => {
@@ -104,7 +107,7 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
     entries.removeDirectory(tx, newEntry(scope, caller, parent, name)),
   rename: (scope, tx, caller, parent, name, newParent, newName, flags, synced) => {
     const names = { ...newEntry(scope, caller, parent, name), newParent, newName };
-    return renameEntry(tx, { ...names, flags, synced });
+    return renameEntry(tx, { ...names, flags, synced, isRedo: scope.isRedo });
   },
   open: (scope, tx, caller, ino, access) => {
     const inode = handles.openInode(tx, scope.session, making(scope, caller), ino, access);
@@ -145,7 +148,7 @@ function by(scope: Scope): ChangedBy {
 }
 
 function newEntry(scope: Scope, caller: Caller, parent: Ino, name: Name): entries.NewEntry {
-  return { caller, parent, name, now: nowOf(scope), ids: scope.ids };
+  return { caller, parent, name, now: nowOf(scope), ids: scope.ids, witness: scope };
 }
 
 function making(scope: Scope, caller: Caller): Making {

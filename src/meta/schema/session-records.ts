@@ -6,6 +6,7 @@ import { firstNumber, keyRanges, keys } from "./keys.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 
 const VERSION = 1;
+const REPLY_VERSION = 2;
 
 export interface SessionRecord {
   readonly user: string;
@@ -25,6 +26,10 @@ export interface StoredReply {
   readonly sequence: number;
   /** As it travels. */
   readonly packed: unknown;
+  /** Of the transaction that gave it. */
+  readonly position: number;
+  /** What the client is told beside it, as that travels. */
+  readonly trace: unknown;
 }
 
 /** The next session's number. The transaction must be durable before it is told to anyone. */
@@ -59,9 +64,10 @@ export function putReply(
   tx: Transaction,
   session: SessionId,
   slot: number,
-  { sequence, packed }: StoredReply,
+  { sequence, packed, position, trace }: StoredReply,
 ): void {
-  tx.put(keys.replySlot(session, slot), encodeRecord(VERSION, [sequence, packed]));
+  const record = encodeRecord(REPLY_VERSION, [sequence, packed, position, trace]);
+  tx.put(keys.replySlot(session, slot), record);
 }
 
 export function getReply(
@@ -72,9 +78,9 @@ export function getReply(
   const record = tx.get(keys.replySlot(session, slot));
   if (record === undefined) return undefined;
   return decodeRecord(record, {
-    [VERSION]: (stored) => {
-      const [sequence, packed] = stored as [number, unknown];
-      return { sequence, packed };
+    [REPLY_VERSION]: (stored) => {
+      const [sequence, packed, position, trace] = stored as [number, unknown, number, unknown];
+      return { sequence, packed, position, trace };
     },
   });
 }

@@ -1,23 +1,36 @@
 // Joins RPC connections to sessions: who may connect, which session a greeting begins or resumes.
 import type { Accounts, Principal } from "../../auth/accounts.ts";
+import { isFsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import { bearerToken } from "../../auth/token.ts";
 import { CLOSE_GOING_AWAY, type Message } from "../../protocol/rpc/frame-channel.ts";
 import { packWelcome, readHello } from "../../protocol/meta/hello.ts";
 import { OPERATIONS_BY_NUMBER, type Operation } from "../../protocol/meta/meta-calls.ts";
 import { packPush } from "../../protocol/meta/meta-pushes.ts";
-import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
+import type { MetaArgs, MetaOperation } from "../../protocol/meta/meta-operations.ts";
+import type { History } from "../../protocol/rpc/acknowledged.ts";
+import type { Procedure } from "../../protocol/rpc/procedure.ts";
+import type { Redo, RedoOutcome } from "../../protocol/rpc/redo.ts";
 import type { RpcHost, RpcPeer, RpcSession } from "../../protocol/rpc/served-connection.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
+import type { Engine } from "../engine/engine.ts";
+import { DURABLE_PUSH_CADENCE_MS } from "./limits.ts";
 import type { Session, SessionConnection, SessionRegistry } from "./session-registry.ts";
+import type { SessionRequests } from "./session-requests.ts";
 
 export class MetaRpcHost implements RpcHost<Principal> {
   readonly procedures = OPERATIONS_BY_NUMBER;
-  readonly #accounts: Accounts;
+  readonly #accounts: Pick<Accounts, "authenticate">;
   readonly #cluster: ClusterRegistry;
   readonly #sessions: SessionRegistry;
-  readonly #peers = new Set<RpcPeer>();
+  readonly #peers = new Map<RpcPeer, Session>();
 
-  constructor(accounts: Accounts, cluster: ClusterRegistry, sessions: SessionRegistry) {
+  constructor(
+    accounts: Pick<Accounts, "authenticate">,
+    cluster: ClusterRegistry,
+    sessions: SessionRegistry,
+  ) {
     this.#accounts = accounts;
     this.#cluster = cluster;
     this.#sessions = sessions;
@@ -27,8 +40,27 @@ export class MetaRpcHost implements RpcHost<Principal> {
   pushMapChanges(): () => void {
     return this.#cluster.onChange((maps) => {
       const message = packPush("mapChanged", maps);
-      for (const peer of this.#peers) peer.push(message);
+      for (const peer of this.#peers.keys()) peer.push(message);
     });
+  }
+
+  /** Tells each session how much of what it changed is on disk. Returns the way to stop it. */
+  pushDurability(clock: Clock): () => void {
+    const told = new WeakMap<RpcPeer, number>();
+    let cancel = (): void => undefined;
+    const tick = (): void => {
+      const { durablePosition } = this.#sessions.engine;
+      const message = packPush("durable", durablePosition);
+      for (const [peer, { requests }] of this.#peers) {
+        const before = told.get(peer) ?? 0;
+        if (before >= requests.undurablePosition || before >= durablePosition) continue;
+        told.set(peer, durablePosition);
+        peer.push(message);
+      }
+      cancel = clock.after(DURABLE_PUSH_CADENCE_MS, tick);
+    };
+    tick();
+    return () => cancel();
   }
 
   authenticate(authorization: string | undefined): Promise<Principal | undefined> {
@@ -52,8 +84,22 @@ export class MetaRpcHost implements RpcHost<Principal> {
       resumed: known !== undefined,
       clusterId: this.#cluster.clusterId,
       maps: this.#cluster.history(),
+      history: historyOf(this.#sessions.engine),
     });
     return { welcome, session: this.#connect(session, peer) };
+  }
+
+  async #doAgain(requests: SessionRequests, change: Redo): Promise<RedoOutcome> {
+    const { procedure, args, ticket, trace } = change;
+    try {
+      return await requests.redo(...operationOf(procedure, args), ticket, trace);
+    } catch (error) {
+      passViolation(error);
+      if (!isFsError(error)) throw error;
+      // Where the store has failed nothing was decided.
+      await this.#sessions.engine.flush();
+      return error;
+    }
   }
 
   #connect(session: Session, peer: RpcPeer): RpcSession {
@@ -66,13 +112,18 @@ export class MetaRpcHost implements RpcHost<Principal> {
       this.#sessions.detach(session, connection);
     };
     this.#sessions.attach(session, connection);
-    this.#peers.add(peer);
+    this.#peers.set(peer, session);
+    const { recovery } = this.#sessions;
+    const { requests } = session;
     return {
       invoke: (procedure, args, ticket) => {
-        // One of this host's procedures, whose own codecs have read its arguments.
-        const { name } = procedure as Operation;
-        return session.requests.invoke(name, args as MetaArgs<typeof name>, ticket);
+        const perform = (): unknown => requests.perform(...operationOf(procedure, args), ticket);
+        return recovery.over === undefined ? perform() : recovery.over.then(perform);
       },
+      redo: (changes, sizeBytes) =>
+        recovery.contribute(session.id, changes, sizeBytes, (change) =>
+          this.#doAgain(requests, change),
+        ),
       disconnected: disconnect,
       goodbye: () => {
         disconnect();
@@ -80,4 +131,16 @@ export class MetaRpcHost implements RpcHost<Principal> {
       },
     };
   }
+}
+
+/** One of this host's procedures, whose own codecs have read its arguments. */
+function operationOf(
+  procedure: Procedure,
+  args: readonly unknown[],
+): [MetaOperation, MetaArgs<MetaOperation>] {
+  return [(procedure as Operation).name, args as MetaArgs<MetaOperation>];
+}
+
+function historyOf({ incarnations, durablePosition }: Engine): History {
+  return { incarnations, durablePosition };
 }

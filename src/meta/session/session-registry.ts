@@ -9,9 +9,11 @@ import type { Log } from "../../observability/log.ts";
 import type { Random } from "../../platform/random.ts";
 import type { Push } from "../../protocol/meta/meta-pushes.ts";
 import type { SessionKey } from "../../protocol/rpc/control-messages.ts";
+import type { Engine } from "../engine/engine.ts";
 import { LockRegistry } from "../locks/lock-registry.ts";
 import { closeSessionOpens } from "../namespace/open-inodes.ts";
 import { reapStep } from "../namespace/reaper.ts";
+import { RecoveryWindow } from "./recovery-window.ts";
 import { SessionRequests, type SessionDependencies } from "./session-requests.ts";
 import {
   deleteSession,
@@ -33,6 +35,8 @@ export interface SessionRegistryOptions extends Omit<SessionDependencies, "locks
   readonly log: Log;
   /** Silence after which a session is dead. */
   readonly sessionDeadAfterMs: number;
+  /** The store may have begun behind what it had acknowledged. */
+  readonly mayHaveForgotten: boolean;
 }
 
 /** A connection as its session sees it. */
@@ -74,6 +78,8 @@ export class Session {
 }
 
 export class SessionRegistry {
+  /** What sessions of before the start still know is done before anything else. */
+  readonly recovery: RecoveryWindow;
   readonly #options: SessionRegistryOptions;
   readonly #sessions = new Map<SessionId, Session>();
   readonly #endings = new Map<SessionId, Promise<void>>();
@@ -85,22 +91,34 @@ export class SessionRegistry {
 
   /** Loads the sessions that were there; each has the full time to come back. */
   static async open(options: SessionRegistryOptions): Promise<SessionRegistry> {
-    const registry = new SessionRegistry(options);
-    for (const { id, record } of await options.engine.read(loadSessions)) {
-      registry.#add(id, record);
-    }
+    const known = await options.engine.read(loadSessions);
+    const registry = new SessionRegistry(options, known);
+    for (const { id, record } of known) registry.#add(id, record);
     return registry;
   }
 
-  private constructor(options: SessionRegistryOptions) {
+  private constructor(
+    options: SessionRegistryOptions,
+    known: readonly { id: SessionId; record: SessionRecord }[],
+  ) {
     this.#options = options;
+    const { clock, log, engine, mayHaveForgotten } = options;
+    const alive = known.filter(({ record }) => !record.ending).map(({ id }) => id);
+    const { incarnations } = engine;
+    const awaited = mayHaveForgotten ? alive : [];
+    this.recovery = new RecoveryWindow({ clock, log, incarnations, awaited });
     this.#locks = new LockRegistry({
       ...options,
       granted: (id, wait) => this.#sessions.get(id)?.connection?.push("lockReady", wait),
     });
   }
 
+  get engine(): Engine {
+    return this.#options.engine;
+  }
+
   start(): void {
+    this.recovery.start();
     this.#checkedAtMs = this.#options.clock.monotonicMs();
     for (const session of this.#sessions.values()) session.silentSinceMs = this.#checkedAtMs;
     this.#check();
@@ -110,6 +128,7 @@ export class SessionRegistry {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelCheck();
+    this.recovery.stop();
     await Promise.allSettled([...this.#endings.values(), this.#reaping]);
   }
 
@@ -195,6 +214,7 @@ export class SessionRegistry {
   async #endSteps(session: Session): Promise<void> {
     const { engine, log } = this.#options;
     const { id, record } = session;
+    await this.recovery.over;
     // Should the server stop half-way, the session must not be resumed with half of its opens.
     await engine.transact((tx) => putSession(tx, id, { ...record, ending: true }));
     await this.#locks.releaseSession(id);

@@ -1,5 +1,5 @@
 // Carries out one session's requests: reads and changes of the namespace, and services. A repeated
-// change is answered as before.
+// change is answered as before, one that a power cut undid is done again as it was done before.
 import { FsError, isFsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import type { Clock } from "../../platform/clock.ts";
@@ -11,15 +11,23 @@ import {
   type MetaResult,
   type ReadOperation,
 } from "../../protocol/meta/meta-operations.ts";
+import { changeTraceCodec, type ChangeTrace } from "../../protocol/meta/wire-trace.ts";
+import { Acknowledged } from "../../protocol/rpc/acknowledged.ts";
+import type { SlotTicket } from "../../protocol/rpc/redo.ts";
 import type { Ticket } from "../../protocol/rpc/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
 import { abandonSlices } from "../namespace/slices.ts";
+import { requireUnused } from "../namespace/inodes.ts";
 import type { NumberRanges } from "../namespace/number-ranges.ts";
 import { CHANGES, READS, type Scope } from "../namespace/transactions.ts";
 import { getReply, putReply, type StoredReply } from "../schema/session-records.ts";
+import { changedMeanwhile, ChangeScope, GivenNumbers, requireSame } from "./change-scope.ts";
 import { SERVICES, type ServiceScope } from "./services.ts";
+
+/** Of what takes no ids and finds nothing by name. */
+const NO_TRACE = changeTraceCodec.pack({ firstId: 0, time: { sec: 0, nsec: 0 }, met: [] });
 
 export interface SessionDependencies {
   readonly engine: Engine;
@@ -31,33 +39,65 @@ export interface SessionDependencies {
   readonly strict: boolean;
 }
 
+/** What a change came to: its result, and what its client is told beside it. */
+interface Done<O extends ChangeOperation> {
+  readonly result: MetaResult<O>;
+  readonly position: number;
+  /** As it travels. */
+  readonly trace: unknown;
+}
+
 export class SessionRequests {
   readonly #engine: Engine;
+  readonly #clock: Clock;
   readonly #numbers: NumberRanges;
   readonly #strict: boolean;
-  readonly #scope: Scope;
   readonly #serviceScope: ServiceScope;
+  readonly #session: SessionId;
+  readonly #readScope: Scope;
+  /** The last acknowledged change that wasn't known to be on disk then. */
+  #undurablePosition = 0;
 
   constructor(dependencies: SessionDependencies, session: SessionId) {
     const { engine, cluster, locks, clock, numbers, strict } = dependencies;
     this.#engine = engine;
+    this.#clock = clock;
     this.#numbers = numbers;
     this.#strict = strict;
-    this.#scope = { session, clock, ids: numbers };
-    this.#serviceScope = { session, engine, cluster, locks };
+    this.#session = session;
+    this.#readScope = { session, clock, ids: numbers, isRedo: false, met: () => undefined };
+    this.#serviceScope = {
+      session,
+      engine,
+      cluster,
+      locks,
+      acknowledge: (result, position) => this.#acknowledge(result, position, NO_TRACE),
+    };
   }
 
-  /**
-   * Answers at once where the engine does. With a ticket a change's answer is kept in the same
-   * transaction, for a repetition.
-   */
+  /** The client waits to hear that everything up to here is on disk. */
+  get undurablePosition(): number {
+    return this.#undurablePosition;
+  }
+
+  /** The bare result of `perform`. */
   invoke<O extends MetaOperation>(
     operation: O,
     args: MetaArgs<O>,
     ticket?: Ticket,
   ): MetaResult<O> | Promise<MetaResult<O>>;
   invoke(operation: MetaOperation, args: MetaArgs<MetaOperation>, ticket?: Ticket): unknown {
-    // The signature above pairs each operation with its arguments.
+    const answer = this.perform(operation, args, ticket);
+    return answer instanceof Promise ? answer.then(resultOf) : resultOf(answer);
+  }
+
+  /**
+   * Answers at once where the engine does; a change as Acknowledged where its client has to know
+   * more than the result. With a ticket its answer is kept in the same transaction, for a
+   * repetition.
+   */
+  perform(operation: MetaOperation, args: MetaArgs<MetaOperation>, ticket?: Ticket): unknown {
+    // Each operation comes with its own arguments, as `invoke` has it and the wire sees to it.
     if (isRead(operation)) return this.#read(operation, args as MetaArgs<typeof operation>);
     if (isChange(operation)) {
       return this.#change(operation, args as MetaArgs<typeof operation>, ticket);
@@ -66,39 +106,90 @@ export class SessionRequests {
     return service(this.#serviceScope, ...args);
   }
 
+  /**
+   * Does again what was acknowledged and a power cut undid, in the same way. Resolves to its
+   * position now; what wasn't undone is left alone. Those that are called in order are done in
+   * order.
+   * @throws FsError why it can't be done: others have changed what it was about, or it is malformed
+   */
+  async redo(
+    operation: MetaOperation,
+    args: MetaArgs<MetaOperation>,
+    ticket: SlotTicket | undefined,
+    trace: unknown,
+  ): Promise<number> {
+    const position =
+      ticket === undefined
+        ? await this.#unlockAgain(operation, args)
+        : await this.#changeAgain(operation, args, ticket, trace);
+    this.#undurablePosition = Math.max(this.#undurablePosition, position);
+    return position;
+  }
+
   #read<O extends ReadOperation>(
     operation: O,
     args: MetaArgs<O>,
   ): MetaResult<O> | Promise<MetaResult<O>> {
     const read = READS[operation];
-    return this.#engine.read((tx) => read(this.#scope, tx, ...args));
+    return this.#engine.read((tx) => read(this.#readScope, tx, ...args));
   }
 
   async #change<O extends ChangeOperation>(
     operation: O,
     args: MetaArgs<O>,
     ticket: Ticket | undefined,
-  ): Promise<MetaResult<O>> {
+  ): Promise<unknown> {
     const engine = this.#engine;
     const scarce = this.#numbers.scarce();
     if (scarce !== undefined) await scarce;
     const durable =
       this.#strict || (operation === "commit" && (args as MetaArgs<"commit">)[0].durable);
     try {
-      const result = await engine.transact((tx) => this.#step(tx, operation, args, ticket), {
-        durable,
-      });
+      const step = (tx: Transaction): Done<O> => this.#step(tx, operation, args, ticket);
+      const { result, position, trace } = await engine.transact(step, { durable });
       // It may have written nothing itself, and the flush of what it repeats may not have ended.
       if (durable && ticket?.resent === true) await engine.flush();
-      return result;
+      if (ticket === undefined || didNothing(operation, result)) return result;
+      return this.#acknowledge(result, position, trace);
     } catch (error) {
-      if (operation === "commit" && isFsError(error, "ENOENT")) {
-        // The file is gone, and with it all that could ever cite these slices.
-        const [{ extents }] = args as MetaArgs<"commit">;
-        await engine.transact((tx) => abandonSlices(tx, extents));
-      }
+      await this.#abandonIfGone(operation, args, error);
       throw error;
     }
+  }
+
+  async #changeAgain(
+    operation: MetaOperation,
+    args: MetaArgs<MetaOperation>,
+    ticket: SlotTicket,
+    trace: unknown,
+  ): Promise<number> {
+    if (!isChange(operation)) throw new FsError("EPROTO", `${operation} is no change`);
+    const before = changeTraceCodec.read(trace);
+    try {
+      return await this.#engine.transact((tx) =>
+        this.#stepAgain(tx, operation, args as MetaArgs<typeof operation>, ticket, before),
+      );
+    } catch (error) {
+      await this.#abandonIfGone(operation, args, error);
+      throw error;
+    }
+  }
+
+  /** Locks are on disk before they are given; what was given back may have come back. */
+  async #unlockAgain(operation: MetaOperation, args: MetaArgs<MetaOperation>): Promise<number> {
+    const [request] = args as MetaArgs<"setlk">; // if it is what the next line wants
+    if (operation !== "setlk" || request.type !== "unlock") {
+      throw new FsError("EPROTO", `${operation} is done again by its reply slot only`);
+    }
+    const { locks } = this.#serviceScope;
+    return (await locks.set(this.#session, request)).position ?? this.#engine.position;
+  }
+
+  #acknowledge<T>(result: T, position: number, trace: unknown): Acknowledged<T> {
+    // There will be nothing to be done again.
+    if (position <= this.#engine.durablePosition) return new Acknowledged(result, position);
+    this.#undurablePosition = Math.max(this.#undurablePosition, position);
+    return new Acknowledged(result, position, trace);
   }
 
   #step<O extends ChangeOperation>(
@@ -106,10 +197,9 @@ export class SessionRequests {
     operation: O,
     args: MetaArgs<O>,
     ticket: Ticket | undefined,
-  ): MetaResult<O> {
-    const { session } = this.#scope;
+  ): Done<O> {
     if (ticket?.resent === true) {
-      const stored = getReply(tx, session, ticket.slot);
+      const stored = getReply(tx, this.#session, ticket.slot);
       if (stored !== undefined && stored.sequence >= ticket.sequence) {
         return this.#replay(tx, operation, stored, ticket);
       }
@@ -117,28 +207,86 @@ export class SessionRequests {
     if (grows(operation) && !this.#engine.hasRoom()) {
       throw new FsError("ENOSPC", "the metadata server's disk is full but for its reserve");
     }
-    const result = CHANGES[operation](this.#scope, tx, ...args);
-    if (ticket !== undefined) {
-      const packed = rowOf(operation).result.pack(withoutExtents(result));
-      putReply(tx, session, ticket.slot, { sequence: ticket.sequence, packed });
-    }
-    return result;
+    const scope = new ChangeScope(this.#session, this.#clock.nowNs(), this.#numbers, false);
+    return this.#carryOut(tx, operation, args, ticket, scope);
   }
 
+  #stepAgain<O extends ChangeOperation>(
+    tx: Transaction,
+    operation: O,
+    args: MetaArgs<O>,
+    ticket: SlotTicket,
+    before: ChangeTrace,
+  ): number {
+    const stored = getReply(tx, this.#session, ticket.slot);
+    // It wasn't lost, or was done again before, and its client hasn't heard of it.
+    if (stored !== undefined && stored.sequence >= ticket.sequence) return stored.position;
+    const { sec, nsec } = before.time;
+    const scope = new ChangeScope(
+      this.#session,
+      BigInt(sec) * 1_000_000_000n + BigInt(nsec),
+      new GivenNumbers(before.firstId, (id) => {
+        if (id >= this.#numbers.reservedBelow) throw changedMeanwhile();
+        requireUnused(tx, id);
+      }),
+      true,
+    );
+    // It may take of the reserve of a full disk, as it had its place there before.
+    const { position } = this.#carryOut(tx, operation, args, ticket, scope);
+    requireSame(before, scope.trace);
+    return position;
+  }
+
+  #carryOut<O extends ChangeOperation>(
+    tx: Transaction,
+    operation: O,
+    args: MetaArgs<O>,
+    ticket: SlotTicket | undefined,
+    scope: ChangeScope,
+  ): Done<O> {
+    const result = CHANGES[operation](scope, tx, ...args);
+    const { position } = tx;
+    const trace = changeTraceCodec.pack(scope.trace);
+    if (ticket !== undefined) {
+      const packed = rowOf(operation).result.pack(withoutExtents(result));
+      const { slot, sequence } = ticket;
+      putReply(tx, this.#session, slot, { sequence, packed, position, trace });
+    }
+    return { result, position, trace };
+  }
+
+  /** What was answered before. */
   #replay<O extends ChangeOperation>(
     tx: ReadTransaction,
     operation: O,
     stored: StoredReply,
     ticket: Ticket,
-  ): MetaResult<O> {
+  ): Done<O> {
     if (stored.sequence !== ticket.sequence) {
       throw new FsError("EPROTO", "a request is older than the last of its reply slot");
     }
+    const { position, trace } = stored;
     const result = rowOf(operation).result.read(stored.packed);
-    if (!hasFirstChunk(result)) return result;
-    const [firstChunk] = READS.extents(this.#scope, tx, result.attr.ino, [0]);
-    return firstChunk === undefined ? result : { ...result, firstChunk };
+    if (!hasFirstChunk(result)) return { result, position, trace };
+    const [firstChunk] = READS.extents(this.#readScope, tx, result.attr.ino, [0]);
+    if (firstChunk === undefined) return { result, position, trace };
+    return { result: { ...result, firstChunk }, position, trace };
   }
+
+  /** A commit's file is gone, and with it all that could ever cite its slices. */
+  async #abandonIfGone(
+    operation: ChangeOperation,
+    args: MetaArgs<MetaOperation>,
+    error: unknown,
+  ): Promise<void> {
+    if (operation !== "commit" || !isFsError(error, "ENOENT")) return;
+    const [{ extents }] = args as MetaArgs<"commit">;
+    await this.#engine.transact((tx) => abandonSlices(tx, extents));
+  }
+}
+
+function resultOf(answer: unknown): unknown {
+  return answer instanceof Acknowledged ? answer.value : answer;
 }
 
 function isRead(operation: MetaOperation): operation is ReadOperation {
@@ -152,6 +300,12 @@ function isChange(operation: MetaOperation): operation is ChangeOperation {
 function grows(operation: ChangeOperation): boolean {
   const row = rowOf(operation);
   return row.kind === "change" && row.grows === true;
+}
+
+/** A rename may ask for something else first. */
+function didNothing<O extends ChangeOperation>(operation: O, result: MetaResult<O>): boolean {
+  // The result is that operation's.
+  return operation === "rename" && (result as MetaResult<"rename">).unsettled !== undefined;
 }
 
 function hasFirstChunk<R>(result: R): result is R & MetaResult<"open"> {

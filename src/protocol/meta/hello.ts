@@ -3,12 +3,17 @@ import { FsError } from "../../domain/errno.ts";
 import type { MapHistory } from "../../domain/cluster-map.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import { MAX_CLIENT_NAME_CHARS } from "../../domain/limits.ts";
+import type { Incarnation } from "../rpc/acknowledged.ts";
 import { HELLO, WELCOME, type SessionKey } from "../rpc/control-messages.ts";
 import type { Message } from "../rpc/frame-channel.ts";
+import { MAX_INCARNATION_CHARS } from "../rpc/redo.ts";
 import type { SessionWelcome } from "../rpc/session-link.ts";
 import { RPC_VERSION } from "./meta-operations.ts";
 import { mapsCodec } from "./wire-cluster.ts";
-import { readBytes, readCount, readFlag, readText } from "../rpc/wire-readers.ts";
+import { readBytes, readCount, readFlag, readList, readText } from "../rpc/wire-readers.ts";
+
+/** Far more than a server keeps. */
+const MAX_INCARNATIONS = 4096;
 
 /** First message of a client: who it is, and which session it wants to go on with. */
 export interface Hello {
@@ -41,8 +46,10 @@ export function readHello(message: Message): Hello {
 }
 
 export function packWelcome(welcome: Welcome): Message {
-  const { key, resumed, clusterId, maps } = welcome;
-  return [0, WELCOME, key.session, key.secret, resumed, clusterId, mapsCodec.pack(maps)];
+  const { key, resumed, clusterId, maps, history } = welcome;
+  const head = [0, WELCOME, key.session, key.secret, resumed, clusterId, mapsCodec.pack(maps)];
+  const incarnations = history.incarnations.map(({ id, beganAt }) => [id, beganAt]);
+  return [...head, incarnations, history.durablePosition];
 }
 
 /** @throws FsError EPROTO */
@@ -53,6 +60,18 @@ export function readWelcome(message: Message): Welcome {
     resumed: readFlag(message[4], "resumed"),
     clusterId: readText(message[5], 64, "cluster id"),
     maps: mapsCodec.read(message[6]),
+    history: {
+      incarnations: readList(message[7], MAX_INCARNATIONS, "incarnations").map(readIncarnation),
+      durablePosition: readCount(message[8], "position"),
+    },
+  };
+}
+
+function readIncarnation(value: unknown): Incarnation {
+  const [id, beganAt] = readList(value, 2, "incarnation");
+  return {
+    id: readText(id, MAX_INCARNATION_CHARS, "incarnation"),
+    beganAt: readCount(beganAt, "position"),
   };
 }
 

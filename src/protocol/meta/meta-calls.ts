@@ -1,5 +1,6 @@
 // What is made from the table of operations: their rows for code that treats all alike, and
 // services whose every method is one call.
+import { invariant } from "../../domain/invariant.ts";
 import type { Procedure } from "../rpc/procedure.ts";
 import { META_OPERATIONS, rowOf, type MetaOperation } from "./meta-operations.ts";
 import type { MetaService } from "./meta-service.ts";
@@ -29,6 +30,12 @@ function byNumber(): (Operation | undefined)[] {
   const list = new Array<Operation | undefined>(last + 1).fill(undefined);
   for (const operation of OPERATIONS) list[operation.number] = operation;
   return list;
+}
+
+export function operationNamed(name: MetaOperation): Operation {
+  const operation = OPERATIONS.find((candidate) => candidate.name === name);
+  invariant(operation !== undefined, "the table has a row for each operation", { name });
+  return operation;
 }
 
 /** Carries out an operation; what it resolves to is the operation's result. */

@@ -16,6 +16,7 @@ interface PushRow<P extends keyof MetaPushes> {
 const META_PUSHES: { readonly [P in keyof MetaPushes]: PushRow<P> } = {
   mapChanged: { number: 1, codec: mapsCodec },
   lockReady: { number: 2, codec: countCodec },
+  durable: { number: 3, codec: countCodec },
 };
 
 /** Tells a session something. */

@@ -2,6 +2,7 @@
 // Implemented by the server (per session), the RPC proxy and the fault wrapper.
 import type { Attr, AttrChanges, Caller, StatFs, Timespec } from "../../domain/attributes.ts";
 import type { MapHistory } from "../../domain/cluster-map.ts";
+import type { FsError } from "../../domain/errno.ts";
 import type { LockOwner, LockRange, LockSpace, LockType } from "../../domain/file-lock.ts";
 import type { Ino, Name, NodeId, PoolId, ShardId, SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
@@ -203,10 +204,26 @@ export interface MetaPushes {
   mapChanged: MapHistory;
   /** The lock of this wait was granted. Asking again tells so, too. */
   lockReady: number;
+  /** All that was acknowledged up to this position of the server's store is on disk. */
+  durable: number;
+}
+
+/** A change that was acknowledged, forgotten by the server, and could not be done again. */
+export interface LostChange {
+  readonly operation: keyof MetaService;
+  /** What it was about: what it changed or made, and the directories of the names it changed. */
+  readonly inos: readonly Ino[];
+  readonly error: FsError;
 }
 
 /** What a client's end of a session finds out by itself. */
 interface SessionEvents {
+  /**
+   * The server's store began anew, perhaps behind what it had acknowledged: nothing that it said
+   * before can be believed. What it forgot of this session's changes was done again, but for
+   * `lost`.
+   */
+  rolledBack: (lost: readonly LostChange[]) => void;
   /** The session is dead on the server: its open inodes must be opened again. */
   sessionLost: () => void;
   /** The connection was lost and is there again; waits for locks must be asked for again. */
@@ -214,7 +231,7 @@ interface SessionEvents {
 }
 
 export type MetaEvents = SessionEvents & {
-  readonly [P in keyof MetaPushes]: (value: MetaPushes[P]) => void;
+  readonly [P in Exclude<keyof MetaPushes, "durable">]: (value: MetaPushes[P]) => void;
 };
 
 /**

@@ -9,7 +9,8 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Dial } from "../rpc/message-socket.ts";
 import { SessionLink } from "../rpc/session-link.ts";
 import { packHello, readWelcome, type Welcome } from "./hello.ts";
-import { makeMetaService } from "./meta-calls.ts";
+import { lostChangeOf } from "./lost-changes.ts";
+import { makeMetaService, operationNamed } from "./meta-calls.ts";
 import { readPush, type Push } from "./meta-pushes.ts";
 import type { MetaSession } from "./meta-service.ts";
 import { SessionListeners } from "./session-listeners.ts";
@@ -39,8 +40,9 @@ export async function connectMetaSession(options: ConnectOptions): Promise<MetaS
     listeners.pushed("mapChanged", maps);
   };
   const pushed: Push = (name, value) => {
-    if (name === "mapChanged")
-      learnMaps(value as MapHistory); // by its name
+    // Each value is of the type that its name says.
+    if (name === "mapChanged") learnMaps(value as MapHistory);
+    else if (name === "durable") link.durable(value as number);
     else listeners.pushed(name, value);
   };
   const own: { clusterId?: string } = {};
@@ -55,10 +57,21 @@ export async function connectMetaSession(options: ConnectOptions): Promise<MetaS
     {
       ...options,
       answerTimeoutMs: RPC_ANSWER_TIMEOUT_MS,
+      flush: operationNamed("syncMetadata"),
       hello: (resume) => packHello({ clientName, ...(resume === undefined ? {} : { resume }) }),
       readWelcome: (message) => ownWelcome(readWelcome(message)),
     },
     {
+      rolledBack: (calls) => {
+        const lost = calls.map(lostChangeOf);
+        for (const { operation, inos, error } of lost) {
+          options.log.error(
+            { err: error, operation, inos },
+            "a power cut of the server undid this",
+          );
+        }
+        listeners.rolledBack(lost);
+      },
       sessionLost: () => listeners.happened("sessionLost"),
       resumed: () => listeners.happened("resumed"),
       welcomed: ({ maps }) => learnMaps(maps),

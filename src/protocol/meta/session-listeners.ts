@@ -1,5 +1,5 @@
 // Who listens to what a session tells.
-import type { MetaEvents, MetaPushes } from "./meta-service.ts";
+import type { LostChange, MetaEvents, MetaPushes } from "./meta-service.ts";
 
 type Listener = (...values: readonly unknown[]) => void;
 
@@ -12,11 +12,15 @@ export class SessionListeners {
     this.#byEvent.set(event, listeners.add(listener as Listener));
   }
 
-  pushed<P extends keyof MetaPushes>(name: P, value: MetaPushes[P]): void {
+  rolledBack(lost: readonly LostChange[]): void {
+    this.#tell("rolledBack", lost);
+  }
+
+  pushed<P extends keyof MetaPushes & keyof MetaEvents>(name: P, value: MetaPushes[P]): void {
     this.#tell(name, value);
   }
 
-  happened(event: Exclude<keyof MetaEvents, keyof MetaPushes>): void {
+  happened(event: "resumed" | "sessionLost"): void {
     this.#tell(event);
   }
 

@@ -9,6 +9,12 @@ import type { Message } from "./frame-channel.ts";
 export const HELLO = "hello";
 export const WELCOME = "welcome";
 const REFUSED = "refused";
+/**
+ * After each welcome a client sends the changes that the server has forgotten (redo.ts), or none;
+ * and where there were any, the server says what became of each.
+ */
+export const REDO = "redo";
+export const REDONE = "redone";
 /** The client ends its session, and the server has done so. */
 export const GOODBYE = "goodbye";
 

@@ -14,6 +14,14 @@ export const MAX_REPLY_SLOTS = 128;
 export const MAX_RPC_OUTSTANDING = 4096;
 /** Requests a client session keeps unanswered, queued ones included, before new ones get EAGAIN. */
 export const MAX_RPC_PENDING = 65_536;
+/**
+ * Changes, and the bytes in them, that a client keeps until the server has them on disk; beyond
+ * that new ones wait for a flush. Half of it has the server flush at once: some ms of its time.
+ */
+export const MAX_KEPT_CHANGES = 8192;
+export const MAX_KEPT_BYTES = 16 * 1024 * 1024;
+/** Changes in one message of those that a server is asked to do again. */
+export const MAX_REDO_BATCH = 512;
 /** Bytes a connection may have waiting to be sent before the server stops reading its requests. */
 export const MAX_RPC_UNSENT_BYTES = 32 * 1024 * 1024;
 /** How long the first connection is tried before the person is told that there is no server. */

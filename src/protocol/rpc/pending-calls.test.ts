@@ -4,6 +4,7 @@ import { violationOf } from "../../testing/violation.ts";
 import { MAX_REPLY_SLOTS } from "./limits.ts";
 import type { Message } from "./frame-channel.ts";
 import type { Procedure } from "./procedure.ts";
+import { ChangeLog } from "./change-log.ts";
 import { PendingCalls } from "./pending-calls.ts";
 
 const NO_CODEC = { pack: (value: unknown) => value, read: (raw: unknown) => raw ?? undefined };
@@ -17,7 +18,7 @@ function idOf(message: Message | undefined): number {
 }
 
 test("a mutation beyond the reply slots leaves when one before it is answered", async (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
   const all = Array.from({ length: MAX_REPLY_SLOTS + 1 }, () => calls.add(CHANGE, [], Infinity));
@@ -33,7 +34,7 @@ test("a mutation beyond the reply slots leaves when one before it is answered", 
 });
 
 test("reads need no slot and never wait", (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
   for (let i = 0; i < 500; i++) void calls.add(LOOK, [1], Infinity);
@@ -42,7 +43,7 @@ test("reads need no slot and never wait", (t) => {
 });
 
 test("after a reconnect unanswered requests are sent again under the same slot and number", (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const [before, after]: [Message[], Message[]] = [[], []];
   calls.resume((message) => before.push(message));
   void calls.add(CHANGE, ["x"], Infinity);
@@ -58,7 +59,7 @@ test("after a reconnect unanswered requests are sent again under the same slot a
 });
 
 test("with a new session, changes of unknown fate fail and all else is asked again", async (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const after: Message[] = [];
   calls.resume(() => undefined);
   const unknown = calls.add(CHANGE, [], Infinity);
@@ -77,7 +78,7 @@ test("with a new session, changes of unknown fate fail and all else is asked aga
 });
 
 test("a request past its deadline fails; its slot is taken until its fate is known", async (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const sent: Message[] = [];
   calls.resume((message) => sent.push(message));
   const late = calls.add(CHANGE, [], 100);
@@ -92,7 +93,7 @@ test("a request past its deadline fails; its slot is taken until its fate is kno
 });
 
 test("a call that was given up before it left leaves a gap, and never a number twice", (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const sent: Message[] = [];
   calls.add(CHANGE, [], 100).catch(() => undefined);
   calls.expire(100);
@@ -102,7 +103,7 @@ test("a call that was given up before it left leaves a gap, and never a number t
 });
 
 test.serial("a reply slot that comes back twice is a violation", async (t) => {
-  const calls = new PendingCalls();
+  const calls = new PendingCalls(new ChangeLog());
   const violation = await violationOf(() => {
     // An answer in the midst of sending, and then a failure to send.
     calls.resume((message) => {

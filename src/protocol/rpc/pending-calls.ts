@@ -1,12 +1,14 @@
 // A client's unanswered requests and its reply slots. A mutating request holds a slot, numbered in
 // sequence, until it is answered; with it the server knows a repeated request (as NFSv4.1 sessions,
-// RFC 8881 section 2.10.6). No connection here.
+// RFC 8881 section 2.10.6). An answered change goes into the change log. No connection here.
 import { FsError } from "../../domain/errno.ts";
 import { invariant } from "../../domain/invariant.ts";
 import { MAX_REPLY_SLOTS, MAX_RPC_PENDING } from "./limits.ts";
+import type { ChangeLog } from "./change-log.ts";
 import type { Message } from "./frame-channel.ts";
 import { readError } from "./control-messages.ts";
 import type { Procedure } from "./procedure.ts";
+import { readCount } from "./wire-readers.ts";
 
 interface Slot {
   readonly index: number;
@@ -39,8 +41,13 @@ export class PendingCalls {
   readonly #calls = new Map<number, PendingCall>();
   #freeSlots: Slot[] = createSlots();
   readonly #waiting: PendingCall[] = [];
+  readonly #log: Pick<ChangeLog, "keep" | "durable" | "full">;
   #lastId = 0;
   #transmit: Transmit | undefined;
+
+  constructor(log: Pick<ChangeLog, "keep" | "durable" | "full">) {
+    this.#log = log;
+  }
 
   /** Adds a request; it leaves as soon as there is a connection, and a slot if it needs one. */
   add(procedure: Procedure, args: readonly unknown[], deadlineMs: number): Promise<unknown> {
@@ -65,12 +72,16 @@ export class PendingCalls {
     });
   }
 
-  /** Handles [id, result] or [id, errno, text]; answers to nothing known are ignored. */
+  /**
+   * Handles [id, result], [id, result, position, trace] of a change, or [id, errno, text]; answers
+   * to nothing known are ignored. @throws FsError EPROTO
+   */
   answer(message: Message): void {
     const call = this.#calls.get(message[0] as number);
     if (call === undefined) return;
+    if (message.length === 4) this.#note(call, readCount(message[2], "position"), message[3]);
     this.#remove(call);
-    if (message.length >= 3) {
+    if (message.length === 3) {
       call.reject(readError(message[1], message[2]));
       return;
     }
@@ -78,6 +89,15 @@ export class PendingCalls {
       call.resolve(call.procedure.result.read(message[1]));
     } catch (error) {
       call.reject(error);
+    }
+  }
+
+  /** Some of what was kept is on disk: there may be room for what waits. */
+  proceed(): void {
+    while (this.#freeSlots.length > 0 && !this.#log.full) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if (this.#takeSlot(next)) this.#send(next);
     }
   }
 
@@ -151,8 +171,17 @@ export class PendingCalls {
     }
   }
 
+  #note({ procedure, args, slot }: PendingCall, position: number, trace: unknown): void {
+    if (trace === null) {
+      this.#log.durable(position);
+      return;
+    }
+    const ticket = slot && { slot: slot.index, sequence: slot.sequence };
+    this.#log.keep({ procedure, args, ticket }, position, trace);
+  }
+
   #takeSlot(call: PendingCall): boolean {
-    const slot = this.#freeSlots.pop();
+    const slot = this.#log.full ? undefined : this.#freeSlots.pop();
     if (slot === undefined) return false;
     const { index } = slot;
     invariant(slot.holder === undefined, "a reply slot that is taken is free", { index });
@@ -173,8 +202,7 @@ export class PendingCalls {
     invariant(holder === call, "a reply slot is given back once, by its holder", { index });
     call.slot.holder = undefined;
     this.#freeSlots.push(call.slot);
-    const next = this.#waiting.shift();
-    if (next !== undefined && this.#takeSlot(next)) this.#send(next);
+    this.proceed();
   }
 
   #dropAbandoned(): void {

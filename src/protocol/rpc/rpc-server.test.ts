@@ -22,12 +22,18 @@ const PONG_BYTES = 2;
 
 /** A host whose sessions do what `invoke` says. */
 function hostOf(invoke: RpcSession["invoke"]): RpcHost<string> {
-  const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
+  const session = {
+    invoke,
+    redo: async () => [],
+    goodbye: async () => undefined,
+    disconnected: () => undefined,
+  };
   const welcome = packWelcome({
     key: { session: 1 as SessionId, secret: new Uint8Array(16) },
     resumed: false,
     clusterId: "00",
     maps: LONE_MAPS,
+    history: { incarnations: [{ id: "one", beganAt: 0 }], durablePosition: 0 },
   });
   return {
     procedures: OPERATIONS_BY_NUMBER,

@@ -2,7 +2,6 @@
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import {
-  MAX_REPLY_SLOTS,
   MAX_RPC_OUTSTANDING,
   MAX_RPC_UNSENT_BYTES,
   RPC_CONNECT_TIMEOUT_MS,
@@ -11,24 +10,39 @@ import {
 } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
-import { FrameChannel, type Message } from "./frame-channel.ts";
-import { GOODBYE, packRefusal } from "./control-messages.ts";
+import { CLOSE_GOING_AWAY, FrameChannel, type Message } from "./frame-channel.ts";
+import { Acknowledged } from "./acknowledged.ts";
+import { GOODBYE, packRefusal, REDO } from "./control-messages.ts";
 import type { MessageSocket } from "./message-socket.ts";
 import { readArgs, type Procedure } from "./procedure.ts";
+import {
+  packOutcomes,
+  readRedo,
+  readSlotTicket,
+  type Redo,
+  type RedoOutcome,
+  type SlotTicket,
+} from "./redo.ts";
 import { readCount, readFlag } from "./wire-readers.ts";
 
 /** How a mutating request is known again: its reply slot and number (see PendingCalls). */
-export interface Ticket {
-  readonly slot: number;
-  readonly sequence: number;
+export interface Ticket extends SlotTicket {
   /** It has been sent before, so it may have been done. */
   readonly resent: boolean;
 }
 
 /** A session as a connection sees it. */
 export interface RpcSession {
-  /** Runs a request; errors that are no FsError are bugs. */
+  /**
+   * Runs a request; a change comes back as Acknowledged, or in a promise. Errors that are no
+   * FsError are bugs.
+   */
   invoke(procedure: Procedure, args: readonly unknown[], ticket: Ticket | undefined): unknown;
+  /**
+   * To be called once, before any request is: changes that were acknowledged and that the store has
+   * forgotten, perhaps none, about `sizeBytes` of them. An outcome for each.
+   */
+  redo(changes: readonly Redo[], sizeBytes: number): Promise<readonly RedoOutcome[]>;
   /** The client ends the session. */
   goodbye(): Promise<void>;
   /** The connection is gone; the session may be resumed by another. */
@@ -66,12 +80,19 @@ export interface ServedConnectionOptions<P> {
   ended(): void;
 }
 
+interface CollectedRedo {
+  readonly changes: Redo[];
+  sizeBytes: number;
+}
+
 export class ServedConnection<P> implements RpcPeer {
   readonly principal: P;
   readonly #options: ServedConnectionOptions<P>;
   readonly #channel: FrameChannel;
   readonly #cancelGreetingTimer: () => void;
   #greeting = false;
+  /** What came of the redo, until it is complete. */
+  #redo: CollectedRedo | undefined = { changes: [], sizeBytes: 0 };
   #session: RpcSession | undefined;
   /** Pushed since the session was begun: until its welcome leaves, so a few at the most. */
   #early: Message[] | undefined = [];
@@ -147,10 +168,34 @@ export class ServedConnection<P> implements RpcPeer {
   }
 
   #control(session: RpcSession, message: Message): void {
+    if (message[1] === REDO && this.#redo !== undefined) {
+      this.#collect(session, this.#redo, message);
+      return;
+    }
     if (message[1] !== GOODBYE) throw new FsError("EPROTO", "unknown message");
     // A request that came after it would be done for a session that is no more.
     this.#session = undefined;
     void this.#sayGoodbye(session);
+  }
+
+  /** Its first messages. */
+  #collect(session: RpcSession, redo: CollectedRedo, message: Message): void {
+    const { last, changes, sizeBytes } = readRedo(message, this.#options.host.procedures);
+    redo.sizeBytes += sizeBytes;
+    for (const change of changes) redo.changes.push(change);
+    if (!last) return;
+    this.#redo = undefined;
+    session.redo(redo.changes, redo.sizeBytes).then(
+      (outcomes) => {
+        if (outcomes.length > 0) this.#channel.send(packOutcomes(outcomes));
+      },
+      (error: unknown) => {
+        passViolation(error);
+        this.#options.log.error({ err: error }, "what a client was promised could not be redone");
+        // It connects anew, and asks again.
+        this.end(CLOSE_GOING_AWAY, "the redo failed");
+      },
+    );
   }
 
   async #sayGoodbye(session: RpcSession): Promise<void> {
@@ -165,6 +210,7 @@ export class ServedConnection<P> implements RpcPeer {
 
   #request(session: RpcSession, message: Message): void {
     const id = readCount(message[0], "request id");
+    if (this.#redo !== undefined) throw new FsError("EPROTO", "request before the redo");
     this.#outstanding += 1;
     if (this.#outstanding >= MAX_RPC_OUTSTANDING) this.#pause();
     const procedure = this.#options.host.procedures[message[1] as number];
@@ -190,7 +236,7 @@ export class ServedConnection<P> implements RpcPeer {
 
   #answer(id: number, procedure: Procedure, result: unknown): void {
     try {
-      this.#channel.send([id, procedure.result.pack(result)]);
+      this.#channel.send(packAnswer(id, procedure, result));
     } catch (error) {
       this.#fail(id, error);
       return;
@@ -257,13 +303,12 @@ export class ServedConnection<P> implements RpcPeer {
   }
 }
 
+function packAnswer(id: number, { result }: Procedure, answer: unknown): Message {
+  if (!(answer instanceof Acknowledged)) return [id, result.pack(answer)];
+  return [id, result.pack(answer.value), answer.position, answer.trace ?? null];
+}
+
 /** @throws FsError EPROTO */
 function readTicket(message: Message): Ticket {
-  const slot = readCount(message[3], "reply slot");
-  if (slot >= MAX_REPLY_SLOTS) throw new FsError("EPROTO", "malformed message: reply slot");
-  return {
-    slot,
-    sequence: readCount(message[4], "sequence number"),
-    resent: readFlag(message[5], "resent"),
-  };
+  return { ...readSlotTicket(message[3], message[4]), resent: readFlag(message[5], "resent") };
 }

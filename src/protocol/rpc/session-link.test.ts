@@ -31,10 +31,16 @@ class EchoHost implements RpcHost<string> {
     // Before the welcome has left.
     peer.push(packPush("lockReady", this.peers.length));
     const key = resume ?? { session: 1 as SessionId, secret: new Uint8Array(16) };
-    const known = { clusterId: this.clusterId, maps: LONE_MAPS };
+    const history = { incarnations: [{ id: "one", beganAt: 0 }], durablePosition: 0 };
+    const known = { clusterId: this.clusterId, maps: LONE_MAPS, history };
     const welcome = packWelcome({ key, resumed: resume !== undefined, ...known });
     const invoke = (_procedure: unknown, [first]: readonly unknown[]): unknown => first;
-    const session = { invoke, goodbye: async () => undefined, disconnected: () => undefined };
+    const session = {
+      invoke,
+      redo: async () => [],
+      goodbye: async () => undefined,
+      disconnected: () => undefined,
+    };
     return { welcome, session };
   }
 }

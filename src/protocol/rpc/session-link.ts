@@ -1,4 +1,5 @@
-// A client's lasting link to a server: one session over one connection after another.
+// A client's lasting link to a server: one session over one connection after another. What was
+// acknowledged and isn't on disk there is sent again to a server that comes back without it.
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
 import {
@@ -11,12 +12,15 @@ import {
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
-import { GOODBYE, type SessionKey } from "./control-messages.ts";
+import type { History } from "./acknowledged.ts";
+import { ChangeLog, type LostCall } from "./change-log.ts";
+import { GOODBYE, REDONE, type SessionKey } from "./control-messages.ts";
 import type { FrameChannel, Message } from "./frame-channel.ts";
 import { greet, type Connection } from "./greet.ts";
 import type { Dial } from "./message-socket.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { packArgs, type Procedure } from "./procedure.ts";
+import { packRedo, readOutcomes } from "./redo.ts";
 
 export interface LinkOptions<W> {
   readonly dial: Dial;
@@ -25,6 +29,8 @@ export interface LinkOptions<W> {
   /** First message to the server; it goes on with the session of the key, if there is one. */
   hello(resume: SessionKey | undefined): Message;
   readWelcome(message: Message): W;
+  /** Has the server bring all that it acknowledged to disk; its answer says so. */
+  readonly flush: Procedure;
   readonly answerTimeoutMs: number;
   readonly log: Log;
   readonly clock: Clock;
@@ -35,9 +41,15 @@ export interface SessionWelcome {
   readonly key: SessionKey;
   /** False when the session is a new one. */
   readonly resumed: boolean;
+  readonly history: History;
 }
 
 export interface LinkEvents<W> {
+  /**
+   * The server's store has begun anew, perhaps behind what it acknowledged. All that it forgot of
+   * this session's was done again, but for `lost`. Comes before the next two.
+   */
+  rolledBack(lost: readonly LostCall[]): void;
   /** The session is dead on the server; this one is new. */
   sessionLost(): void;
   /** The connection was lost and is there again. */
@@ -51,7 +63,13 @@ export interface LinkEvents<W> {
 export class SessionLink<W extends SessionWelcome> {
   readonly #options: LinkOptions<W>;
   readonly #events: LinkEvents<W>;
-  readonly #calls = new PendingCalls();
+  readonly #log = new ChangeLog();
+  readonly #calls = new PendingCalls(this.#log);
+  /** There was a rollback that nobody was told of yet; these can't be done again. */
+  #lost: readonly LostCall[] | undefined;
+  /** What a welcome began, to be ended when the server has done the redo. */
+  #afterRedo: ((lost: readonly LostCall[]) => void) | undefined;
+  #flushing = false;
   readonly #stop = new AbortController();
   #key: SessionKey | undefined;
   #channel: FrameChannel | undefined;
@@ -96,6 +114,12 @@ export class SessionLink<W extends SessionWelcome> {
       packArgs(procedure, args),
       clock.monotonicMs() + answerTimeoutMs,
     );
+  }
+
+  /** The server has everything up to that position on disk. */
+  durable(position: number): void {
+    this.#log.durable(position);
+    this.#calls.proceed();
   }
 
   /** Says goodbye, so that the server releases what the session holds, and ends the link. */
@@ -188,6 +212,22 @@ export class SessionLink<W extends SessionWelcome> {
       this.#onClosed(1006, "closed right after the greeting");
       return;
     }
+    const { rolledBack, lost } = this.#log.greeted(welcome.history, welcome.key.session);
+    if (rolledBack) this.#lost = [...(this.#lost ?? []), ...lost];
+    const { forgotten } = this.#log;
+    for (const message of packRedo(forgotten)) channel.send(message);
+    const goOn = (failed: readonly LostCall[]): void => {
+      this.#afterRedo = undefined;
+      if (this.#lost !== undefined) this.#events.rolledBack([...this.#lost, ...failed]);
+      this.#lost = undefined;
+      this.#goOn(channel, welcome, wasConnected);
+    };
+    // Requests wait: they were made, or will be answered, after what is done again.
+    if (forgotten.length === 0) goOn([]);
+    else this.#afterRedo = goOn;
+  }
+
+  #goOn(channel: FrameChannel, welcome: W, wasConnected: boolean): void {
     const transmit = (message: Message): void => channel.send(message);
     if (welcome.resumed) {
       this.#calls.resume(transmit);
@@ -205,15 +245,30 @@ export class SessionLink<W extends SessionWelcome> {
   #receive(message: Message): void {
     if (message[0] !== 0) {
       this.#calls.answer(message);
+      if (this.#log.filling) this.#flush();
     } else if (message[1] === GOODBYE) {
       this.#farewell?.();
+    } else if (message[1] === REDONE && this.#afterRedo !== undefined) {
+      this.#afterRedo(this.#log.redone(readOutcomes(message)));
     } else {
       this.#events.pushed(message);
     }
   }
 
+  /** So that what is kept becomes little before it is too much. */
+  #flush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.call(this.#options.flush, [])
+      .catch((error: unknown) => {
+        this.#options.log.warn({ err: error }, "acknowledged changes could not be made durable");
+      })
+      .finally(() => (this.#flushing = false));
+  }
+
   #onClosed(code: number, reason: string): void {
     this.#channel = undefined;
+    this.#afterRedo = undefined;
     this.#calls.disconnect();
     this.#disconnected.resolve();
     if (this.#stop.signal.aborted) return;
@@ -223,6 +278,7 @@ export class SessionLink<W extends SessionWelcome> {
   #beat(): void {
     const { clock } = this.#options;
     this.#calls.expire(clock.monotonicMs());
+    if (this.#log.filling) this.#flush();
     const channel = this.#channel;
     if (channel !== undefined && channel.beat(true) >= RPC_MISSED_HEARTBEATS) {
       this.#options.log.warn("the metadata server is silent; connecting anew");

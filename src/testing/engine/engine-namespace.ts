@@ -49,7 +49,7 @@ export class TestNamespace implements AsyncDisposable {
 
   private constructor(engine: Engine, ids: NumberSource) {
     this.engine = engine;
-    this.scope = { session: SESSION, clock: this.clock, ids };
+    this.scope = { session: SESSION, clock: this.clock, ids, isRedo: false, met: () => undefined };
     this.calls = namespaceCalls(this.scope);
   }
 

@@ -125,6 +125,7 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
     log,
     strict: false,
     sessionDeadAfterMs,
+    mayHaveForgotten: false,
   });
   return {
     engine,

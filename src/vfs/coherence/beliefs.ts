@@ -87,6 +87,13 @@ export class Beliefs {
     this.#xattrLess.changed();
   }
 
+  /** The server may have forgotten what it said: nothing is believed any more. */
+  forgetAll(): void {
+    for (const inode of this.#files.values()) inode.rolledBack();
+    this.#closed.clear();
+    this.xattrsChanged();
+  }
+
   /** The inode is known to have no extended attributes. */
   hasNoXattrs(ino: Ino): boolean {
     return this.#xattrLess.has(ino);

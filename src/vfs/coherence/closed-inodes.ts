@@ -19,4 +19,8 @@ export class ClosedInodes {
     this.#byIno.delete(attr.ino);
     return last !== undefined && sameContent(last, attr);
   }
+
+  clear(): void {
+    this.#byIno.clear();
+  }
 }

@@ -185,6 +185,14 @@ export class InodeBeliefs implements Freshness {
     this.#extents.invalidate();
   }
 
+  /** The server may have forgotten what it said, and what this mount did. */
+  rolledBack(): void {
+    this.#foreignChanges += 1;
+    this.#allOwn = false;
+    this.#changedSome = true;
+    this.uncertain();
+  }
+
   async #askAttributes(asked: AskedAt): Promise<void> {
     this.observe(await this.#sources.meta.getattr(this.ino), asked);
   }

@@ -14,6 +14,7 @@ import { FileDurability } from "../write/file-durability.ts";
 import { PutPipeline } from "../write/put-pipeline.ts";
 import { SliceAllocator } from "../write/slice-allocator.ts";
 import { Writeback } from "../write/writeback.ts";
+import { RollbackLosses } from "./rollback-losses.ts";
 
 const ZEROS_BYTES = 256 * 1024;
 
@@ -43,6 +44,7 @@ export function createMountContext(options: MountContextOptions) {
     pool,
     budget,
     beliefs: new Beliefs({ meta, clock, attrCacheMs }),
+    losses: new RollbackLosses(meta, log),
     pipeline: new PutPipeline(blocks, clock),
     sliceIds: new SliceAllocator(() => meta.allocateSlices()),
     durability: new FileDurability({ meta, blocks, clock, geometry }),

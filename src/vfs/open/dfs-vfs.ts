@@ -92,6 +92,10 @@ export class DfsVfs implements Vfs {
     this.#ranges = new OpenRangeOperations(context, this.#handles);
     this.#locks = new OpenFileLocks(context, this.#handles);
     this.#replacing = new ReplacingRename(context, this.#files);
+    options.meta.on("rolledBack", (lost) => {
+      this.#beliefs.forgetAll();
+      context.losses.rolledBack(lost, this.#files.byIno);
+    });
     options.meta.on("sessionLost", () => {
       this.#locks.sessionLost();
       this.#operations.reopenAll().catch((error: unknown) => {
@@ -276,8 +280,10 @@ export class DfsVfs implements Vfs {
   }
 
   async fsyncdir(fh: FileHandle): Promise<void> {
-    this.#handles.directory(fh);
+    const { ino } = this.#handles.directory(fh);
     await this.#meta.syncMetadata();
+    const lost = this.#context.losses.tell(ino);
+    if (lost !== undefined) throw lost;
   }
 
   getxattr(caller: Caller, ino: Ino, name: string): Promise<Uint8Array> {

@@ -20,6 +20,7 @@ import type { Geometry } from "../geometry.ts";
 import type { SliceAllocator } from "../write/slice-allocator.ts";
 import type { OpenFiles } from "./open-files.ts";
 import type { ReleaseQueue } from "./release-queue.ts";
+import type { RollbackLosses } from "./rollback-losses.ts";
 import {
   type FileHandle,
   type MaybePromise,
@@ -37,6 +38,7 @@ export interface OpenFileOperationServices {
   readonly meta: Pick<MetaService, "create" | "createUnnamed" | "open">;
   readonly beliefs: { askedNow(): AskedAt };
   readonly sliceIds: SliceAllocator;
+  readonly losses: Pick<RollbackLosses, "checking">;
   readonly geometry: Geometry;
   readonly log: Log;
 }
@@ -205,6 +207,8 @@ export class OpenFileOperations {
     } catch (error) {
       throw asFsError(error, "fsync");
     }
+    await this.#services.losses.checking;
+    if (handle.file.dead !== undefined) throw handle.file.dead;
     this.#tellFailure(handle);
   }
 

@@ -7,9 +7,11 @@ import type { Beliefs } from "../coherence/beliefs.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
 import { FileData, type FileServices } from "./file-data.ts";
 import type { ReleaseQueue } from "./release-queue.ts";
+import type { RollbackLosses } from "./rollback-losses.ts";
 
 export interface OpenFileServices extends FileServices {
   readonly beliefs: Beliefs;
+  readonly losses: Pick<RollbackLosses, "tell">;
 }
 
 export class OpenFiles {
@@ -26,13 +28,17 @@ export class OpenFiles {
     return this.#byIno.get(ino);
   }
 
+  get byIno(): ReadonlyMap<Ino, FileData> {
+    return this.#byIno;
+  }
+
   all(): FileData[] {
     return [...this.#byIno.values()];
   }
 
   /** Counts one more handle of the inode that `reply` opened. */
   adopt(reply: OpenReply, asked: AskedAt): { file: FileData; keepCache: boolean } {
-    const { beliefs } = this.#services;
+    const { beliefs, losses } = this.#services;
     const open = this.#byIno.get(reply.attr.ino);
     if (open !== undefined && open.dead === undefined) {
       open.handles += 1;
@@ -41,6 +47,8 @@ export class OpenFiles {
     const { inode, unchanged } = beliefs.opened(reply, asked);
     const file = new FileData(this.#services, inode, reply.pool);
     file.handles = 1;
+    const lost = losses.tell(file.ino);
+    if (lost !== undefined) file.writer.failures.set(lost);
     this.#byIno.set(file.ino, file);
     return { file, keepCache: unchanged };
   }
