@@ -11,6 +11,7 @@ import { JobLoop, type Job } from "../jobs/job.ts";
 import { NodeCalls } from "../jobs/node-calls.ts";
 import { PackingJob } from "../jobs/packing-job.ts";
 import { GroupRepair } from "../jobs/repair/group-repair.ts";
+import { LostBlocks } from "../jobs/repair/lost-blocks.ts";
 import { RepairJob } from "../jobs/repair/repair-job.ts";
 import { ShardCheck } from "../jobs/repair/shard-check.ts";
 import { SurveyJob } from "../jobs/repair/survey-job.ts";
@@ -78,7 +79,8 @@ export class BackgroundJobs implements AsyncDisposable {
     const check = new ShardCheck(calls, new CellSeal(cluster.clusterId), log);
     const repair = new GroupRepair({ groups: cluster.groups, ledger, calls, check, log });
     this.#repair = new RepairJob({ cluster, calls, repair });
-    this.#survey = new SurveyJob({ cluster, ledger, calls, repair, clock });
+    const lost = new LostBlocks({ ledger, calls, groups: cluster.groups });
+    this.#survey = new SurveyJob({ cluster, ledger, calls, repair, lost, clock });
     const gc = new GcJob({ ledger, cluster, calls, clock, log });
     const settling = this.#settlingJob(engine, clock);
     const others = [this.#survey, gc, settling, ...this.#tidyJobs(engine, clock, timings)];

@@ -4,12 +4,14 @@ import { DeathMarks } from "../jobs/death-marks.ts";
 import type {
   SliceState,
   SliceStates,
+  StripedSlice,
   SurveyLedger,
   Tombstone,
   Tombstones,
 } from "../jobs/slice-ledger.ts";
 import { clearReconcile, whyReconcile } from "../meta/cluster/cluster-records.ts";
 import type { Engine } from "../meta/engine/engine.ts";
+import { findStripedSlices } from "../meta/namespace/rewriting.ts";
 import { reapStep } from "../meta/namespace/reaper.ts";
 import {
   forgetTombstones,
@@ -92,6 +94,13 @@ export class EngineSliceLedger implements SliceStates, Tombstones, SurveyLedger 
 
   async reap(limit: number): Promise<number> {
     return await this.#engine.transact((tx) => reapStep(tx, limit));
+  }
+
+  async stripedSlices(
+    from: SliceId,
+    limit: number,
+  ): Promise<{ found: StripedSlice[]; next: SliceId | undefined }> {
+    return await this.#engine.read((tx) => findStripedSlices(tx, from, limit));
   }
 
   async abandonedRanges(): Promise<ReadonlySet<SliceId>> {

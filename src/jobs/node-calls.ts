@@ -21,7 +21,7 @@ import {
 
 type AskedShards = Pick<
   ShardService,
-  "list" | "groups" | "get" | "secure" | "rebuild" | "deleteMany"
+  "list" | "headMany" | "groups" | "get" | "secure" | "rebuild" | "deleteMany"
 >;
 
 export type NodeShards = (node: MapNode) => AskedShards;
@@ -69,9 +69,22 @@ export class NodeCalls {
     );
   }
 
-  /**
-   * Has the node read shards and bring them to disk; says of each, in order, whether it is secure.
-   */
+  async headMany(
+    node: MapNode,
+    ids: readonly ShardId[],
+    signal: AbortSignal,
+  ): Promise<(ShardInfo | undefined)[]> {
+    const infos: (ShardInfo | undefined)[] = [];
+    for (const batch of batches(ids, MAX_BATCH_SHARDS)) {
+      const said = await this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+        this.#shardsOf(node).headMany(batch, ended),
+      );
+      infos.push(...said);
+    }
+    return infos;
+  }
+
+  /** Has the node say of each shard, in order, whether it is there whole and on disk. */
   async secure(
     node: MapNode,
     ids: readonly ShardId[],

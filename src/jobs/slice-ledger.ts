@@ -48,8 +48,20 @@ export interface Tombstones {
   reap(limit: number): Promise<number>;
 }
 
+/** A live slice whose bytes lie in blocks on the nodes. */
+export interface StripedSlice {
+  readonly slice: SliceId;
+  readonly pool: PoolId;
+  readonly storedBytes: number;
+}
+
 /** What the survey of all groups asks, and says. */
 export interface SurveyLedger extends Pick<SliceStates, "mayInfer"> {
+  /** Looks at `limit` slices from `from` on; `next` is where to go on, undefined at the end. */
+  stripedSlices(
+    from: SliceId,
+    limit: number,
+  ): Promise<{ found: StripedSlice[]; next: SliceId | undefined }>;
   /** Ids issued to sessions that have ended: shards without a slice may lie about. */
   abandonedRanges(): Promise<ReadonlySet<SliceId>>;
   /**

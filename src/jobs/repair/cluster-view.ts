@@ -5,6 +5,7 @@ import type { Epoch, NodeId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import type { GroupConcerns, GroupKey } from "../../meta/cluster/group-ledger.ts";
 import type { GroupLook } from "../../meta/cluster/group-registry.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { NodeCalls } from "../node-calls.ts";
 
 /** The cluster as repair knows it. */
@@ -19,6 +20,7 @@ export interface RepairGroups {
   /** Groups not known to be whole under the current map, or of which something is feared. */
   dirty(): GroupKey[];
   concernsOf(group: GroupKey): GroupConcerns;
+  reportDamage(reports: readonly DamageReport[]): Promise<void>;
   recordLooks(looks: readonly GroupLook[], epoch: Epoch): Promise<void>;
 }
 

@@ -39,6 +39,8 @@ export interface GroupResult {
   sawAll: boolean;
   /** What was garbage is gone. */
   isTidy: boolean;
+  /** All is done that can be, until other nodes answer. */
+  waitsForNodes: boolean;
   /** Live blocks of which fewer than k shards stand on nodes that answer. */
   unreadable: number;
   /** Blocks that no record explains. */
@@ -86,7 +88,9 @@ export class GroupRepair {
     await groups.recordLooks([{ group, isClean, answers: state.answers() }], view.map.epoch);
     const unreadable = plans.filter((plan) => plan.unreadable).length;
     const isTidy = tidied.copies && tidied.garbage;
-    return { isClean, sawAll, isTidy, unreadable, unexplained: state.unexplained };
+    const waitsForNodes = !view.isComplete && isTidy && state.waitsForNodes;
+    const { unexplained } = state;
+    return { isClean, sawAll, isTidy, waitsForNodes, unreadable, unexplained };
   }
 
   /** Has reported shards read by their holders and reads them; spoilt ones stand no longer. */

@@ -160,6 +160,19 @@ export class GroupState {
     );
   }
 
+  /** What is not sure is at homes that can't be asked. */
+  get waitsForNodes(): boolean {
+    const { reachable } = this.view;
+    return (
+      this.#pending.size === 0 &&
+      this.survey.unreachable.length === 0 &&
+      this.#slots().every(
+        ({ shard, home }) =>
+          this.#sure.has(keyOf(shard)) || (home !== undefined && !reachable.has(home.id)),
+      )
+    );
+  }
+
   /** Which of the group's concerns this look has answered. */
   answers(): GroupConcerns {
     const findings = this.#concerns.findings.filter(({ report: { shard, node } }) => {

@@ -215,3 +215,21 @@ test("nothing is asked of a node that hasn't registered with this run", async (t
   t.is(await later.pass(), "later");
   t.is(later.callsOf("groups"), 0);
 });
+
+test("groups for which nothing can be done before a node is back are left alone", async (t) => {
+  const world = await RepairWorld.make();
+  const [file, other] = [await world.write(), await world.write()];
+  const away = present(world.homesOf(file)[0]);
+  await world.kill(away);
+  t.is(await world.pass(), "later");
+  const listed = world.callsOf("list");
+  t.is(await world.pass(), "later");
+  t.is(world.callsOf("list"), listed);
+  const slot = world.homesOf(other).findIndex((home) => home !== away);
+  await world.lose(other, slot);
+  await world.report(other, slot, "missing");
+  t.is(await world.pass(), "later");
+  t.is(world.where(other).atHome, 6, "what is said anew is looked at");
+  await world.revive(away);
+  t.is(await world.pass(), "done");
+});

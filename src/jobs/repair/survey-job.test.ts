@@ -91,3 +91,14 @@ test("a store that may know less than once deletes no orphan before a survey of 
   await world.survey();
   t.deepEqual(world.where(block), NOWHERE);
 });
+
+test("a file of which no node has a shard left is missed, whatever the listings", async (t) => {
+  const world = await RepairWorld.make();
+  const file = await world.write();
+  for (let slot = 0; slot < 6; slot++) await world.lose(file, slot);
+  await world.clock.advance(FIRST_SURVEY_AFTER_MS);
+  await world.survey();
+  t.is(world.reports, 1);
+  t.is(await world.pass(), "later");
+  t.is(world.repairJob.unreadableBlocks, 1);
+});

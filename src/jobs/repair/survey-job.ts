@@ -18,17 +18,21 @@ import type { NodeCalls } from "../node-calls.ts";
 import type { SurveyLedger } from "../slice-ledger.ts";
 import { ClusterView, type RepairCluster } from "./cluster-view.ts";
 import type { GroupRepair } from "./group-repair.ts";
+import type { LostBlocks } from "./lost-blocks.ts";
 
 export interface SurveyOptions {
   cluster: RepairCluster;
   ledger: SurveyLedger;
   calls: NodeCalls;
   repair: GroupRepair;
+  lost: LostBlocks;
   clock: Clock;
 }
 
 /** One walk over all groups. */
 interface Walk {
+  /** Where the second part goes on, which looks for blocks that no listing shows. */
+  slices: SliceId | undefined;
   readonly left: GroupKey[];
   readonly abandoned: ReadonlySet<SliceId>;
   sawAll: boolean;
@@ -75,7 +79,8 @@ export class SurveyJob implements Job {
     if (this.#walk === undefined && !isDue && !view.isComplete) return "later";
     this.#walk ??= beginWalk(view.map.pools, abandoned);
     await this.#step(this.#walk, view, signal);
-    if (this.#walk.left.length > 0) return paceAfter(clock.monotonicMs() - startMs);
+    if (this.#walk.left.length > 0 || this.#walk.slices !== undefined)
+      return paceAfter(clock.monotonicMs() - startMs);
     await this.#end(this.#walk);
     this.#walk = undefined;
     this.#dueMs = clock.monotonicMs() + FULL_SURVEY_INTERVAL_MS;
@@ -84,6 +89,10 @@ export class SurveyJob implements Job {
 
   async #step(walk: Walk, view: ClusterView, signal: AbortSignal): Promise<void> {
     walk.sawAll &&= view.isComplete;
+    if (walk.left.length === 0 && walk.slices !== undefined) {
+      walk.slices = await this.#options.lost.step(walk.slices, view, signal);
+      return;
+    }
     const groups = walk.left.slice(0, SURVEY_GROUPS_A_STEP);
     await forEachBounded(groups, REPAIR_GROUPS_AT_ONCE, async (group) => {
       const { sawAll, isTidy, unexplained } = await this.#options.repair.look(group, view, signal);
@@ -105,5 +114,5 @@ function beginWalk(pools: readonly Pool[], abandoned: ReadonlySet<SliceId>): Wal
   const left = pools.flatMap((pool) =>
     Array.from({ length: pool.pgCount }, (_, pg) => ({ pool: pool.id, pg })),
   );
-  return { left, abandoned, sawAll: true, isTidy: true, unexplained: 0 };
+  return { left, slices: 0 as SliceId, abandoned, sawAll: true, isTidy: true, unexplained: 0 };
 }

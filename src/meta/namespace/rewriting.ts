@@ -227,6 +227,26 @@ export function packSlices(
   return count;
 }
 
+/** Looks at `limit` slices from `from` on: those whose bytes lie in blocks of their own. */
+export function findStripedSlices(
+  tx: ReadTransaction,
+  from: SliceId,
+  limit: number,
+): Page<NewSlice, SliceId> {
+  const found: NewSlice[] = [];
+  let looked = 0;
+  let last = from;
+  const { end } = keyRanges.allSlices();
+  for (const { key, value } of tx.range({ start: keys.slice(from), end, limit })) {
+    looked += 1;
+    last = firstNumber(key) as SliceId;
+    const { inline, packed, pool, storedBytes } = decodeSlice(value);
+    if (inline === undefined && packed === undefined)
+      found.push({ slice: last, pool, storedBytes });
+  }
+  return { found, next: looked < limit ? undefined : ((last + 1) as SliceId) };
+}
+
 function isAt({ inline, packed }: SliceRecord, location: SliceLocation | undefined): boolean {
   if (location === undefined) return inline !== undefined;
   return packed?.id === location.id && packed.baseBytes === location.baseBytes;

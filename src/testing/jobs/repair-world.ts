@@ -17,6 +17,7 @@ import { GcJob } from "../../jobs/gc-job.ts";
 import type { PassOutcome } from "../../jobs/job.ts";
 import { NodeCalls } from "../../jobs/node-calls.ts";
 import { GroupRepair } from "../../jobs/repair/group-repair.ts";
+import { LostBlocks } from "../../jobs/repair/lost-blocks.ts";
 import { RepairJob } from "../../jobs/repair/repair-job.ts";
 import { ShardCheck } from "../../jobs/repair/shard-check.ts";
 import { SurveyJob } from "../../jobs/repair/survey-job.ts";
@@ -96,7 +97,8 @@ export class RepairWorld {
     this.calls = calls;
     this.repair = repair;
     this.repairJob = new RepairJob({ cluster, calls, repair });
-    this.surveyJob = new SurveyJob({ cluster, ledger, calls, repair, clock });
+    const lost = new LostBlocks({ ledger, calls, groups: cluster.groups });
+    this.surveyJob = new SurveyJob({ cluster, ledger, calls, repair, lost, clock });
     this.gcJob = new GcJob({ ledger, cluster, calls, clock, log });
   }
 
