@@ -69,6 +69,7 @@ const EDGES = [
   ["src/platform/store/open-lmdb-store.ts", ["store"], "OrderedStore over lmdb"],
   ["src/platform/store/lmdb-file.ts", ["disk"], "looks at the file before lmdb maps it"],
   ["src/app/**", ["system"], "composition roots pass the machine's own clock, disk and randomness"],
+  ["src/app/survey-blocks.ts", ["disk", "system"], "scratch directories of this machine"],
   ["src/app/metadata-server.ts", ["sockets", "system"], "the listening socket of its HTTP server"],
   // Programs at a terminal of this machine; nothing below the cli imports them.
   ["src/cli/main.ts", ["disk"], "reads package.json for --version"],
@@ -82,7 +83,7 @@ const EDGES = [
   ["src/cli/process/*.ts", ["disk"], "logs of daemons, and /proc"],
   ["src/cli/process/daemon.ts", ["time", "disk"], "a daemon that isn't ready in time"],
   ["src/cli/session/*.ts", ["disk", "system"], "local files that are copied, and credentials"],
-  ["src/cli/terminal/progress.ts", ["time"], "progress is drawn as time passes"],
+  ["src/cli/terminal/{progress,step-line}.ts", ["time"], "progress is drawn as time passes"],
   ["src/cli/demo/*.ts", ["time", "disk", "sockets", "system"], "a cluster of local processes"],
   // The kernel's side of a mount: it exists on a real machine only.
   ["src/fuse/mounting/*.ts", ["disk"], "mount programs, mount table and /proc"],
@@ -94,6 +95,7 @@ const EDGES = [
   // Sockets: each stands behind an interface that its callers see.
   ["src/protocol/admin/admin-client.ts", ["sockets"], "HTTP client of the metadata server"],
   ["src/protocol/shard/shard-http-client.ts", ["sockets"], "ShardService over HTTP: undici's pool"],
+  ["src/protocol/shard/ask-node-name.ts", ["sockets"], "asks an address which node it is"],
   ["src/protocol/rpc/web-sockets.ts", ["sockets"], "MessageSocket over ws"],
   ["src/protocol/shard/shard-get-connection.ts", ["sockets"], "its lean connection for reads"],
   ["src/storage/membership/meta-posts.ts", ["sockets"], "HTTP client of the metadata server"],

@@ -1,10 +1,13 @@
-// The metadata server's background work: repair, the survey of all groups, gc, compaction and
-// packing, over the nodes. Changes of the map and news of groups wake repair.
+// The metadata server's background work: repair, the survey of all groups, gc, compaction, packing
+// and backups, over the nodes. Changes of the map and news of groups wake repair.
 import { CellSeal } from "../codec/cell-seal.ts";
 import type { Coding } from "../codec/policy-codecs.ts";
 import type { ClosableShardService } from "../stripes/nodes/node-link.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
+import { FsError } from "../domain/errno.ts";
+import { BackupJob, type BackupState } from "../jobs/backup/backup-job.ts";
+import type { CopyFiles } from "../jobs/backup/copy-ledger.ts";
 import { CompactionJob } from "../jobs/compaction-job.ts";
 import { GcJob } from "../jobs/gc-job.ts";
 import { JobLoop, type Job } from "../jobs/job.ts";
@@ -22,6 +25,7 @@ import { DEAD_SLICE_GRACE_MS, JOB_RETRY_MIN_MS } from "../jobs/limits.ts";
 import type { Log } from "../observability/log.ts";
 import type { JobsReport } from "../rest/cluster-status.ts";
 import type { Clock } from "../platform/clock.ts";
+import { EngineCopyLedger } from "./engine-copy-ledger.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
 import { EngineSettlingLedger } from "./engine-settling-ledger.ts";
 import { EngineSliceLedger } from "./engine-slice-ledger.ts";
@@ -35,6 +39,15 @@ export interface JobTimings {
   packAfterMs?: number;
 }
 
+/** The schedule of copies of the metadata, and where their files are. */
+export interface BackupSchedule {
+  /** 0: only when asked. */
+  readonly everyMs: number;
+  /** Files kept. */
+  readonly keep: number;
+  readonly files: CopyFiles;
+}
+
 export interface BackgroundJobsOptions {
   engine: Engine;
   cluster: ClusterRegistry;
@@ -44,11 +57,15 @@ export interface BackgroundJobsOptions {
   clock: Clock;
   log: Log;
   timings?: JobTimings;
+  /** Absent: no copies are made. */
+  backups?: BackupSchedule;
 }
 
 export class BackgroundJobs implements AsyncDisposable {
   readonly #repair: RepairJob;
   readonly #survey: SurveyJob;
+  readonly #backup: BackupJob | undefined;
+  readonly #backupLoop: JobLoop | undefined;
   readonly #loops: JobLoop[];
   readonly #blocks: StripeBlockStore;
   readonly #peers: PeerServices;
@@ -85,7 +102,10 @@ export class BackgroundJobs implements AsyncDisposable {
     const settling = this.#settlingJob(engine, clock);
     const others = [this.#survey, gc, settling, ...this.#tidyJobs(engine, clock, timings)];
     const repairLoop = new JobLoop(this.#repair, clock, log);
+    this.#backup = this.#backupJob(options);
+    this.#backupLoop = this.#backup && new JobLoop(this.#backup, clock, log);
     this.#loops = [repairLoop, ...others.map((job) => new JobLoop(job, clock, log))];
+    if (this.#backupLoop !== undefined) this.#loops.push(this.#backupLoop);
     let damageWake: (() => void) | undefined;
     this.#stopListening = [
       cluster.onChange((maps) => {
@@ -114,6 +134,34 @@ export class BackgroundJobs implements AsyncDisposable {
     const options = { ledger, blocks: this.#blocks, clock, ...pace };
     const age = packAfterMs === undefined ? {} : { afterMs: packAfterMs };
     return [new CompactionJob(options), new PackingJob({ ...options, ...age })];
+  }
+
+  #backupJob(options: BackgroundJobsOptions): BackupJob | undefined {
+    const { engine, cluster, clock, log, backups } = options;
+    if (backups === undefined) return undefined;
+    return new BackupJob({
+      ledger: new EngineCopyLedger(engine, cluster.clusterId, clock),
+      blocks: this.#blocks,
+      hasNodes: () => cluster.current().nodes.some(({ state }) => state === "up"),
+      clock,
+      log,
+      ...backups,
+    });
+  }
+
+  /** Makes a copy of the metadata now. @throws FsError what it failed with; ENOSYS: none are made */
+  async backUp(): Promise<BackupState> {
+    if (this.#backup === undefined) {
+      throw new FsError("ENOSYS", "this metadata server has no place for copies");
+    }
+    const made = this.#backup.request();
+    this.#backupLoop?.wake();
+    return await made;
+  }
+
+  /** Which copies there are; undefined where none are made. */
+  backups(): BackupState | undefined {
+    return this.#backup?.state();
   }
 
   start(): void {

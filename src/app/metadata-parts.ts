@@ -25,7 +25,7 @@ import type { Random } from "../platform/random.ts";
 import { CLOSE_REVOKED } from "../protocol/rpc/frame-channel.ts";
 import { RpcServer } from "../protocol/rpc/rpc-server.ts";
 import type { ClosableShardService } from "../stripes/nodes/node-link.ts";
-import { BackgroundJobs, type JobTimings } from "./background-jobs.ts";
+import { BackgroundJobs, type BackupSchedule, type JobTimings } from "./background-jobs.ts";
 
 const DEFAULT_POLICY = { k: 4, m: 2 };
 
@@ -49,6 +49,8 @@ export interface MetadataOptions {
   /** ordered (default): an answer survives this process; strict: it survives a power cut too. */
   durability?: "ordered" | "strict";
   timings?: MetadataTimings;
+  /** Absent: no copies of the metadata are made. */
+  backups?: BackupSchedule;
 }
 
 export class MetadataParts {
@@ -91,7 +93,7 @@ export class MetadataParts {
   static async open(
     engine: Engine,
     world: MetadataWorld,
-    { timings = {}, durability }: MetadataOptions,
+    { timings = {}, durability, backups }: MetadataOptions,
   ): Promise<MetadataParts> {
     const { clock, random, log } = world;
     const { nodeOutAfterMs = NODE_OUT_AFTER_MS, pgCount = DEFAULT_PG_COUNT } = timings;
@@ -131,7 +133,13 @@ export class MetadataParts {
       clock,
       random,
     });
-    const jobs = new BackgroundJobs({ engine, cluster, ...world, timings });
+    const jobs = new BackgroundJobs({
+      engine,
+      cluster,
+      ...world,
+      timings,
+      ...(backups === undefined ? {} : { backups }),
+    });
     return new MetadataParts(engine, { cluster, sessions, accounts, jobs, nodeOutAfterMs }, world);
   }
 

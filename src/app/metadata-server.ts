@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import type { MapNode } from "../domain/cluster-map.ts";
 import { FsError } from "../domain/errno.ts";
+import { beginNewLife } from "../meta/copies/new-life.ts";
+import type { Transaction } from "../meta/engine/engine.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
 import { createHttpApp } from "../rest/http-app.ts";
-import { leapCounters } from "../meta/schema/counters.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
@@ -18,6 +19,7 @@ import { systemRandom } from "../platform/random.ts";
 import { deferred } from "../platform/flow/deferred.ts";
 import { WebSocketEntrance } from "../protocol/rpc/web-sockets.ts";
 import { HttpShardService } from "../protocol/shard/shard-http-client.ts";
+import { DirectoryCopyFiles } from "./engine-copy-ledger.ts";
 import { MetadataParts, type MetadataOptions } from "./metadata-parts.ts";
 import "./limit-relations.ts";
 
@@ -26,7 +28,11 @@ const DEFAULT_PORT = 7400;
 /** A stopping server waits this long for answers under way. */
 const STOP_GRACE_MS = 1000;
 
-export interface MetadataServerOptions extends MetadataOptions {
+/** Of the data directory: the metadata itself, and copies of it. */
+export const METADATA_DIRECTORY = "meta";
+const COPIES_DIRECTORY = "copies";
+
+export interface MetadataServerOptions extends Omit<MetadataOptions, "backups"> {
   /** Made if it isn't there; one server at a time. */
   dataDir: string;
   host?: string;
@@ -35,6 +41,8 @@ export interface MetadataServerOptions extends MetadataOptions {
   engine?: "lmdb" | "memory";
   /** A store that has lost what had been on disk goes on from where it is whole. */
   acceptLoss?: boolean;
+  /** How often the metadata is copied (0: only when asked), and how many files are kept. */
+  backups?: { readonly everyMs: number; readonly keep: number };
   clock?: Clock;
   log: Log;
 }
@@ -61,14 +69,14 @@ export async function startMetadataServer(
     options.engine === "memory"
       ? new MemoryEngine()
       : await LmdbEngine.open({
-          directory: join(options.dataDir, "meta"),
+          directory: join(options.dataDir, METADATA_DIRECTORY),
           clock: systemClock,
           disk: systemDisk,
           openStore: openLmdbStore,
           random: systemRandom,
           log,
           onFailure,
-          ...(options.acceptLoss === true ? { acceptLoss: leapCounters } : {}),
+          ...(options.acceptLoss === true ? { acceptLoss: goOnFromLoss } : {}),
         });
   try {
     const world = {
@@ -79,7 +87,10 @@ export async function startMetadataServer(
         new HttpShardService(url, { clock: systemClock, cluster, node }),
       coding: new PolicyCodecs(),
     };
-    const parts = await MetadataParts.open(engine, world, options);
+    const files = new DirectoryCopyFiles(systemDisk, join(options.dataDir, COPIES_DIRECTORY));
+    const { backups, ...rest } = options;
+    const schedule = backups === undefined ? {} : { backups: { ...backups, files } };
+    const parts = await MetadataParts.open(engine, world, { ...rest, ...schedule });
     const server = new MetadataServer(parts, log, failed);
     await server.listen(options.host ?? DEFAULT_HOST, options.port ?? DEFAULT_PORT);
     return server;
@@ -87,6 +98,10 @@ export async function startMetadataServer(
     await engine.close();
     throw error;
   }
+}
+
+function goOnFromLoss(tx: Transaction): void {
+  beginNewLife(tx, "the metadata lost what had been on disk, and was started with --accept-loss");
 }
 
 class MetadataServer implements RunningMetadataServer {
@@ -102,10 +117,13 @@ class MetadataServer implements RunningMetadataServer {
     this.failed = failed;
     this.#parts = parts;
     this.#log = log;
-    const { engine, cluster, sessions, accounts, nodeOutAfterMs } = parts;
+    const { engine, cluster, sessions, accounts, nodeOutAfterMs, clock } = parts;
     this.#http = createServer(
       createHttpApp({
         engine,
+        clock,
+        backup: () => parts.jobs.backUp(),
+        backups: () => parts.jobs.backups(),
         cluster,
         sessions,
         accounts,

@@ -17,7 +17,7 @@ export interface CommandEntry {
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "meta",
-    summary: "run the metadata server",
+    summary: "run the metadata server; back its metadata up, restore it",
     load: () => import("./commands/meta.ts"),
   },
   { name: "node", summary: "run a storage node", load: () => import("./commands/node.ts") },
@@ -31,6 +31,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: "status",
     summary: "health of the cluster, and what to do about it",
     load: () => import("./commands/status.ts"),
+  },
+  {
+    name: "fsck",
+    summary: "check metadata and shards, and repair them",
+    load: () => import("./commands/metadata/fsck.ts"),
+  },
+  {
+    name: "recover",
+    summary: "bring a cluster back whose metadata is lost, from its storage nodes",
+    load: () => import("./commands/metadata/recover.ts"),
   },
   {
     name: "user",

@@ -22,6 +22,8 @@ async function buildProgram(called: string | undefined): Promise<Command> {
     .description("A distributed file system that you mount as a local directory")
     .helpCommand(false)
     .showHelpAfterError("(see --help)")
+    // Else a command would take the options of those below it for its own.
+    .enablePositionalOptions()
     .exitOverride();
   if (called === "--version" || called === "-V") program.version(await readVersion());
   else program.option("-V, --version", "print the version");

@@ -1,5 +1,6 @@
 // Numbers of the stored and the wire format. One marked "Stored" is never changed, for data that
 // exists has it.
+import type { PoolId } from "./ids.ts";
 import { invariant } from "./invariant.ts";
 
 /** Stored. The window of a file whose extents form one record. */
@@ -34,6 +35,19 @@ export const MAX_NODE_WEIGHT = 65_535;
 export const INDEX_FORMAT = 2;
 /** Stored. Longest key of a metadata engine; lmdb's own limit is 1,978 with pages of 4 KiB. */
 export const MAX_KEY_BYTES = 1024;
+/**
+ * Stored. The pool of the metadata's own copies, known without any metadata: any two of a block's
+ * six shards give it back, since what is lost with it is everything.
+ */
+export const COPY_POOL = 0xffff as PoolId;
+export const COPY_POLICY = { k: 2, m: 4 } as const;
+export const COPY_PG_COUNT = 16;
+/**
+ * Stored. Slice ids from here on are those of copies: so many parts of a chunk's size a copy, and
+ * copies numbered up to where numbers end.
+ */
+export const COPY_SLICES_FROM = 2 ** 52;
+export const COPY_PARTS = 2 ** 20;
 
 invariant(CHUNK_BYTES % BLOCK_BYTES === 0, "a chunk is whole blocks");
 invariant(BLOCK_BYTES % CELL_BYTES === 0 && CELL_BYTES % 8 === 0, "a block is whole coding rows");

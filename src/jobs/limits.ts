@@ -88,3 +88,14 @@ export const SETTLE_AFTER_MS = 5000;
 export const SETTLE_INTERVAL_MS = 2500;
 /** Slices that can't be made durable before a pass ends: each may take seconds to find out. */
 export const SETTLE_FAILURES_PER_PASS = 8;
+/**
+ * A new server's first copy of its metadata: late enough for there to be something worth it, early
+ * enough for a loss on the first day.
+ */
+export const COPY_FIRST_AFTER_MS = 600_000;
+/** Copies on the nodes: one may be the last before the metadata went wrong. */
+export const NODE_COPIES_KEPT = 2;
+/** Blocks of a copy on their way: they share the network with clients. */
+export const COPY_BLOCKS_AT_ONCE = 2;
+/** Blocks flushed together: what a slow disk writes well within its timeout. */
+export const COPY_BLOCKS_SYNCED_AT_ONCE = 16;

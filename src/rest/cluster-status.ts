@@ -4,10 +4,12 @@ import { invariant } from "../domain/invariant.ts";
 import type { ClusterStatus } from "../protocol/admin/admin-api.ts";
 import { whyReconcile } from "../meta/cluster/cluster-records.ts";
 import type { ClusterRegistry } from "../meta/cluster/cluster-registry.ts";
+import type { BackupState } from "../jobs/backup/backup-job.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { usageOf } from "../meta/namespace/inodes.ts";
 import { gcBacklog } from "../meta/namespace/tombstones.ts";
 import type { SessionRegistry } from "../meta/session/session-registry.ts";
+import type { Clock } from "../platform/clock.ts";
 import { judge } from "./health.ts";
 
 export interface StatusSources {
@@ -16,6 +18,9 @@ export interface StatusSources {
   readonly sessions: SessionRegistry;
   readonly accounts: Accounts;
   readonly nodeOutAfterMs: number;
+  readonly clock: Clock;
+  /** Copies of the metadata; undefined where none are made. */
+  backups: () => BackupState | undefined;
   jobsReport(): JobsReport;
 }
 
@@ -27,7 +32,8 @@ export interface JobsReport {
 }
 
 export async function describeCluster(sources: StatusSources): Promise<ClusterStatus> {
-  const { engine, cluster, sessions, accounts, nodeOutAfterMs } = sources;
+  const { engine, cluster, sessions, accounts, nodeOutAfterMs, clock } = sources;
+  const backups = agesOf(sources.backups(), clock.nowMs());
   const ids = cluster.current().nodes.map(({ id }) => id);
   const { usage, backlog, reconcile } = await engine.read((tx) => {
     return { usage: usageOf(tx), backlog: gcBacklog(tx, ids), reconcile: whyReconcile(tx) };
@@ -55,6 +61,8 @@ export async function describeCluster(sources: StatusSources): Promise<ClusterSt
     concerns,
     nodeOutAfterMs,
     hasRoom: engine.hasRoom(),
+    jobs,
+    backups,
   });
   return {
     clusterId: cluster.clusterId,
@@ -73,5 +81,15 @@ export async function describeCluster(sources: StatusSources): Promise<ClusterSt
     sessions: sessions.list(),
     users,
     jobs,
+    ...(backups === undefined ? {} : { backups }),
+  };
+}
+
+function agesOf(made: BackupState | undefined, nowMs: number): ClusterStatus["backups"] {
+  if (made === undefined) return undefined;
+  const { fileMs, nodesMs } = made;
+  return {
+    ...(fileMs === undefined ? {} : { fileMsAgo: Math.max(0, nowMs - fileMs) }),
+    ...(nodesMs === undefined ? {} : { nodesMsAgo: Math.max(0, nowMs - nodesMs) }),
   };
 }

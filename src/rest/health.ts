@@ -15,6 +15,9 @@ export interface HealthFacts {
   readonly nodeOutAfterMs: number;
   /** The metadata store has space left. */
   readonly hasRoom: boolean;
+  readonly jobs: ClusterStatus["jobs"];
+  /** Copies of the metadata; undefined where none are made. */
+  readonly backups: ClusterStatus["backups"];
 }
 
 /** Nodes fuller than this have no room for repair. */
@@ -33,6 +36,7 @@ export function judge(facts: HealthFacts): { health: Health; problems: Problem[]
     ...toleranceProblems(facts),
     ...concernProblems(facts),
     ...roomProblem(facts),
+    ...backupProblem(facts),
   ];
   if (survivesLosses < 0 || facts.concerns.unreadableBlocks > 0)
     return { health: "unavailable", problems };
@@ -82,6 +86,24 @@ function concernProblems({ concerns, pool }: HealthFacts): Problem[] {
     });
   }
   return problems;
+}
+
+function backupProblem({ jobs, backups }: HealthFacts): Problem[] {
+  const failure = jobs.find(({ name }) => name === "backup")?.lastError;
+  if (backups === undefined || failure === undefined) return [];
+  const newestMs = backups.nodesMsAgo ?? backups.fileMsAgo;
+  const age = newestMs === undefined ? "none has been made" : `the newest is of ${ago(newestMs)}`;
+  return [
+    {
+      what: `The metadata could not be copied, ${age}: ${failure}`,
+      todo: "It is tried again. Free space on the metadata server's disk, or start missing nodes.",
+    },
+  ];
+}
+
+function ago(spanMs: number): string {
+  const minutes = Math.round(spanMs / 60_000);
+  return minutes < 120 ? `${minutes} min ago` : `${Math.round(minutes / 60)} h ago`;
 }
 
 function unreadableProblem({ survivesLosses, pool, nodes }: HealthFacts): Problem[] {

@@ -5,6 +5,7 @@ import { API_BASE } from "../protocol/admin/admin-api.ts";
 import { FsError } from "../domain/errno.ts";
 import { describeCluster, type StatusSources } from "./cluster-status.ts";
 import { LoginGate } from "./login-gate.ts";
+import { metadataRoutes, type MetadataSources } from "./metadata-routes.ts";
 import { nodeRoutes } from "./node-routes.ts";
 import { problemHandler, sendProblem } from "./problem.ts";
 import { userRoutes } from "./user-routes.ts";
@@ -12,7 +13,7 @@ import { userRoutes } from "./user-routes.ts";
 /** 1,024 damage reports fit. */
 const MAX_BODY = "256kb";
 
-export interface HttpAppOptions extends StatusSources {
+export interface HttpAppOptions extends StatusSources, MetadataSources {
   readonly log: Log;
   /** False while starting or stopping. */
   isReady(): boolean;
@@ -36,6 +37,7 @@ export function createHttpApp(options: HttpAppOptions): Express {
   app.use(API_BASE, express.json({ limit: MAX_BODY }));
   app.use(API_BASE, nodeRoutes(cluster));
   app.use(API_BASE, userRoutes(accounts, gate));
+  app.use(API_BASE, metadataRoutes(options, gate));
   app.get(`${API_BASE}/status`, async (request, response) => {
     await gate.require(request);
     response.json(await describeCluster(options));

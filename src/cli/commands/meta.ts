@@ -1,17 +1,20 @@
-// dfs meta: the metadata server in the foreground.
+// dfs meta: the metadata server in the foreground; below it the commands for its copies.
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { JobTimings } from "../../app/background-jobs.ts";
 import { startMetadataServer } from "../../app/metadata-server.ts";
 import { endOnUncaught } from "../../observability/fatal.ts";
 import { createLog } from "../../observability/log.ts";
+import { CliError, EXIT } from "../terminal/exit-codes.ts";
 import { integerArgument, portArgument } from "../terminal/options.ts";
 import { printLine } from "../terminal/output.ts";
 import { reportReady } from "../process/readiness.ts";
 import { serveUntilStopped } from "../process/signals.ts";
+import { defineBackup } from "./metadata/backup.ts";
+import { defineRestore, defineVerify } from "./metadata/restore.ts";
 
 interface MetaOptions {
-  data: string;
+  data?: string;
   host: string;
   port: number;
   durability: "ordered" | "strict";
@@ -19,7 +22,12 @@ interface MetaOptions {
   tidyInterval?: number;
   packAfter?: number;
   gcGrace?: number;
+  backupEvery: number;
+  backupKeep: number;
 }
+
+const MAX_BACKUP_MINUTES = 60 * 24 * 7;
+const MAX_BACKUPS_KEPT = 1000;
 
 const MAX_PACE_MS = 86_400_000;
 
@@ -34,8 +42,13 @@ const PACES = [
 ] as const;
 
 export function define(command: Command): void {
+  // As the program does: --data of `dfs meta restore` isn't this command's.
+  command.enablePositionalOptions();
+  defineBackup(command.command("backup"));
+  defineRestore(command.command("restore"));
+  defineVerify(command.command("verify"));
   command
-    .requiredOption("--data <dir>", "directory of the metadata; made when missing")
+    .option("--data <dir>", "directory of the metadata; made when missing (must be given)")
     .option("--port <port>", "port to listen on, 0 for any free one", portArgument, 7400)
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .addOption(
@@ -47,6 +60,18 @@ export function define(command: Command): void {
       "--accept-loss",
       "where the metadata lost what had been on disk: go on from where it is whole",
     )
+    .option(
+      "--backup-every <minutes>",
+      "time between copies of the metadata, 0 for none",
+      integerArgument(0, MAX_BACKUP_MINUTES),
+      60,
+    )
+    .option(
+      "--backup-keep <n>",
+      "copies kept in the data directory; storage nodes keep the newest two",
+      integerArgument(1, MAX_BACKUPS_KEPT),
+      8,
+    )
     .action(meta);
   for (const [flags, summary, variable] of PACES) {
     const parse = integerArgument(0, MAX_PACE_MS);
@@ -55,7 +80,10 @@ export function define(command: Command): void {
 }
 
 async function meta(options: MetaOptions): Promise<void> {
-  const { data, tidyInterval, packAfter, gcGrace, ...rest } = options;
+  const { data, tidyInterval, packAfter, gcGrace, backupEvery, backupKeep, ...rest } = options;
+  // It isn't commander's business: the commands below have no such option, or their own.
+  if (data === undefined) throw new CliError(EXIT.usage, "name the data directory with --data DIR");
+  const backups = { everyMs: backupEvery * 60_000, keep: backupKeep };
   const timings: JobTimings = {
     ...(tidyInterval === undefined ? {} : { tidyIntervalMs: tidyInterval }),
     ...(packAfter === undefined ? {} : { packAfterMs: packAfter }),
@@ -63,7 +91,13 @@ async function meta(options: MetaOptions): Promise<void> {
   };
   const log = createLog("meta");
   endOnUncaught(log);
-  const server = await startMetadataServer({ ...rest, timings, dataDir: resolve(data), log });
+  const server = await startMetadataServer({
+    ...rest,
+    timings,
+    backups,
+    dataDir: resolve(data),
+    log,
+  });
   printLine(`dfs metadata server at ${server.url}, data in ${resolve(data)}`);
   await reportReady({ url: server.url });
   await serveUntilStopped(server);

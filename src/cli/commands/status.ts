@@ -52,6 +52,7 @@ export function formatStatus(cluster: ClusterStatus, url: string): string {
     ]);
   }
   lines.push("", formatTable(rows), ...waitingLines(cluster));
+  if (cluster.backups !== undefined) lines.push("", backupLine(cluster.backups));
   if (cluster.jobs.length > 0) lines.push("", ...jobLines(cluster.jobs));
   return lines.join("\n");
 }
@@ -77,7 +78,14 @@ const JOB_UNITS: Readonly<Record<string, readonly [waiting: string, done: string
   gc: ["dead slices", "slices deleted"],
   compaction: ["chunks", "runs rewritten"],
   packing: ["small slices", "slices packed"],
+  backup: ["copies asked for", "copies made"],
 };
+
+function backupLine({ fileMsAgo, nodesMsAgo }: NonNullable<ClusterStatus["backups"]>): string {
+  const when = (spanMs: number | undefined): string =>
+    spanMs === undefined ? "none yet" : spanMs < 1000 ? "now" : `${formatSpan(spanMs)} ago`;
+  return `metadata copied: on its server ${when(fileMsAgo)}, to the nodes ${when(nodesMsAgo)}`;
+}
 
 function jobLines(jobs: ClusterStatus["jobs"]): string[] {
   const rows = [["job", "state", "waiting", "done since start", "last run"]];

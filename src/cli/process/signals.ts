@@ -1,5 +1,6 @@
 // SIGTERM and SIGINT as something to wait for, for the commands that run until they are told to
 // stop.
+import { setMaxListeners } from "node:events";
 import { CliError, EXIT } from "../terminal/exit-codes.ts";
 
 export class StopSignals {
@@ -33,6 +34,8 @@ export class StopSignals {
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
+  // Every request under way listens, and there may be many.
+  setMaxListeners(0, controller.signal);
   const signals = new StopSignals();
   void signals.reached(1).then(() => {
     controller.abort(new CliError(EXIT.failure, "interrupted"));

@@ -1,6 +1,7 @@
 // How the cluster's state is kept in the engine: maps, nodes, groups, damage, settings.
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
 import { FsError } from "../../domain/errno.ts";
+import { COPY_PG_COUNT, COPY_POLICY, COPY_POOL } from "../../domain/format.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
 import { damageCodec, readClusterMap } from "../../protocol/meta/wire-cluster.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
@@ -32,13 +33,51 @@ export interface StoredCluster {
   readonly groups: GroupLedger;
 }
 
-/** Begins a cluster with one pool and no nodes. Does nothing to one that exists. */
+/** Where copies of the metadata are kept; every cluster has it. */
+export const COPIES_POOL: Pool = {
+  id: COPY_POOL,
+  name: "metadata",
+  pgCount: COPY_PG_COUNT,
+  ...COPY_POLICY,
+};
+
+/** Begins a cluster with a pool for files and no nodes. Does nothing to one that exists. */
 export function formatCluster(tx: Transaction, clusterId: string, pool: Pool): void {
   if (tx.get(keys.setting(CLUSTER_ID)) !== undefined) return;
   tx.put(keys.setting(CLUSTER_ID), encodeRecord(VERSION, clusterId));
   const epoch = 1 as Epoch;
-  putMap(tx, { epoch, nodes: [], pools: [pool] });
+  putMap(tx, { epoch, nodes: [], pools: [pool, COPIES_POOL] });
   putBaseline(tx, epoch);
+}
+
+/** @throws FsError EIO when there is none */
+export function clusterIdOf(tx: ReadTransaction): string {
+  const id = readSetting(tx, CLUSTER_ID, String);
+  if (id === undefined) throw new FsError("EIO", "the metadata store holds no cluster");
+  return id;
+}
+
+/** @throws FsError EIO when there is none */
+export function newestMap(tx: ReadTransaction): ClusterMap {
+  const [newest] = tx.range({ ...keyRanges.clusterMaps(), limit: 1, reverse: true });
+  if (newest === undefined) throw new FsError("EIO", "the metadata store holds no cluster map");
+  return decodeRecord(newest.value, { [VERSION]: readClusterMap });
+}
+
+/** More epochs than a cluster sees between two restores, and few enough for thousands of them. */
+const EPOCH_LEAP = 2 ** 32;
+
+/**
+ * For a store that goes on from an older state: its map is newer than any that was told, and no
+ * group is known to be whole, since shards may have moved to nodes that this map doesn't know.
+ */
+export function renewCluster(tx: Transaction): void {
+  // A store that has lost everything becomes another cluster's.
+  if (tx.get(keys.setting(CLUSTER_ID)) === undefined) return;
+  const map = newestMap(tx);
+  putMap(tx, { ...map, epoch: (map.epoch + EPOCH_LEAP) as Epoch });
+  for (const { key } of [...tx.range(keyRanges.groups())]) tx.delete(key);
+  putBaseline(tx, 0 as Epoch);
 }
 
 export function loadCluster(tx: ReadTransaction): StoredCluster {

@@ -48,6 +48,11 @@ function changeReferences(tx: Transaction, id: SliceId, by: number): void {
   }
 }
 
+/** Of a slice that is counted, but cited by nothing: it ends as if the last citation had gone. */
+export function buryUncited(tx: Transaction, id: SliceId): void {
+  if (sliceExists(tx, id)) changeReferences(tx, id, -loadSlice(tx, id).references);
+}
+
 /**
  * @param settled its blocks, where it has any, are on disk
  * @throws FsError EINVAL when the slice was committed before

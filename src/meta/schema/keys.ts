@@ -19,6 +19,7 @@
 //                                the nodes: which session brought it, and when
 //   x ino name                   extended attribute
 //   A epoch                      cluster map
+//   B number                     copy of the metadata on the storage nodes
 //   D pool(2) pg(4)              damage reported of a placement group, nodes in doubt
 //   E first                      slice ids first… of sessions that have ended
 //   G pool(2) pg(4)              placement group: clean epoch, progress of its repair
@@ -109,6 +110,7 @@ export const keys = {
   xattr: (ino: Ino, name: string): Key => namedKey("x", ino, name),
 
   clusterMap: (epoch: Epoch): Key => numberKey("A", epoch),
+  copy: (number: number): Key => numberKey("B", number),
   damage: (pool: PoolId, pg: number): Key => groupKey("D", pool, pg),
   endedRange: (first: SliceId): Key => numberKey("E", first),
   group: (pool: PoolId, pg: number): Key => groupKey("G", pool, pg),
@@ -159,6 +161,12 @@ export const keyRanges = {
     start: keys.dirIndex(parent, cookie + 1),
     end: keysUnder(numberKey("e", parent)).end,
   }),
+  allDentries: (): KeyRange => keysUnder(prefix("d")),
+  allDirIndexes: (): KeyRange => keysUnder(prefix("e")),
+  inodes: (): KeyRange => keysUnder(prefix("i")),
+  symlinks: (): KeyRange => keysUnder(prefix("l")),
+  opens: (): KeyRange => keysUnder(prefix("o")),
+  allXattrs: (): KeyRange => keysUnder(prefix("x")),
   allChunks: (): KeyRange => keysUnder(prefix("c")),
   allSlices: (): KeyRange => keysUnder(prefix("s")),
   deaths: (): KeyRange => keysUnder(prefix("h")),
@@ -175,6 +183,7 @@ export const keyRanges = {
   }),
   xattrs: (ino: number): KeyRange => keysUnder(numberKey("x", ino)),
 
+  copies: (): KeyRange => keysUnder(prefix("B")),
   clusterMaps: (): KeyRange => keysUnder(prefix("A")),
   damages: (): KeyRange => keysUnder(prefix("D")),
   endedRanges: (): KeyRange => keysUnder(prefix("E")),

@@ -48,6 +48,11 @@ export function loadSessions(tx: ReadTransaction): { id: SessionId; record: Sess
   }));
 }
 
+/** True while the session has a record, being ended or not. */
+export function isSessionKnown(tx: ReadTransaction, id: SessionId): boolean {
+  return tx.get(keys.session(id)) !== undefined;
+}
+
 /** False once it is being ended. */
 export function isSessionLive(tx: ReadTransaction, id: SessionId): boolean {
   const record = tx.get(keys.session(id));

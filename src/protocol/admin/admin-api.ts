@@ -52,6 +52,12 @@ export const whoamiSchema = z.object({ user: z.string(), role: roleSchema, clien
 export type WhoAmI = z.infer<typeof whoamiSchema>;
 
 const bytes = z.number().min(0);
+const count = z.int().min(0);
+/** In base64: the longest that a repair changes is a slice of inline bytes. */
+const MAX_RECORD_CHARS = 64 * 1024;
+/** Repairs, and slices asked about, of one request. */
+export const MAX_REPAIRS = 64;
+export const MAX_SLICES_ASKED = 4096;
 const nodeId = z.string().regex(/^[0-9a-f]{12}$/);
 
 export const registerNodeSchema = z.object({
@@ -86,6 +92,39 @@ export const nodeDamageSchema = z.object({
     .max(MAX_DAMAGE_REPORTS),
 });
 export type NodeDamage = z.infer<typeof nodeDamageSchema>;
+
+/** Of a copy of the metadata, whose layout meta/copies has. */
+export const COPY_CONTENT_TYPE = "application/vnd.dfs.metadata-copy";
+
+/** Wall clocks of the newest copies: in a file of the metadata server, and on the nodes. */
+export const backupReplySchema = z.object({
+  fileMs: z.number().optional(),
+  nodesMs: z.number().optional(),
+});
+export type BackupReply = z.infer<typeof backupReplySchema>;
+
+/** Key, what it had and what it gets, in base64; null: no record. */
+const editSchema = z.tuple([
+  z.string().max(2048),
+  z.string().max(MAX_RECORD_CHARS).nullable(),
+  z.string().max(MAX_RECORD_CHARS).nullable(),
+]);
+const repairSchema = z.object({
+  how: z.string().max(256),
+  edits: z.array(editSchema).max(16),
+  bury: z.array(count).max(16).default([]),
+  usage: z.object({ inodes: z.int(), bytes: z.int() }).optional(),
+});
+export type WireRepair = z.infer<typeof repairSchema>;
+export const repairsSchema = z.object({ repairs: z.array(repairSchema).max(MAX_REPAIRS) });
+/** By repair: false where something was no longer as it was expected. */
+export const repairsReplySchema = z.object({ done: z.array(z.boolean()) });
+export type RepairsReply = z.infer<typeof repairsReplySchema>;
+
+export const slicesSchema = z.object({ slices: z.array(count).max(MAX_SLICES_ASKED) });
+/** By slice: something cites it. */
+export const slicesReplySchema = z.object({ live: z.array(z.boolean()) });
+export type SlicesReply = z.infer<typeof slicesReplySchema>;
 
 /** ok; degraded: works, with less redundancy than it should have; critical: the next loss hurts. */
 export const healthSchema = z.enum(["ok", "degraded", "critical", "unavailable"]);
@@ -148,6 +187,10 @@ export const clusterStatusSchema = z.object({
     }),
   ),
   users: z.int(),
+  /** Ages of the newest copies of the metadata: its file, and on the nodes; absent: none. */
+  backups: z
+    .object({ fileMsAgo: z.number().optional(), nodesMsAgo: z.number().optional() })
+    .optional(),
   /** Background jobs of the metadata server; figures since it started. */
   jobs: z.array(
     z.object({

@@ -3,16 +3,21 @@ import { request } from "undici";
 import type { z } from "zod";
 import {
   API_BASE,
+  backupReplySchema,
   clusterStatusSchema,
   loginReplySchema,
   problemSchema,
+  repairsReplySchema,
+  slicesReplySchema,
   userListSchema,
   userSchema,
   whoamiSchema,
+  type BackupReply,
   type ClusterStatus,
   type LoginReply,
   type User,
   type WhoAmI,
+  type WireRepair,
 } from "./admin-api.ts";
 import type { Role } from "../../auth/role.ts";
 import { FsError, isErrnoName, type ErrnoName } from "../../domain/errno.ts";
@@ -20,6 +25,10 @@ import { RPC_CONNECT_TIMEOUT_MS } from "../rpc/limits.ts";
 
 /** argon2id on a busy machine, behind others in the queue, takes its time. */
 const ANSWER_TIMEOUT_MS = 30_000;
+/** Between two pieces of a copy: a server that is asked much else, too. */
+const COPY_PIECE_TIMEOUT_MS = 60_000;
+/** Copying much metadata to slow nodes takes its time, and waits for a copy under way. */
+const COPY_TIMEOUT_MS = 3_600_000;
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -73,6 +82,47 @@ export class AdminClient {
     return this.#send("DELETE", `/users/${encodeURIComponent(name)}`);
   }
 
+  /**
+   * The bytes of a copy of all the metadata, as it was when the last of them comes.
+   * Ends early with ECONNREFUSED when the server can't go on: its log says why.
+   */
+  async *metadataCopy(): AsyncGenerator<Buffer> {
+    const headers = this.#authorization();
+    try {
+      const { statusCode, body } = await request(new URL(`${API_BASE}/metadata/copy`, this.#url), {
+        headers,
+        headersTimeout: ANSWER_TIMEOUT_MS,
+        bodyTimeout: COPY_PIECE_TIMEOUT_MS,
+      });
+      if (statusCode >= 400) {
+        throw problemError(statusCode, parseJson(await body.text()), this.#url);
+      }
+      // No encoding is set, so they are bytes.
+      yield* body as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw error instanceof FsError ? error : connectionError(error, this.#url);
+    }
+  }
+
+  /** Has the server make a copy of its metadata now; resolves when it is whole. */
+  backup(): Promise<BackupReply> {
+    return this.#call("POST", "/metadata/copies", {}, backupReplySchema, COPY_TIMEOUT_MS);
+  }
+
+  /** By repair: whether all was still as it expected, and so was done. */
+  async repair(repairs: readonly WireRepair[]): Promise<boolean[]> {
+    return (await this.#call("POST", "/metadata/repairs", { repairs }, repairsReplySchema)).done;
+  }
+
+  /** By slice: whether anything cites it. */
+  async areLive(slices: readonly number[]): Promise<boolean[]> {
+    return (await this.#call("POST", "/metadata/slices", { slices }, slicesReplySchema)).live;
+  }
+
+  #authorization(): Record<string, string> {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+
   #get<S extends z.ZodType>(path: string, schema: S): Promise<z.infer<S>> {
     return this.#call("GET", path, undefined, schema);
   }
@@ -82,8 +132,9 @@ export class AdminClient {
     path: string,
     body: unknown,
     schema: S,
+    timeoutMs = ANSWER_TIMEOUT_MS,
   ): Promise<z.infer<S>> {
-    const parsed = schema.safeParse(await this.#exchange(method, path, body));
+    const parsed = schema.safeParse(await this.#exchange(method, path, body, timeoutMs));
     if (parsed.success) return parsed.data;
     throw new FsError("EPROTO", `${this.#url} answers what this version does not understand`, {
       cause: parsed.error,
@@ -94,16 +145,20 @@ export class AdminClient {
     await this.#exchange(method, path, body);
   }
 
-  async #exchange(method: Method, path: string, body: unknown): Promise<unknown> {
-    const headers: Record<string, string> = {};
-    if (this.#token !== undefined) headers["authorization"] = `Bearer ${this.#token}`;
+  async #exchange(
+    method: Method,
+    path: string,
+    body: unknown,
+    timeoutMs = ANSWER_TIMEOUT_MS,
+  ): Promise<unknown> {
+    const headers = this.#authorization();
     if (body !== undefined) headers["content-type"] = "application/json";
     try {
       const response = await request(new URL(API_BASE + path, this.#url), {
         method,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
-        headersTimeout: ANSWER_TIMEOUT_MS,
+        headersTimeout: timeoutMs,
         bodyTimeout: RPC_CONNECT_TIMEOUT_MS,
       });
       const text = await response.body.text();

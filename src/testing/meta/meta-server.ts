@@ -37,7 +37,19 @@ export class TestMetaServer implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async start(options: Partial<MetadataServerOptions> = {}): Promise<TestMetaServer> {
+  static start(options: Partial<MetadataServerOptions> = {}): Promise<TestMetaServer> {
+    return TestMetaServer.#start(options, firstLogin);
+  }
+
+  /** Over metadata of another TestMetaServer, whose admin logs in anew. */
+  static startAgain(options: Partial<MetadataServerOptions>): Promise<TestMetaServer> {
+    return TestMetaServer.#start(options, nextLogin);
+  }
+
+  static async #start(
+    options: Partial<MetadataServerOptions>,
+    login: (url: string) => Promise<string>,
+  ): Promise<TestMetaServer> {
     const server = await startMetadataServer({
       dataDir: "/nowhere",
       engine: "memory",
@@ -45,7 +57,7 @@ export class TestMetaServer implements AsyncDisposable {
       log: silentLog,
       ...options,
     });
-    const token = await firstLogin(server.url);
+    const token = await login(server.url);
     return new TestMetaServer(server.url, token, () => server.close());
   }
 
@@ -76,9 +88,12 @@ export class TestMetaServer implements AsyncDisposable {
 
 /** Makes the first admin, TEST_USER, and logs in. Returns the token. */
 export async function firstLogin(url: string): Promise<string> {
-  const anonymous = new AdminClient(url);
-  await anonymous.addUser(TEST_USER, TEST_PASSWORD);
-  return (await anonymous.login(TEST_USER, TEST_PASSWORD, "test")).token;
+  await new AdminClient(url).addUser(TEST_USER, TEST_PASSWORD);
+  return nextLogin(url);
+}
+
+async function nextLogin(url: string): Promise<string> {
+  return (await new AdminClient(url).login(TEST_USER, TEST_PASSWORD, "test")).token;
 }
 
 /** The parts of a metadata server below HTTP and RPC; over the memory engine unless told. */

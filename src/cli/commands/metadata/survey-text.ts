@@ -1,0 +1,37 @@
+// How fsck and recover tell what they found on the nodes.
+import type { SurveyReport } from "../../../app/survey-blocks.ts";
+import type { DamagedFile } from "../../../jobs/inventory/damaged-files.ts";
+import { printable } from "../../terminal/output.ts";
+
+/** Files named one by one. */
+const MAX_NAMED = 1000;
+
+export function describeSurvey(survey: SurveyReport, nodes: number): string[] {
+  const { blocks, whole, short, unreadable, unexplained, spoilt } = survey;
+  const lines = [`data: ${blocks} blocks, ${whole} of them whole on ${nodes} nodes`];
+  if (short > 0)
+    lines.push(`  ${short} lack shards and can be read; repair rebuilds them by itself`);
+  if (spoilt > 0) lines.push(`  ${spoilt} shards didn't match their checksums, and were set aside`);
+  if (unreadable.size > 0) lines.push(`  ${unreadable.size} slices can't be read: too few shards`);
+  if (unexplained > 0) {
+    lines.push(
+      `  ${unexplained} shards belong to nothing in the metadata: being written, waiting for gc,`,
+      "  or of a time that the metadata doesn't know",
+    );
+  }
+  if (survey.unreachable.length > 0) {
+    lines.push(`  nodes that failed meanwhile: ${survey.unreachable.join(", ")}; look again`);
+  }
+  return lines;
+}
+
+export function describeLost(lost: readonly DamagedFile[]): string[] {
+  if (lost.length === 0) return [];
+  const lines = [`${lost.length} files can't be read, or not wholly, with the nodes that answer:`];
+  for (const { path, ino } of lost.slice(0, MAX_NAMED)) {
+    lines.push(`  ${path === undefined ? `inode ${ino}, which has no name` : printable(path)}`);
+  }
+  if (lost.length > MAX_NAMED) lines.push(`  and ${lost.length - MAX_NAMED} more`);
+  lines.push("Start nodes that are missing, and look again. What stays so has to be written anew.");
+  return lines;
+}

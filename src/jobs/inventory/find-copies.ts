@@ -1,0 +1,98 @@
+// Finds the metadata's own copies on storage nodes, without any metadata: their pool, its coding
+// and the form of their slices' ids are fixed.
+import type { MapNode } from "../../domain/cluster-map.ts";
+import {
+  COPY_PG_COUNT,
+  COPY_POLICY,
+  COPY_POOL,
+  MAX_BLOCKS_PER_SLICE,
+} from "../../domain/format.ts";
+import { invariant } from "../../domain/invariant.ts";
+import type { BlockRef } from "../../domain/layout.ts";
+import { copyOfSlice, copySlice } from "../../meta/copies/copy-records.ts";
+import type { ShardService } from "../../protocol/shard/shard-service.ts";
+import type { BlockStore } from "../../stripes/block-store.ts";
+import { listShards } from "./list-shards.ts";
+
+export interface FoundCopy {
+  readonly number: number;
+  /** Slices of which there are shards. */
+  readonly parts: number;
+  /** From the first block on without a gap; the last may be longer than what was put, by zeroes. */
+  readonly blocks: readonly BlockRef[];
+  /** Blocks that should be there, of which too few shards were found. */
+  readonly lacking: number;
+}
+
+/** Shards found of one block. */
+interface FoundBlock {
+  readonly slots: Set<number>;
+  readonly shardBytes: number;
+}
+
+/** Newest first. @throws FsError when a node fails to list what it holds */
+export async function findCopies(
+  nodes: readonly MapNode[],
+  shardsOf: (node: MapNode) => ShardService,
+  signal: AbortSignal,
+): Promise<FoundCopy[]> {
+  const copies = new Map<number, Map<number, FoundBlock>>();
+  await Promise.all(
+    nodes.map(async (node) => {
+      for (let pg = 0; pg < COPY_PG_COUNT; pg += 1) {
+        await noteGroup(copies, shardsOf(node), pg, signal);
+      }
+    }),
+  );
+  return [...copies]
+    .sort(([one], [other]) => other - one)
+    .map(([number, blocks]) => describe(number, blocks));
+}
+
+async function noteGroup(
+  copies: Map<number, Map<number, FoundBlock>>,
+  shards: ShardService,
+  pg: number,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const { id, sizeBytes } of listShards(shards, COPY_POOL, pg, signal)) {
+    const copy = copyOfSlice(id.slice);
+    if (copy === undefined) continue;
+    const blocks = copies.get(copy.number) ?? new Map<number, FoundBlock>();
+    copies.set(copy.number, blocks);
+    const at = copy.part * MAX_BLOCKS_PER_SLICE + id.index;
+    const block = blocks.get(at) ?? { slots: new Set<number>(), shardBytes: sizeBytes };
+    block.slots.add(id.slot);
+    blocks.set(at, block);
+  }
+}
+
+function describe(number: number, found: ReadonlyMap<number, FoundBlock>): FoundCopy {
+  const last = Math.max(...found.keys());
+  const blocks: BlockRef[] = [];
+  let lacking = 0;
+  for (let at = 0; at <= last; at += 1) {
+    const block = found.get(at);
+    if (block === undefined || block.slots.size < COPY_POLICY.k) lacking += 1;
+    else if (lacking === 0) {
+      const slice = copySlice(number, Math.floor(at / MAX_BLOCKS_PER_SLICE));
+      const lengthBytes = block.shardBytes * COPY_POLICY.k;
+      blocks.push({ pool: COPY_POOL, slice, index: at % MAX_BLOCKS_PER_SLICE, lengthBytes });
+    }
+  }
+  return { number, parts: Math.floor(last / MAX_BLOCKS_PER_SLICE) + 1, blocks, lacking };
+}
+
+/** A found copy's bytes, with zeroes behind them where its last block was padded. */
+export async function* readFoundCopy(
+  blocks: Pick<BlockStore, "readBlock">,
+  copy: FoundCopy,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  invariant(copy.lacking === 0, "a copy that lacks blocks can't be read", { number: copy.number });
+  for (const ref of copy.blocks) {
+    const block = Buffer.allocUnsafe(ref.lengthBytes);
+    await blocks.readBlock(ref, 0, block, signal);
+    yield block;
+  }
+}

@@ -1,0 +1,111 @@
+// Which copies stand on the storage nodes: a record each, written before the first block of the
+// copy is, so that every block has one that explains it.
+import { CHUNK_BYTES, COPY_PARTS, COPY_POOL, COPY_SLICES_FROM } from "../../domain/format.ts";
+import { invariant } from "../../domain/invariant.ts";
+import type { SliceId } from "../../domain/ids.ts";
+import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { buryUncited } from "../namespace/slices.ts";
+import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
+import { decodeRecord, encodeRecord } from "../schema/records.ts";
+import { encodeSlice } from "../schema/slice.ts";
+
+const VERSION = 1;
+const COUNTER = "copies";
+const FIRST = 1;
+/** More copies than a cluster makes between two restores, and few enough for thousands of them. */
+const LEAP = 2 ** 20;
+
+export interface StoredCopy {
+  readonly number: number;
+  /** Wall clock when it was begun. */
+  readonly madeMs: number;
+  /** Slices of 64 MiB that it has, or may have, blocks in. */
+  readonly parts: number;
+  /** Known when it is whole and on the nodes' disks; absent before. */
+  readonly sizeBytes?: number;
+}
+
+export function copySlice(number: number, part: number): SliceId {
+  invariant(part < COPY_PARTS, "a copy has too many parts", { number, part });
+  return (COPY_SLICES_FROM + number * COPY_PARTS + part) as SliceId;
+}
+
+/** Undefined for a slice of user data. */
+export function copyOfSlice(slice: SliceId): { number: number; part: number } | undefined {
+  const at = slice - COPY_SLICES_FROM;
+  if (at < 0) return undefined;
+  return { number: Math.floor(at / COPY_PARTS), part: at % COPY_PARTS };
+}
+
+/** Oldest first. */
+export function storedCopies(tx: ReadTransaction): StoredCopy[] {
+  return [...tx.range(keyRanges.copies())].map(({ key, value }) => readCopyRecord(key, value));
+}
+
+function readCopyRecord(key: Uint8Array, value: Uint8Array): StoredCopy {
+  // Written by putCopy only.
+  const readers = { [VERSION]: (stored: unknown) => stored as Omit<StoredCopy, "number"> };
+  return { number: firstNumber(key), ...decodeRecord(value, readers) };
+}
+
+export function putCopy(tx: Transaction, { number, ...rest }: StoredCopy): void {
+  tx.put(keys.copy(number), encodeRecord(VERSION, rest));
+}
+
+function nextNumber(tx: ReadTransaction): number {
+  const record = tx.get(keys.counter(COUNTER));
+  return record === undefined ? FIRST : decodeRecord(record, { [VERSION]: Number });
+}
+
+function putNextNumber(tx: Transaction, number: number): void {
+  tx.put(keys.counter(COUNTER), encodeRecord(VERSION, number));
+}
+
+/** Numbers below were given to copies. */
+export function copiesBelow(tx: ReadTransaction): number {
+  return nextNumber(tx);
+}
+
+/** For a store that may have forgotten which copies there are. */
+export function leapCopies(tx: Transaction): void {
+  putNextNumber(tx, nextNumber(tx) + LEAP);
+}
+
+/** The transaction must be durable before a block of the copy is put. */
+export function beginCopy(tx: Transaction, madeMs: number): StoredCopy {
+  const number = nextNumber(tx);
+  putNextNumber(tx, number + 1);
+  const copy = { number, madeMs, parts: 0 };
+  putCopy(tx, copy);
+  return copy;
+}
+
+/** One slice more. The transaction must be durable before a block of it is put. */
+export function addCopyPart(tx: Transaction, copy: StoredCopy): StoredCopy {
+  const longer = { ...copy, parts: copy.parts + 1 };
+  const record = { references: 1, pool: COPY_POOL, storedBytes: CHUNK_BYTES };
+  tx.put(keys.slice(copySlice(copy.number, copy.parts)), encodeSlice(record));
+  putCopy(tx, longer);
+  return longer;
+}
+
+/**
+ * A copy that was found on the nodes and isn't known, as one of an older state than the copy is.
+ * @param whole what it is, where all of it was read; else it counts as begun and not ended
+ */
+export function adoptCopy(
+  tx: Transaction,
+  number: number,
+  parts: number,
+  whole: { readonly madeMs: number; readonly sizeBytes: number } | undefined,
+): void {
+  let copy: StoredCopy = { number, madeMs: whole?.madeMs ?? 0, parts: 0 };
+  while (copy.parts < parts) copy = addCopyPart(tx, copy);
+  if (whole !== undefined) putCopy(tx, { ...copy, sizeBytes: whole.sizeBytes });
+}
+
+/** Its blocks go to gc. */
+export function dropCopy(tx: Transaction, { number, parts }: StoredCopy): void {
+  tx.delete(keys.copy(number));
+  for (let part = 0; part < parts; part += 1) buryUncited(tx, copySlice(number, part));
+}
