@@ -149,7 +149,7 @@ export class BackgroundJobs implements AsyncDisposable {
     });
   }
 
-  /** Makes a copy of the metadata now. @throws FsError what it failed with; ENOSYS: none are made */
+  /** Makes a copy of the metadata now. @throws FsError why it failed; ENOSYS: none are made */
   async backUp(): Promise<BackupState> {
     if (this.#backup === undefined) {
       throw new FsError("ENOSYS", "this metadata server has no place for copies");

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { ROOT_CALLER } from "../domain/attributes.ts";
-import { ROOT_INO, type Ino, type Name } from "../domain/ids.ts";
-import { newestMap } from "../meta/cluster/cluster-records.ts";
+import { ROOT_INO, type Ino, type Name, type SliceId } from "../domain/ids.ts";
+import { newestMap, whyReconcile } from "../meta/cluster/cluster-records.ts";
+import { copySlice } from "../meta/copies/copy-records.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { checkStore } from "../meta/fsck/check-store.ts";
 import { takenBelow } from "../meta/schema/counters.ts";
 import { loadSessions } from "../meta/schema/session-records.ts";
+import { fatesOfSlices } from "../meta/session/slice-fates.ts";
 import { AdminClient } from "../protocol/admin/admin-client.ts";
 import type { MetaSession } from "../protocol/meta/meta-service.ts";
 import { TestMetaServer } from "../testing/meta/meta-server.ts";
@@ -47,7 +49,7 @@ async function copied(
   return { base, copy, before, after };
 }
 
-test("a restored server has what the copy has, gives no number twice, resumes nobody", async (t) => {
+test("a restored server has the copy, gives no number twice, resumes nobody", async (t) => {
   const { base, copy, before, after } = await copied(t);
   const facts = await restoreFile(copy, join(base, "new"));
   {
@@ -64,6 +66,11 @@ test("a restored server has what the copy has, gives no number twice, resumes no
       engine.read((tx) => [...checkStore(tx)]),
       [],
     );
+    // What the old server has handed out since is nobody's, once all nodes were looked at.
+    const since = (old.read((tx) => takenBelow(tx, "slice")) ?? 0) as SliceId;
+    const unknown = engine.read((tx) => fatesOfSlices(tx, [since, copySlice(7, 0)], 0));
+    t.deepEqual(unknown, ["orphan", "orphan"]);
+    t.regex(engine.read(whyReconcile) ?? "", /restored from a copy of 20/);
     // It is told as a rollback to where the copy was made, to who knows the one before.
     const newest = engine.incarnations.at(-1);
     t.is(newest?.beganAt, facts.position);

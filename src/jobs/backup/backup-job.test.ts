@@ -68,7 +68,6 @@ class World {
         pool: COPY_POOL,
         slice: copySlice(number, Math.floor(index / 16)),
         index: index % 16,
-        lengthBytes: 0,
       });
       const block = this.blocks.blocks.get(name);
       if (block === undefined) return;
@@ -114,7 +113,7 @@ test("so many copies are kept as were asked for, and two on the nodes", async (t
   );
   t.is(copies.length, NODE_COPIES_KEPT);
   // The others' slices wait for gc, which alone deletes.
-  const dead = w.engine.read((tx) => [...tx.range(keyRanges.deadSlices())].length);
+  const dead = w.engine.read((tx) => [...tx.range(keyRanges.tombstones())].length);
   t.is(dead, 4);
 });
 
@@ -158,7 +157,7 @@ test("a copy that the nodes don't take whole goes to gc, and the one before stay
     [1],
   );
   t.not(
-    w.engine.read((tx) => tx.get(keys.deadSlice(copySlice(2, 0)))),
+    w.engine.read((tx) => tx.get(keys.tombstone(copySlice(2, 0)))),
     undefined,
   );
   t.is((await w.files()).length, 2);
@@ -178,7 +177,7 @@ test("what a killed server had begun is dropped, by its record", async (t) => {
     [2],
   );
   t.not(
-    w.engine.read((tx) => tx.get(keys.deadSlice(copySlice(1, 0)))),
+    w.engine.read((tx) => tx.get(keys.tombstone(copySlice(1, 0)))),
     undefined,
   );
   t.is((await w.files()).length, 1);

@@ -112,9 +112,9 @@ export class Inventory {
       holders.map(async ({ node, slot }) => {
         const id = { pool: pool.id, pg, slice, index, slot };
         try {
-          const verdict = await shardsOf(node).verify(id, signal);
-          if (verdict === "intact") good.slots.add(slot);
-          else if (verdict === "quarantined") good.spoilt += 1;
+          const [verdict] = await shardsOf(node).secure([id], { verify: true }, signal);
+          if (verdict === "secure") good.slots.add(slot);
+          else if (verdict === "spoilt") good.spoilt += 1;
         } catch (error) {
           if (signal.aborted) throw error;
           this.unreachable.add(node.id);

@@ -7,6 +7,7 @@ import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { buryUncited } from "../namespace/slices.ts";
 import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
 import { decodeRecord, encodeRecord } from "../schema/records.ts";
+import { endUnknownRange } from "../schema/slice-ranges.ts";
 import { encodeSlice } from "../schema/slice.ts";
 
 const VERSION = 1;
@@ -61,14 +62,14 @@ function putNextNumber(tx: Transaction, number: number): void {
   tx.put(keys.counter(COUNTER), encodeRecord(VERSION, number));
 }
 
-/** Numbers below were given to copies. */
-export function copiesBelow(tx: ReadTransaction): number {
-  return nextNumber(tx);
-}
-
-/** For a store that may have forgotten which copies there are. */
+/**
+ * For a store that may have forgotten which copies there are: slices of others are nobody's, unless
+ * they are adopted.
+ */
 export function leapCopies(tx: Transaction): void {
-  putNextNumber(tx, nextNumber(tx) + LEAP);
+  const next = nextNumber(tx);
+  putNextNumber(tx, next + LEAP);
+  endUnknownRange(tx, copySlice(next, 0), copySlice(next + LEAP, 0));
 }
 
 /** The transaction must be durable before a block of the copy is put. */

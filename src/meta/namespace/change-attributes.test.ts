@@ -1,7 +1,12 @@
 import test from "ava";
 import { ROOT_CALLER, S_ISGID, type AttrChanges, type Caller } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
-import { namespaceCalls, SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
+import {
+  namespaceCalls,
+  OTHER_SESSION,
+  SESSION,
+  TestNamespace,
+} from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { present } from "../../testing/present.ts";
 import { formatNamespace, usageOf } from "./inodes.ts";
@@ -106,7 +111,7 @@ test("directories count their subdirectories, through renames and exchanges", as
 
 test("an unlinked file lives until every session has released it, or is closed", async (t) => {
   const fs = await fresh();
-  const other = 8 as typeof SESSION;
+  const other = OTHER_SESSION;
   const { attr } = await fs.create("f");
   await fs.commit(attr.ino, [fs.extent(0, 4096)], 4096);
   const read = { read: true, write: false, truncate: false };

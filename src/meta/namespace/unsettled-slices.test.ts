@@ -7,7 +7,7 @@ import {
   type ExtentCommit,
   type SlicePlace,
 } from "../../protocol/meta/meta-service.ts";
-import { SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
+import { OTHER_SESSION, SESSION, TestNamespace } from "../../testing/engine/engine-namespace.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keys } from "../schema/keys.ts";
 import { commitExtents } from "./data.ts";
@@ -82,7 +82,7 @@ test("what nobody cites any more needs not be synced", async (t) => {
 
 test("a session is told of what it brought", async (t) => {
   const [fs, f, g] = await fresh();
-  const other = 8 as SessionId;
+  const other = OTHER_SESSION;
   await fs.commit(f, [fs.extent(0, 100)]);
   const request = { extents: [fs.extent(0, 100)], minSizeBytes: 0, mtime: { sec: 1, nsec: 0 } };
   const rest = { ino: g, killPrivileges: false, durable: false };

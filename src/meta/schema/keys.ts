@@ -169,6 +169,7 @@ export const keyRanges = {
   allXattrs: (): KeyRange => keysUnder(prefix("x")),
   allChunks: (): KeyRange => keysUnder(prefix("c")),
   allSlices: (): KeyRange => keysUnder(prefix("s")),
+  tombstones: (): KeyRange => keysUnder(prefix("g")),
   deaths: (): KeyRange => keysUnder(prefix("h")),
   reaps: (): KeyRange => keysUnder(prefix("r")),
   sessionOpens: (session: SessionId): KeyRange => keysUnder(numberKey("o", session)),

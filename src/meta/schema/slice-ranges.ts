@@ -63,6 +63,14 @@ export function endSliceRanges(tx: Transaction, session: SessionId, limit: numbe
   return found.length < limit;
 }
 
+/**
+ * Ids from `first` on, below `end`, were issued in a life of the store that this one knows nothing
+ * of: whoever had them can't commit any more.
+ */
+export function endUnknownRange(tx: Transaction, first: SliceId, end: SliceId): void {
+  putEnded(tx, first, { end, isSurveyed: false });
+}
+
 function putEnded(tx: Transaction, first: SliceId, { end, isSurveyed }: EndedRange): void {
   tx.put(keys.endedRange(first), encodeRecord(ENDED_VERSION, [end, isSurveyed]));
 }

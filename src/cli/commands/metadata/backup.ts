@@ -8,7 +8,7 @@ import { requireLogin } from "../../session/credentials.ts";
 import { CliError, EXIT } from "../../terminal/exit-codes.ts";
 import { addJsonOption, addMetaOption } from "../../terminal/options.ts";
 import { printJson, printLine } from "../../terminal/output.ts";
-import { formatBytes, formatSpan } from "../../terminal/sizes.ts";
+import { formatBytes } from "../../terminal/sizes.ts";
 
 interface BackupOptions {
   meta?: string;
@@ -67,9 +67,4 @@ export function describeCopy({ clusterId, changes, sizeBytes, madeMs }: CopyFact
     `metadata of cluster ${clusterId} as of ${when}: ${changes} records, ` +
     `${formatBytes(sizeBytes)}, checksums right`
   );
-}
-
-/** "made 3 h ago", as far as this machine's clock knows. */
-export function ageOf(madeMs: number, nowMs: number): string {
-  return `made ${formatSpan(Math.max(0, nowMs - madeMs))} ago`;
 }

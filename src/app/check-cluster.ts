@@ -1,0 +1,211 @@
+// Checks a cluster for dfs fsck: its metadata, from a copy of a running server or in the directory
+// of one that is stopped, and the shards on its nodes.
+import { join } from "node:path";
+import type { ClusterMap } from "../domain/cluster-map.ts";
+import { FsError } from "../domain/errno.ts";
+import type { SliceId } from "../domain/ids.ts";
+import { filesOf, type DamagedFile } from "../jobs/inventory/damaged-files.ts";
+import { clusterIdOf, newestMap } from "../meta/cluster/cluster-records.ts";
+import { readCopy } from "../meta/copies/copy-reader.ts";
+import { putCopied } from "../meta/copies/load-copy.ts";
+import type { Engine } from "../meta/engine/engine.ts";
+import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
+import { CHECKS } from "../meta/fsck/check-store.ts";
+import { applyRepair, type Finding, type Repair } from "../meta/fsck/finding.ts";
+import { pathsOf } from "../meta/fsck/paths.ts";
+import { systemClock } from "../platform/clock.ts";
+import { systemDisk } from "../platform/disk/system-disk.ts";
+import { systemRandom } from "../platform/random.ts";
+import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
+import { MAX_SLICES_ASKED, type WireRepair } from "../protocol/admin/admin-api.ts";
+import type { AdminClient } from "../protocol/admin/admin-client.ts";
+import { METADATA_DIRECTORY } from "./metadata-server.ts";
+import { OfflineNodes } from "./offline-nodes.ts";
+import { surveyBlocks, type ScratchDirectory, type SurveyReport } from "./survey-blocks.ts";
+
+/** Findings told one by one; more are counted. */
+const MAX_TOLD = 1000;
+/** Repairs sent in one request. */
+const REPAIRS_AT_ONCE = 16;
+
+/** The metadata that is checked, and how it is repaired. */
+export interface CheckedMetadata extends AsyncDisposable {
+  readonly engine: Engine;
+  /** By repair: whether it could still be done. */
+  repair(repairs: readonly Repair[]): Promise<boolean[]>;
+  /** By slice: whether it is still cited. */
+  areLive(slices: readonly SliceId[]): Promise<boolean[]>;
+}
+
+/** @throws FsError EBUSY a server runs on it; ENOENT there is none */
+export async function openStopped(dataDir: string): Promise<CheckedMetadata> {
+  const directory = join(dataDir, METADATA_DIRECTORY);
+  if ((await systemDisk.facts(directory)) === undefined) {
+    throw new FsError("ENOENT", `${dataDir} is no metadata server's data directory`);
+  }
+  const engine = await openEngine(directory);
+  return {
+    engine,
+    repair: async (repairs) => {
+      const done: boolean[] = [];
+      for (const repair of repairs) {
+        done.push(await engine.transact((tx) => applyRepair(tx, repair), { durable: true }));
+      }
+      return done;
+    },
+    areLive: (slices) => Promise.resolve(slices.map(() => true)),
+    [Symbol.asyncDispose]: () => engine.close(),
+  };
+}
+
+/** Takes a copy of a running server's metadata into `scratch`; repairs go to the server. */
+export async function openCopied(
+  admin: AdminClient,
+  scratch: ScratchDirectory,
+  round: number,
+): Promise<CheckedMetadata> {
+  const engine = await openEngine(join(scratch.path, `metadata-${round}`));
+  try {
+    await readCopy(admin.metadataCopy(), (changes) => putCopied(engine, changes));
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  return {
+    engine,
+    repair: async (repairs) => {
+      const done: boolean[] = [];
+      for (let at = 0; at < repairs.length; at += REPAIRS_AT_ONCE) {
+        const batch = repairs.slice(at, at + REPAIRS_AT_ONCE).map(wireRepair);
+        done.push(...(await admin.repair(batch)));
+      }
+      return done;
+    },
+    areLive: async (slices) => {
+      const live: boolean[] = [];
+      for (let at = 0; at < slices.length; at += MAX_SLICES_ASKED) {
+        live.push(...(await admin.areLive(slices.slice(at, at + MAX_SLICES_ASKED))));
+      }
+      return live;
+    },
+    [Symbol.asyncDispose]: () => engine.close(),
+  };
+}
+
+function openEngine(directory: string): Promise<LmdbEngine> {
+  const [clock, disk, random, openStore] = [systemClock, systemDisk, systemRandom, openLmdbStore];
+  return LmdbEngine.open({ directory, clock, disk, random, openStore });
+}
+
+function wireRepair({ how, edits, bury = [], usage }: Repair): WireRepair {
+  const text = (bytes: Uint8Array | null): string | null =>
+    bytes === null ? null : Buffer.from(bytes).toString("base64");
+  return {
+    how,
+    edits: edits.map(({ key, expected, value }) => [text(key) ?? "", text(expected), text(value)]),
+    bury: [...bury],
+    ...(usage === undefined ? {} : { usage }),
+  };
+}
+
+/** A finding as people are told, with what became of it. */
+export interface ToldFinding {
+  readonly check: string;
+  readonly what: string;
+  readonly path?: string;
+  /** Absent: it can't be repaired. */
+  readonly how?: string;
+  readonly repaired: boolean;
+}
+
+export interface MetadataReport {
+  readonly findings: readonly ToldFinding[];
+  /** Of all findings, told or not. */
+  readonly count: number;
+  readonly repaired: number;
+}
+
+/** One round over all checks. A repair may make another finding: ask again until none is left. */
+export async function checkMetadata(
+  metadata: CheckedMetadata,
+  repair: boolean,
+  onCheck: (name: string) => void,
+): Promise<MetadataReport> {
+  const told: ToldFinding[] = [];
+  let count = 0;
+  let repaired = 0;
+  for (const { name, run } of CHECKS) {
+    onCheck(name);
+    const found: Finding[] = [];
+    await metadata.engine.read((tx) => {
+      for (const finding of run(tx)) {
+        count += 1;
+        if (found.length < MAX_TOLD) found.push(finding);
+      }
+    });
+    const outcomes = await repairAll(metadata, repair ? found : []);
+    repaired += [...outcomes.values()].filter(Boolean).length;
+    if (found.length > 0) told.push(...(await tell(metadata, name, found, outcomes)));
+  }
+  return { findings: told, count, repaired };
+}
+
+async function repairAll(
+  metadata: CheckedMetadata,
+  found: readonly Finding[],
+): Promise<Map<Finding, boolean>> {
+  const repairable = found.flatMap((finding) =>
+    finding.repair === undefined ? [] : [{ finding, repair: finding.repair }],
+  );
+  const done = await metadata.repair(repairable.map(({ repair }) => repair));
+  return new Map(repairable.map(({ finding }, at) => [finding, done[at] === true]));
+}
+
+async function tell(
+  metadata: CheckedMetadata,
+  check: string,
+  found: readonly Finding[],
+  outcomes: ReadonlyMap<Finding, boolean>,
+): Promise<ToldFinding[]> {
+  const inos = new Set(found.flatMap(({ ino }) => (ino === undefined ? [] : [ino])));
+  const paths = await metadata.engine.read((tx) => pathsOf(tx, inos));
+  return found.map((finding) => {
+    const { what, ino, repair } = finding;
+    const path = ino === undefined ? undefined : paths.get(ino);
+    return {
+      check,
+      what,
+      ...(path === undefined ? {} : { path }),
+      ...(repair === undefined ? {} : { how: repair.how }),
+      repaired: outcomes.get(finding) === true,
+    };
+  });
+}
+
+export interface DataReport {
+  readonly survey: SurveyReport;
+  readonly lost: readonly DamagedFile[];
+  readonly nodes: number;
+  /** Addresses of the map where no node of the cluster answers, and why. */
+  readonly missing: readonly { readonly url: string; readonly why: string }[];
+}
+
+export async function checkData(
+  metadata: CheckedMetadata,
+  verify: boolean,
+  scratch: ScratchDirectory,
+  onProgress: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<DataReport> {
+  const { engine } = metadata;
+  const map: ClusterMap = await engine.read(newestMap);
+  await using nodes = await OfflineNodes.of(await engine.read(clusterIdOf), map);
+  const request = { engine, map, nodes: nodes.nodes, shardsOf: nodes.shardsOf };
+  const survey = await surveyBlocks({ ...request, verify, onProgress, signal }, scratch);
+  // What was deleted since the copy was taken is no loss.
+  const suspects = [...survey.unreadable];
+  const live = await metadata.areLive(suspects);
+  survey.unreadable = new Set(suspects.filter((_, at) => live[at] === true));
+  const lost = await engine.read((tx) => filesOf(tx, survey.unreadable));
+  return { survey, lost, nodes: nodes.nodes.length, missing: nodes.missing };
+}
