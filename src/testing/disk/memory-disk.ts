@@ -23,7 +23,7 @@ export interface DiskHooks {
   /** Asked before each call; may throw instead. */
   readonly fault?: (call: DiskCall) => DiskFault | undefined;
   /** Awaited before a call that takes its time is done, and once more before it is answered. */
-  readonly pause?: (call: DiskCall) => Promise<void>;
+  readonly pause?: (call: DiskCall, when: "before" | "after") => Promise<void> | undefined;
   /** Wall clock of the machine. */
   readonly nowMs?: () => number;
 }
@@ -186,11 +186,11 @@ export class MemoryDisk implements Disk {
   }
 
   async #later<T>(call: DiskCall, work: (fault: DiskFault | undefined) => T): Promise<T> {
-    await this.#hooks.pause?.(call);
+    await this.#hooks.pause?.(call, "before");
     try {
       return this.#now(call, work);
     } finally {
-      await this.#hooks.pause?.(call);
+      await this.#hooks.pause?.(call, "after");
     }
   }
 

@@ -33,8 +33,8 @@ export class EngineMachine {
     const disk = this.disk.view({
       fault: (call) => (process.alive ? hooks.fault?.(call) : "EIO"),
       // What a dead process has asked for is never done, and nobody hears of it.
-      pause: (call) =>
-        process.alive ? (hooks.pause?.(call) ?? DONE) : new Promise(() => undefined),
+      pause: (...call) =>
+        process.alive ? (hooks.pause?.(...call) ?? DONE) : new Promise(() => undefined),
     });
     return LmdbEngine.open({
       directory: this.directory,

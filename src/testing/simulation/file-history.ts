@@ -1,0 +1,112 @@
+// What was done to one file, and what of it was promised: what any later read may bring.
+import { readStamp, RECORD_BYTES } from "./stamps.ts";
+
+/**
+ * begun: perhaps done, perhaps not, perhaps later. acknowledged: done. durable: on disk.
+ */
+export type Progress = "begun" | "acknowledged" | "durable";
+
+/** Something done to the file, in the order that its owners did it. */
+interface Step {
+  progress: Progress;
+  /** When it was acknowledged. */
+  atMs: number;
+}
+
+interface WriteStep extends Step {
+  readonly operation: number;
+  readonly offset: number;
+  readonly end: number;
+}
+
+interface NameStep extends Step {
+  /** The file's name from here on; undefined: it has none. */
+  readonly name: string | undefined;
+}
+
+/** Steps that must have happened by the rules of the moment. */
+export type IsBinding = (step: Readonly<Step>) => boolean;
+
+export class FileHistory {
+  readonly key: number;
+  readonly #cluster: number;
+  #writes: WriteStep[] = [];
+  readonly #names: NameStep[] = [];
+
+  constructor(cluster: number, key: number) {
+    this.#cluster = cluster;
+    this.key = key;
+  }
+
+  beginWrite(operation: number, offset: number, lengthBytes: number): void {
+    const end = offset + lengthBytes;
+    this.#writes.push({ operation, offset, end, progress: "begun", atMs: Infinity });
+  }
+
+  beginName(name: string | undefined): void {
+    this.#names.push({ name, progress: "begun", atMs: Infinity });
+  }
+
+  /** The last change of names was acknowledged. */
+  named(nowMs: number): void {
+    advance(this.#names.slice(-1), "acknowledged", nowMs);
+  }
+
+  /** The writes from `operation` on were told to be done. */
+  written(operation: number, nowMs: number): void {
+    const done = this.#writes.filter((write) => write.operation >= operation);
+    advance(done, "acknowledged", nowMs);
+  }
+
+  /** All that was acknowledged is on disk, but for what may have been forgotten before. */
+  synced(nowMs: number, isBinding: IsBinding): void {
+    advance([...this.#writes, ...this.#names].filter(isBinding), "durable", nowMs);
+  }
+
+  /** Names it may have now; undefined among them: it may be gone, or not there yet. */
+  possibleNames(isBinding: IsBinding): (string | undefined)[] {
+    const last = this.#names.findLastIndex(isBinding);
+    const before = last === -1 ? [undefined] : [];
+    return [...before, ...this.#names.slice(Math.max(0, last)).map(({ name }) => name)];
+  }
+
+  /** What is wrong with the file's whole content; nothing where all is well. */
+  wrongIn(bytes: Buffer, isBinding: IsBinding): string | undefined {
+    const binding = this.#writes.filter(isBinding);
+    const least = Math.max(0, ...binding.map(({ end }) => end));
+    const most = Math.max(0, ...this.#writes.map(({ end }) => end));
+    if (bytes.length < least) return `${bytes.length} bytes are there, ${least} were written`;
+    if (bytes.length > most) return `${bytes.length} bytes are there, only ${most} were written`;
+    for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
+      const wrong = this.#wrongAt(bytes, at, binding);
+      if (wrong !== undefined) return `at ${at} of ${bytes.length}: ${wrong}`;
+    }
+    return undefined;
+  }
+
+  #wrongAt(bytes: Buffer, at: number, binding: readonly WriteStep[]): string | undefined {
+    const covers = ({ offset, end }: WriteStep): boolean => offset <= at && at < end;
+    const floor = binding.findLast(covers)?.operation ?? 0;
+    const stamp = readStamp(this.#cluster, bytes, at);
+    if (stamp === undefined) {
+      return `bytes that nobody wrote: ${bytes.toString("hex", at, at + RECORD_BYTES)}`;
+    }
+    if (stamp === "hole") return floor === 0 ? undefined : `nothing, but ${floor} was written`;
+    if (stamp.file !== this.key) return `bytes of file ${stamp.file}`;
+    if (stamp.place * RECORD_BYTES !== at) return `bytes of place ${stamp.place * RECORD_BYTES}`;
+    const known = this.#writes.some(
+      (write) => write.operation === stamp.operation && covers(write),
+    );
+    if (!known) return `bytes of operation ${stamp.operation}, which wrote none here`;
+    if (stamp.operation >= floor) return undefined;
+    return `bytes of operation ${stamp.operation}, but ${floor} was written later`;
+  }
+}
+
+function advance(steps: readonly Step[], progress: Progress, nowMs: number): void {
+  for (const step of steps) {
+    if (step.progress === "durable") continue;
+    if (step.progress === "begun") step.atMs = nowMs;
+    step.progress = progress;
+  }
+}

@@ -1,0 +1,161 @@
+// Makes things go wrong, as the plan says: now and then one of its faults, for a while.
+import type { SeededRandom } from "../seeded-random.ts";
+import type { Machine } from "./machine.ts";
+import type { FaultKind } from "./plan.ts";
+import type { SimWorld } from "./sim-world.ts";
+
+/** A mild plan's faults end before the next begins, and the cluster has time to notice. */
+const MILD_RECOVERY_MS = 12_000;
+
+export class Nemesis {
+  readonly #world: SimWorld;
+  readonly #random: SeededRandom;
+  /** The node whose disk may lose what it has: one, since a write may stand with one to spare. */
+  readonly #badNode: Machine;
+  readonly #faults: Readonly<Record<FaultKind, () => void>>;
+  #isOver = false;
+
+  constructor(world: SimWorld, random: SeededRandom) {
+    this.#world = world;
+    this.#random = random;
+    this.#badNode = random.pick(world.nodes).machine;
+    this.#faults = this.#makeFaults();
+  }
+
+  start(): void {
+    const { faults, faultPauseMs, isMild } = this.#world.plan;
+    if (faults.length === 0) return;
+    const pauseMs = (isMild ? MILD_RECOVERY_MS : 0) + this.#random.below(2 * faultPauseMs);
+    this.#world.timeline.after(pauseMs, "nemesis", () => {
+      if (this.#isOver) return;
+      const kind = this.#random.pick(faults);
+      this.#world.timeline.note(`nemesis: ${kind}`);
+      this.#faults[kind]();
+      this.start();
+    });
+  }
+
+  /** Nothing goes wrong any more, and what does is put right. */
+  end(): void {
+    this.#isOver = true;
+    const { network, machines } = this.#world;
+    network.heal();
+    Object.assign(network.temper, { loss: 0, doubling: 0, straying: 0 });
+    for (const { temper, disk } of machines) {
+      temper.fault = undefined;
+      temper.slowness = 1;
+      disk.limit(undefined);
+    }
+  }
+
+  #makeFaults(): Readonly<Record<FaultKind, () => void>> {
+    const { server } = this.#world;
+    return {
+      nodeCrash: () => this.#crash(this.#someNode()),
+      nodeCut: () => this.#cut(this.#someNode()),
+      nodeStop: () => this.#stopNode(),
+      serverCrash: () => this.#crash(server.machine),
+      serverCut: () => this.#cut(server.machine),
+      serverStop: () => void server.stop(),
+      clientCrash: () => this.#crash(this.#random.pick(this.#world.clients).machine),
+      cutWay: () => this.#cutWay(),
+      hold: () => this.#some().hold(this.#random.below(8000), false),
+      sleep: () => this.#some().hold(this.#random.below(90_000), true),
+      clockStep: () => {
+        this.#some().skewMs += this.#random.below(200_000) - 100_000;
+      },
+      slowDisk: () => this.#slowDisk(),
+      fullDisk: () => this.#fullDisk(),
+      failingFlush: () => this.#flush("EIO"),
+      lyingFlush: () => this.#flush("lie"),
+      rot: () => this.#rot(),
+      siteCut: () => {
+        for (const machine of this.#world.machines) this.#cut(machine);
+      },
+      crashAtDisk: () => {
+        const { process } = this.#some();
+        if (process !== undefined) process.diskCallsLeft = 1 + this.#random.below(60);
+      },
+    };
+  }
+
+  #someNode(): Machine {
+    return this.#random.pick(this.#world.nodes).machine;
+  }
+
+  /** Clients have no disk, and only nodes are what redundancy covers. */
+  #some(): Machine {
+    const { plan, server } = this.#world;
+    if (plan.isMild || this.#random.chance(0.6)) return this.#someNode();
+    return this.#random.chance(0.5)
+      ? server.machine
+      : this.#random.pick(this.#world.clients).machine;
+  }
+
+  #crash(machine: Machine): void {
+    this.#world.downFor(machine, this.#downMs());
+    machine.crash();
+  }
+
+  #cut(machine: Machine): void {
+    const { judge, server, nodes } = this.#world;
+    if (machine === server.machine) judge.serverLostPower(machine.name);
+    if (nodes.some((node) => node.machine === machine)) judge.nodeLostPower(machine.name);
+    this.#world.downFor(machine, this.#downMs());
+    machine.cut(this.#random);
+  }
+
+  #stopNode(): void {
+    const node = this.#random.pick(this.#world.nodes);
+    this.#world.downFor(node.machine, this.#downMs());
+    void node.stop();
+  }
+
+  /** Mostly a restart, sometimes a repair of the machine. */
+  #downMs(): number {
+    if (this.#random.chance(0.7)) return this.#random.below(4000);
+    return this.#random.below(this.#world.plan.isMild ? 10_000 : 40_000);
+  }
+
+  #cutWay(): void {
+    const { network, timeline, machines } = this.#world;
+    const [one, other] = [this.#random.pick(machines), this.#random.pick(machines)];
+    if (this.#random.chance(0.5)) network.cut(one, other);
+    network.cut(other, one);
+    timeline.after(this.#random.below(20_000), "heals", () => network.heal());
+  }
+
+  #slowDisk(): void {
+    const { temper } = this.#some();
+    temper.slowness = this.#random.pick([10, 100, 1000]);
+    this.#world.timeline.after(this.#random.below(10_000), "disk is quick", () => {
+      temper.slowness = 1;
+    });
+  }
+
+  #fullDisk(): void {
+    const { disk } = this.#some();
+    disk.limit(disk.usedBytes + this.#random.below(50_000));
+    const roomAgain = (): void => disk.limit(undefined);
+    this.#world.timeline.after(this.#random.below(15_000), "disk has room", roomAgain);
+  }
+
+  #flush(fault: "EIO" | "lie"): void {
+    const { temper } = this.#badNode;
+    const random = this.#random;
+    temper.fault = ({ what }) =>
+      (what === "datasync" || what === "sync") && random.chance(0.5) ? fault : undefined;
+    this.#world.timeline.after(this.#random.below(5000), "disk is well", () => {
+      temper.fault = undefined;
+    });
+  }
+
+  #rot(): void {
+    const { disk } = this.#badNode;
+    const files = disk.paths.filter((path) => path.startsWith("/node/shards/"));
+    if (files.length === 0) return;
+    const path = this.#random.pick(files);
+    const sizeBytes = disk.factsSync(path)?.sizeBytes ?? 0;
+    if (sizeBytes > 0) disk.spoil(path, this.#random.below(sizeBytes), 1 << this.#random.below(8));
+  }
+}

@@ -1,0 +1,55 @@
+// Runs seeds in a process of their own, which a broken invariant or a mutation can't harm others
+// from.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Mutation } from "./mutant-hooks.ts";
+
+const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
+const MUTATE = new URL("mutate.js", import.meta.url).href;
+
+export interface Found {
+  readonly seed: number;
+  readonly findings: readonly string[];
+}
+
+export interface SeedsRun {
+  readonly seeds: number;
+  readonly found: readonly Found[];
+  /** Over all runs. */
+  readonly hash: string;
+}
+
+/** With a mutation it ends at the first finding. */
+export async function runSeeds(
+  first: number,
+  count: number,
+  mutation?: Mutation,
+): Promise<SeedsRun> {
+  const mutating = mutation === undefined ? [] : ["--import", MUTATE];
+  const child = spawn(
+    process.execPath,
+    [...mutating, MAIN, String(first), String(count), ...(mutation ? ["first"] : [])],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, DFS_MUTATION: JSON.stringify(mutation) },
+    },
+  );
+  const ended = once(child, "exit");
+  const found: Found[] = [];
+  let sum = { seeds: 0, hash: "" };
+  for await (const line of createInterface({ input: child.stdout })) {
+    const said = JSON.parse(line) as Found | typeof sum; // lines of main.ts
+    if ("seed" in said) found.push(said);
+    else sum = said;
+  }
+  await ended;
+  return { ...sum, found };
+}
+
+/** DFS_SEED alone, or so many from the first on. */
+export function seedsFromEnvironment(count: number): { first: number; count: number } {
+  const seed = process.env["DFS_SEED"];
+  return seed === undefined ? { first: 1, count } : { first: Number(seed), count: 1 };
+}

@@ -1,0 +1,254 @@
+// One run from one seed: a cluster comes up, clients work while things go wrong, everything is put
+// right, and then all that was promised must be there.
+import { ROOT_CALLER } from "../../domain/attributes.ts";
+import { isFsError } from "../../domain/errno.ts";
+import { ROOT_INO, type Name } from "../../domain/ids.ts";
+import type { Log } from "../../observability/log.ts";
+import { seededRandom } from "../seeded-random.ts";
+import type { ClientMachine, SimMount } from "./client-machine.ts";
+import type { SimProcess } from "./machine.ts";
+import { Nemesis } from "./nemesis.ts";
+import { planOf, type Plan } from "./plan.ts";
+import { nameOf, Program, readWhole } from "./programs.ts";
+import { SimFiles, type SimFile } from "./sim-files.ts";
+import { SimWorld } from "./sim-world.ts";
+import { Timeline } from "./timeline.ts";
+
+/** Programs whose operation waits for a dead session's locks, and for retries, are done by then. */
+const CALM_MS = 150_000;
+/** Faults are over, so that repair and gc end within this. */
+const CLEAN_MS = 400_000;
+const LOOK_MS = 1000;
+const REMOUNT_MS = 2000;
+const UNMOUNT_MS = 60_000;
+/** Those that come back have been started, and those that don't are known to be down. */
+const POWER_BACK_MS = 15_000;
+/** Of the pool that a cluster begins with. */
+const PARITY = 2;
+
+export interface Outcome {
+  readonly seed: number;
+  readonly plan: Plan;
+  /** What was promised and wasn't kept. */
+  readonly findings: readonly string[];
+  /** The same for every run of the seed. */
+  readonly hash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+  /** The end of the history, or all of it. */
+  readonly lines: readonly string[];
+}
+
+export interface SimulationOptions {
+  readonly keepAll?: boolean;
+  readonly log?: (process: SimProcess) => Log;
+}
+
+/** The run that is under way, for what only the process hears of. */
+let running: Simulation | undefined;
+
+/** An exception that nobody caught, while a simulation runs. False when none does. */
+export function uncaughtInSimulation(error: unknown): boolean {
+  return running?.uncaught(error) ?? false;
+}
+
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  const simulation = new Simulation(planOf(seed), options);
+  running = simulation;
+  try {
+    return await simulation.run();
+  } finally {
+    running = undefined;
+  }
+}
+
+class Simulation {
+  readonly #plan: Plan;
+  readonly #timeline = new Timeline();
+  readonly #world: SimWorld;
+  readonly #files: SimFiles;
+  readonly #programs: { process: SimProcess; program: Program; ended: boolean }[] = [];
+  #mayGoOn = true;
+
+  constructor(plan: Plan, { keepAll = false, log }: SimulationOptions) {
+    this.#plan = plan;
+    this.#timeline.keepAll = keepAll;
+    this.#world = new SimWorld(plan, this.#timeline, log);
+    this.#files = new SimFiles(plan.seed, seededRandom(plan.seed + 3));
+  }
+
+  uncaught(error: unknown): boolean {
+    const { actor } = this.#timeline;
+    if (actor?.isAlive === false) return true;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#world.judge.broken(`uncaught: ${text}`);
+    actor?.kill();
+    return true;
+  }
+
+  async run(): Promise<Outcome> {
+    const { judge } = this.#world;
+    try {
+      await this.#steps();
+    } catch (error) {
+      judge.broken(`the run ended: ${error instanceof Error ? error.stack : String(error)}`);
+    }
+    const { hash, events, nowMs, lines } = this.#timeline;
+    const { findings } = judge;
+    const { seed } = this.#plan;
+    return { seed, plan: this.#plan, findings, hash, events, virtualMs: nowMs, lines };
+  }
+
+  async #steps(): Promise<void> {
+    const world = this.#world;
+    await world.start();
+    for (const client of world.clients) this.#mount(client);
+    await world.pass(REMOUNT_MS);
+    Object.assign(world.network.temper, this.#plan.network);
+    const nemesis = new Nemesis(world, seededRandom(this.#plan.seed + 4));
+    nemesis.start();
+    await world.pass(this.#plan.busyMs);
+    nemesis.end();
+    this.#mayGoOn = false;
+    await this.#calmDown();
+    if (world.judge.findings.length > 0) return;
+    await this.#becomeClean();
+    if (world.judge.findings.length > 0) return;
+    await this.#checkAll();
+    if (world.judge.findings.length > 0) return;
+    await this.#losePower();
+    await this.#checkAll();
+  }
+
+  /** Everywhere at once; as many nodes never come back as redundancy covers. */
+  async #losePower(): Promise<void> {
+    const { server, nodes, judge, random, kept } = this.#world;
+    this.#timeline.note("power is lost everywhere");
+    for (const lost of nodes.slice(0, random.below(PARITY + 1))) kept.add(lost.machine);
+    judge.serverLostPower(server.machine.name);
+    server.machine.cut(random);
+    for (const { machine } of nodes) {
+      judge.nodeLostPower(machine.name);
+      machine.cut(random);
+    }
+    await this.#world.pass(POWER_BACK_MS);
+  }
+
+  /** Mounts, and again whenever the client's process has died. */
+  #mount(client: ClientMachine): void {
+    client.machine.ended = () => {
+      this.#timeline.after(REMOUNT_MS, `${client.machine.name} starts`, () => this.#mount(client));
+    };
+    if (!this.#mayGoOn || client.machine.process !== undefined) return;
+    client.start().then(
+      (mount) => this.#runPrograms(mount),
+      (error: unknown) => this.#timeline.note(`${client.machine.name}: ${String(error)}`),
+    );
+  }
+
+  #runPrograms(mount: SimMount): void {
+    const { process } = mount;
+    const { judge } = this.#world;
+    mount.meta.on("sessionLost", () => judge.lostSession(process));
+    for (let number = 0; number < this.#plan.programs; number++) {
+      const program = new Program({
+        mount,
+        files: this.#files,
+        judge,
+        random: seededRandom(process.machine.random.below(2 ** 31)),
+        hasLargeFiles: this.#plan.hasLargeFiles,
+        pauseMs: this.#plan.pauseMs,
+        mayGoOn: () => this.#mayGoOn,
+      });
+      const entry = { process, program, ended: false };
+      this.#programs.push(entry);
+      program.run().then(
+        () => (entry.ended = true),
+        (error: unknown) => {
+          entry.ended = true;
+          judge.broken(`${process.name}: ${error instanceof Error ? error.stack : String(error)}`);
+        },
+      );
+    }
+  }
+
+  /** Everybody ends what he is at, and unmounts. */
+  async #calmDown(): Promise<void> {
+    const busy = (): boolean =>
+      this.#programs.some(({ process, ended }) => process.isAlive && !ended);
+    await this.#timeline.run(() => !busy(), this.#timeline.nowMs + CALM_MS);
+    for (const { process, program, ended } of this.#programs) {
+      if (ended || !process.isAlive) continue;
+      this.#world.judge.broken(`${process.name} never ends: ${program.doing}`);
+    }
+    await this.#unmountAll();
+  }
+
+  async #unmountAll(): Promise<void> {
+    const { clients, judge } = this.#world;
+    for (const { mount, machine } of clients) {
+      if (mount?.process.isAlive !== true) continue;
+      try {
+        await this.#world.until(mount.close(), UNMOUNT_MS, `${machine.name} unmounts`);
+      } catch (error) {
+        // What it could not write is told.
+        if (!isFsError(error) || judge.isMild) throw error;
+      }
+      mount.process.kill();
+    }
+  }
+
+  /** Nothing waits for repair or gc any more. */
+  async #becomeClean(): Promise<void> {
+    const { server, judge } = this.#world;
+    const endMs = this.#timeline.nowMs + CLEAN_MS;
+    const dirty = (): number => {
+      const { parts } = server;
+      if (parts === undefined) return Infinity;
+      // What was never durable may be gone, and its group waits for it in vain.
+      const lost = judge.mayBeUnreadable() ? parts.jobs.report().unreadableBlocks : 0;
+      return Math.max(0, parts.cluster.groups.dirty().length - lost);
+    };
+    while (dirty() > 0 && this.#timeline.nowMs < endMs) await this.#world.pass(LOOK_MS);
+    if (dirty() > 0) judge.broken(`${dirty()} groups are never clean`);
+  }
+
+  /** Another client finds everything that was promised. */
+  async #checkAll(): Promise<void> {
+    const client = this.#world.newClient(this.#world.clients.length);
+    const mounting = client.start();
+    if (!(await this.#world.until(mounting, 30_000, "a last mount"))) return;
+    const mount = await mounting;
+    for (const file of this.#files.all) {
+      const checked = this.#checkFile(mount, file);
+      if (!(await this.#world.until(checked, 60_000, `a last look at ${nameOf(file)}`))) return;
+    }
+  }
+
+  async #checkFile({ vfs }: SimMount, file: SimFile): Promise<void> {
+    const { judge } = this.#world;
+    const asOf = judge.asOf(this.#timeline.nowMs);
+    const names = file.history.possibleNames(asOf);
+    const found = [];
+    for (const name of new Set(names)) {
+      if (name === undefined) continue;
+      try {
+        const { ino } = await vfs.lookup(ROOT_CALLER, ROOT_INO, name as Name); // as it was given
+        if (file.ino === undefined || ino === file.ino) found.push(ino);
+      } catch (error) {
+        if (!isFsError(error, "ENOENT")) throw error;
+      }
+    }
+    const [ino] = found;
+    if (ino === undefined) {
+      if (!names.includes(undefined)) judge.broken(`${names.join(" or ")} is gone`);
+      return;
+    }
+    try {
+      const wrong = file.history.wrongIn(await readWhole(vfs, ino), asOf);
+      if (wrong !== undefined) judge.broken(`${nameOf(file)} in the end: ${wrong}`);
+    } catch (error) {
+      if (!isFsError(error, "EIO") || !judge.mayBeUnreadable()) throw error;
+    }
+  }
+}
