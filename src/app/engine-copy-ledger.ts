@@ -16,7 +16,7 @@ import {
   beginCopy,
   copySlice,
   dropCopy,
-  putCopy,
+  finishCopy,
   storedCopies,
 } from "../meta/copies/copy-records.ts";
 import type { Engine } from "../meta/engine/engine.ts";
@@ -58,9 +58,9 @@ export class EngineCopyLedger implements CopyLedger {
     return copySlice(copy.number, part);
   }
 
-  async finish(copy: NodeCopy, obsolete: readonly NodeCopy[]): Promise<void> {
+  async finish(copy: NodeCopy, sizeBytes: number, obsolete: readonly NodeCopy[]): Promise<void> {
     await this.#engine.transact((tx) => {
-      putCopy(tx, copy);
+      finishCopy(tx, copy, sizeBytes);
       for (const old of obsolete) dropCopy(tx, old);
     }, DURABLE);
   }

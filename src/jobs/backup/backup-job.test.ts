@@ -6,6 +6,9 @@ import { DirectoryCopyFiles, EngineCopyLedger } from "../../app/engine-copy-ledg
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES, COPY_POOL } from "../../domain/format.ts";
 import { copySlice, storedCopies } from "../../meta/copies/copy-records.ts";
+import { fatesOfSlices } from "../../meta/session/slice-fates.ts";
+import { findStripedSlices } from "../../meta/namespace/rewriting.ts";
+import type { SliceId } from "../../domain/ids.ts";
 import { readCopy } from "../../meta/copies/copy-reader.ts";
 import { putCopied } from "../../meta/copies/load-copy.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
@@ -137,6 +140,26 @@ test("a copy on the nodes is the metadata, on their disks before it counts", asy
     restored.read((tx) => [...tx.range(keyRanges.users())].length),
     210,
   );
+});
+
+test("the metadata says of a copy's slices what the nodes have: no more, no less", async (t) => {
+  const w = await World.make(t);
+  await w.fill(2 * BLOCK_BYTES);
+  const job = w.job();
+  await w.clock.advance(HOUR_MS);
+  const slice = copySlice(1, 0);
+  w.blocks.onPut = () => {
+    // It isn't missed before it is there, nor taken for garbage.
+    t.deepEqual(w.engine.read((tx) => findStripedSlices(tx, 0 as SliceId, 10)).found, []);
+    t.deepEqual(
+      w.engine.read((tx) => fatesOfSlices(tx, [slice], 0)),
+      ["pending"],
+    );
+  };
+  await job.pass(SIGNAL);
+  const storedBytes = present(present(w.copies()[0]).sizeBytes);
+  const { found } = w.engine.read((tx) => findStripedSlices(tx, 0 as SliceId, 10));
+  t.deepEqual(found, [{ slice, pool: COPY_POOL, storedBytes }]);
 });
 
 test("a copy that the nodes don't take whole goes to gc, and the one before stays", async (t) => {

@@ -139,13 +139,11 @@ export class BackupJob implements Job {
     try {
       for await (const piece of pieces) await writer.write(piece);
       await writer.finish();
-      const whole = { ...copy, sizeBytes: writer.sizeBytes };
+      const { sizeBytes } = writer;
       const kept = standing.slice(Math.max(0, standing.length + 1 - NODE_COPIES_KEPT));
-      await ledger.finish(
-        whole,
-        standing.filter((old) => !kept.includes(old)),
-      );
-      return [...kept, whole];
+      const obsolete = standing.filter((old) => !kept.includes(old));
+      await ledger.finish(copy, sizeBytes, obsolete);
+      return [...kept, { ...copy, sizeBytes }];
     } catch (error) {
       await writer.settle();
       await ledger.drop(copy);

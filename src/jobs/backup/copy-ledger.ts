@@ -22,7 +22,7 @@ export interface CopyLedger {
   addPart(copy: NodeCopy): Promise<NodeCopy>;
   sliceOf(copy: NodeCopy, part: number): SliceId;
   /** The copy is whole and on the nodes' disks; those of `obsolete` go to gc. One transaction. */
-  finish(copy: NodeCopy, obsolete: readonly NodeCopy[]): Promise<void>;
+  finish(copy: NodeCopy, sizeBytes: number, obsolete: readonly NodeCopy[]): Promise<void>;
   drop(copy: NodeCopy): Promise<void>;
 }
 

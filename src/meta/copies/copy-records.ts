@@ -5,6 +5,7 @@ import { invariant } from "../../domain/invariant.ts";
 import type { SliceId } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { buryUncited } from "../namespace/slices.ts";
+import { bury } from "../namespace/tombstones.ts";
 import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
 import { decodeRecord, encodeRecord } from "../schema/records.ts";
 import { endUnknownRange } from "../schema/slice-ranges.ts";
@@ -49,7 +50,7 @@ function readCopyRecord(key: Uint8Array, value: Uint8Array): StoredCopy {
   return { number: firstNumber(key), ...decodeRecord(value, readers) };
 }
 
-export function putCopy(tx: Transaction, { number, ...rest }: StoredCopy): void {
+function putCopy(tx: Transaction, { number, ...rest }: StoredCopy): void {
   tx.put(keys.copy(number), encodeRecord(VERSION, rest));
 }
 
@@ -84,10 +85,27 @@ export function beginCopy(tx: Transaction, madeMs: number): StoredCopy {
 /** One slice more. The transaction must be durable before a block of it is put. */
 export function addCopyPart(tx: Transaction, copy: StoredCopy): StoredCopy {
   const longer = { ...copy, parts: copy.parts + 1 };
-  const record = { references: 1, pool: COPY_POOL, storedBytes: CHUNK_BYTES };
-  tx.put(keys.slice(copySlice(copy.number, copy.parts)), encodeSlice(record));
   putCopy(tx, longer);
   return longer;
+}
+
+/** The copy is whole, and on the nodes' disks: its slices live. */
+export function finishCopy(tx: Transaction, copy: StoredCopy, sizeBytes: number): void {
+  for (let part = 0; part < copy.parts; part += 1) {
+    const storedBytes = Math.min(CHUNK_BYTES, sizeBytes - part * CHUNK_BYTES);
+    const record = { references: 1, pool: COPY_POOL, storedBytes };
+    tx.put(keys.slice(copySlice(copy.number, part)), encodeSlice(record));
+  }
+  putCopy(tx, { ...copy, sizeBytes });
+}
+
+/** The slice is one of a copy that is being put. */
+export function isBeingPut(tx: ReadTransaction, slice: SliceId): boolean {
+  const copy = copyOfSlice(slice);
+  const record = copy === undefined ? undefined : tx.get(keys.copy(copy.number));
+  if (copy === undefined || record === undefined) return false;
+  const { parts, sizeBytes } = readCopyRecord(keys.copy(copy.number), record);
+  return sizeBytes === undefined && copy.part < parts;
 }
 
 /**
@@ -102,11 +120,16 @@ export function adoptCopy(
 ): void {
   let copy: StoredCopy = { number, madeMs: whole?.madeMs ?? 0, parts: 0 };
   while (copy.parts < parts) copy = addCopyPart(tx, copy);
-  if (whole !== undefined) putCopy(tx, { ...copy, sizeBytes: whole.sizeBytes });
+  if (whole !== undefined) finishCopy(tx, copy, whole.sizeBytes);
 }
 
 /** Its blocks go to gc. */
-export function dropCopy(tx: Transaction, { number, parts }: StoredCopy): void {
+export function dropCopy(tx: Transaction, { number, parts, sizeBytes }: StoredCopy): void {
   tx.delete(keys.copy(number));
-  for (let part = 0; part < parts; part += 1) buryUncited(tx, copySlice(number, part));
+  for (let part = 0; part < parts; part += 1) {
+    const slice = copySlice(number, part);
+    if (sizeBytes !== undefined) buryUncited(tx, slice);
+    // Nobody knows which of its blocks were put.
+    else bury(tx, { slice, pool: COPY_POOL, storedBytes: CHUNK_BYTES });
+  }
 }

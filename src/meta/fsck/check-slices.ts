@@ -42,7 +42,8 @@ function* citedSlices(tx: ReadTransaction): Generator<SliceId> {
     const { packed } = decodeSlice(value);
     if (packed !== undefined) yield packed.id;
   }
-  for (const { number, parts } of storedCopies(tx)) {
+  for (const { number, parts, sizeBytes } of storedCopies(tx)) {
+    if (sizeBytes === undefined) continue;
     for (let part = 0; part < parts; part += 1) yield copySlice(number, part);
   }
 }
