@@ -2,7 +2,7 @@
 import { WALK_STEP_RECORDS } from "../jobs/limits.ts";
 import type { SettlingLedger } from "../jobs/settling-job.ts";
 import type { Engine } from "../meta/engine/engine.ts";
-import { dropStaleMarks, settleSlices, walkMarks } from "../meta/namespace/unsettled-slices.ts";
+import { dropMarks, settleSlices, walkMarks } from "../meta/namespace/unsettled-slices.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { SlicePlace, UnsettledSlice } from "../protocol/meta/meta-service.ts";
 
@@ -25,7 +25,7 @@ export class EngineSettlingLedger implements SettlingLedger {
     const { found, stale, next } = await this.#engine.read((tx) =>
       walkMarks(tx, after, WALK_STEP_RECORDS, ({ sinceMs }) => isDue(sinceMs)),
     );
-    if (stale.length > 0) await this.#engine.transact((tx) => dropStaleMarks(tx, stale));
+    if (stale.length > 0) await this.#engine.transact((tx) => dropMarks(tx, stale));
     return { found, next };
   }
 

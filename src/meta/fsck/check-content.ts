@@ -68,6 +68,7 @@ export function* checkChunks(tx: ReadTransaction): Generator<Finding> {
   }
   if (content !== undefined) yield* checkOwner(tx, content);
   yield* checkEmptyOnes(tx);
+  yield* checkMarked(tx);
   for (const { key } of tx.range(keyRanges.reaps())) {
     const owner = ownerOf(firstNumber(key));
     if (owner === undefined) continue;
@@ -116,6 +117,22 @@ function* checkMark(
   const edits = [edit(tx, key, mark), witness(tx, keys.slice(slice))];
   const what = `inode ${ino}: slice ${slice} may not be on disk, and fsync wouldn't find it`;
   yield { what, ino, repair: { how: "it is marked, and will be brought to disk", edits } };
+}
+
+/** An inode without the sign that it has marks is taken for one that is all on disk. */
+function* checkMarked(tx: ReadTransaction): Generator<Finding> {
+  let last: Ino | undefined;
+  for (const { key } of tx.range(keyRanges.allUnsettled(undefined))) {
+    const ino = firstNumber(key) as Ino;
+    if (ino === last) continue;
+    last = ino;
+    const inode = inodeAt(tx, ino);
+    if (inode === undefined || inode.marked) continue;
+    const repaired = encodeInode({ ...inode, marked: true });
+    const edits = [edit(tx, keys.inode(ino), repaired), witness(tx, key)];
+    const what = `inode ${ino}: it may not be all on disk, and fsync wouldn't look`;
+    yield { what, ino, repair: { how: "an fsync looks", edits } };
+  }
 }
 
 function* checkOwner(
@@ -176,6 +193,7 @@ function fileFor(ino: Ino, sizeBytes: number, allocatedBytes: number, pool: numb
     pool: pool as Inode["pool"],
     opens: 0,
     xattrListBytes: 0,
+    marked: false,
     acls: 0,
   };
 }

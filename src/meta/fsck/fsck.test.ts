@@ -271,6 +271,11 @@ const DAMAGES: readonly [
     /fsync wouldn't find it/,
   ],
   [
+    "fsync wouldn't look for what may not be on disk",
+    (tx, { open }) => changeInode(tx, open, { marked: false }),
+    /fsync wouldn't look/,
+  ],
+  [
     "an extended attribute is left of an inode",
     (tx) => tx.put(keys.xattr(888 as Ino, "user.b"), Buffer.of(1)),
     /extended attribute of inode 888/,

@@ -109,7 +109,7 @@ export function commitExtents(tx: Transaction, request: CommitRequest, by: Chang
   if (!request.durable) {
     const striped = request.extents.filter(({ inline }) => inline === undefined);
     const slices = striped.map(({ slice }) => slice);
-    markUnsettled(tx, request.ino, slices, by);
+    markUnsettled(tx, inode, slices, by);
   }
   inode.sizeBytes = size;
   if (request.killPrivileges) inode.mode = withoutPrivileges(inode.mode);

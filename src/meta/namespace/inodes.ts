@@ -69,6 +69,7 @@ export function formatNamespace(tx: Transaction, { sec, nsec }: Timespec): void 
     pool: DEFAULT_POOL,
     opens: 0,
     xattrListBytes: 0,
+    marked: false,
     acls: 0,
   });
 }
@@ -130,6 +131,7 @@ export function makeInode(
     pool: parent.pool,
     opens: 0,
     xattrListBytes: 0,
+    marked: false,
     acls: 0,
   };
   storeInherited(tx, inode, inherited);

@@ -85,7 +85,7 @@ export function copyRange(tx: Transaction, request: RangeCopy, by: ChangedBy): R
     if (loadSlice(tx, extent.slice).unsettled === true) unsettled.add(extent.slice);
   }
   changes.save();
-  markUnsettled(tx, target.ino, unsettled, by);
+  markUnsettled(tx, target, unsettled, by);
   allocate(tx, target, changes.allocatedBytes);
   target.sizeBytes = Math.max(target.sizeBytes, targetOffset + doneBytes);
   finish(tx, target, killPrivileges, by.now);

@@ -89,8 +89,8 @@ export function renameEntry(tx: Transaction, rename: Rename): RenameReply {
  * A file that takes another's place has its bytes on disk before: a power cut must leave one of the
  * two whole, as programs that replace a file without fsync have it from ext4 (auto_da_alloc).
  */
-function mustSync(tx: ReadTransaction, { synced }: Rename, { ino, mode }: Inode): boolean {
-  return isRegular(mode) && synced !== ino && citesUnsettled(tx, ino);
+function mustSync(tx: ReadTransaction, { synced }: Rename, inode: Inode): boolean {
+  return isRegular(inode.mode) && synced !== inode.ino && citesUnsettled(tx, inode);
 }
 
 function loadEnd(tx: ReadTransaction, directory: Inode, name: Name, dentry: Dentry): End {

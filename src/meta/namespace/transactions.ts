@@ -25,7 +25,7 @@ import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "../../domain/pe
 import * as ranges from "./ranges.ts";
 import { renameEntry } from "./rename.ts";
 import { abandonSlices, requireOwnSlices } from "./slices.ts";
-import { hasMarks, settleSlices, type ChangedBy } from "./unsettled-slices.ts";
+import { settleSlices, type ChangedBy } from "./unsettled-slices.ts";
 import * as xattrs from "./xattrs.ts";
 
 /** For whom an operation is done, and with what. */
@@ -119,7 +119,7 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   commit: (scope, tx, request) => {
     requireOwnSlices(tx, scope.session, request);
     const inode = commitExtents(tx, request, by(scope));
-    return { attr: attrOf(inode), unsettled: request.durable && hasMarks(tx, inode.ino) };
+    return { attr: attrOf(inode), unsettled: inode.marked };
   },
   settle: (_, tx, slices) => settleSlices(tx, slices),
   abandon: ({ session }, tx, slices) => {

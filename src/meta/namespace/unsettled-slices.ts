@@ -10,6 +10,7 @@ import type {
 } from "../../protocol/meta/meta-service.ts";
 import { MAX_UNSETTLED_PAGE } from "../../protocol/meta/limits.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
+import { decodeInode, encodeInode, type Inode } from "../schema/inode.ts";
 import { firstNumber, keyRanges, keys, secondNumber, type KeyRange } from "../schema/keys.ts";
 import { decodeSlice, encodeSlice } from "../schema/slice.ts";
 import { decodeUnsettled, encodeUnsettled, type UnsettledRecord } from "../schema/unsettled.ts";
@@ -21,23 +22,26 @@ export interface ChangedBy {
   readonly now: Timespec;
 }
 
-/** The inode cites slices that aren't settled. */
+/** The inode, which is not saved here, cites slices that aren't settled. */
 export function markUnsettled(
   tx: Transaction,
-  ino: Ino,
+  inode: Inode,
   slices: Iterable<SliceId>,
   { session, now }: ChangedBy,
 ): void {
   const record = encodeUnsettled({ session, sinceMs: now.sec * 1000 + Math.floor(now.nsec / 1e6) });
-  for (const slice of slices) tx.put(keys.unsettled(ino, slice), record);
+  for (const slice of slices) {
+    tx.put(keys.unsettled(inode.ino, slice), record);
+    inode.marked = true;
+  }
 }
 
-/** True where the inode has marks, even if what they are about has gone or was settled since. */
-export function hasMarks(tx: ReadTransaction, ino: Ino): boolean {
-  return [...tx.range({ ...keyRanges.unsettledOf(ino, 0 as SliceId), limit: 1 })].length > 0;
-}
-
-export function unsettledOf(tx: ReadTransaction, ino: Ino, after: SliceId): UnsettledPage {
+export function unsettledOf(
+  tx: ReadTransaction,
+  { ino, marked }: Inode,
+  after: SliceId,
+): UnsettledPage {
+  if (!marked) return { slices: [] };
   const all = keyRanges.unsettledOf(ino, after);
   return pageOf(walk(tx, all, MAX_UNSETTLED_LOOKED_AT, () => true));
 }
@@ -104,22 +108,32 @@ function unsettledSlice(tx: ReadTransaction, place: SlicePlace): UnsettledSlice 
 
 /** The slices' blocks are on disk: says so in their records, for all who cite them. */
 export function settleSlices(tx: Transaction, places: readonly SlicePlace[]): void {
-  for (const { ino, slice } of places) {
-    tx.delete(keys.unsettled(ino, slice));
+  for (const { slice } of places) {
     const record = tx.get(keys.slice(slice));
     if (record === undefined) continue;
     const { unsettled, ...settled } = decodeSlice(record);
     if (unsettled === true) tx.put(keys.slice(slice), encodeSlice(settled));
   }
+  dropMarks(tx, places);
 }
 
-/** A slice that is settled or gone stays so: the marks are of no use. */
-export function dropStaleMarks(tx: Transaction, stale: readonly SlicePlace[]): void {
-  for (const { ino, slice } of stale) tx.delete(keys.unsettled(ino, slice));
+/** Of slices that are settled or gone, which they stay. */
+export function dropMarks(tx: Transaction, places: readonly SlicePlace[]): void {
+  for (const { ino, slice } of places) tx.delete(keys.unsettled(ino, slice));
+  for (const ino of new Set(places.map((place) => place.ino))) {
+    const record = tx.get(keys.inode(ino));
+    if (record === undefined || hasMarks(tx, ino)) continue;
+    const inode = decodeInode(record);
+    if (inode.marked) tx.put(keys.inode(ino), encodeInode({ ...inode, marked: false }));
+  }
+}
+
+function hasMarks(tx: ReadTransaction, ino: Ino): boolean {
+  return [...tx.range({ ...keyRanges.unsettledOf(ino, 0 as SliceId), limit: 1 })].length > 0;
 }
 
 /** True where the inode cites a slice that isn't settled, or one look can't tell. */
-export function citesUnsettled(tx: ReadTransaction, ino: Ino): boolean {
-  const { slices, next } = unsettledOf(tx, ino, 0 as SliceId);
+export function citesUnsettled(tx: ReadTransaction, inode: Inode): boolean {
+  const { slices, next } = unsettledOf(tx, inode, 0 as SliceId);
   return slices.length > 0 || next !== undefined;
 }

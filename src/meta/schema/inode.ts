@@ -24,6 +24,8 @@ export interface Inode extends Attr {
   xattrListBytes: number;
   /** Which ACLs are among its xattrs: HAS_… bits. */
   acls: number;
+  /** It has marks of unsettled slices. */
+  marked: boolean;
   /** Read along with the record where there is one; kept as an xattr. */
   accessAcl?: Acl;
 }
@@ -33,11 +35,13 @@ export const HAS_DEFAULT_ACL = 2;
 
 const VERSION = 1;
 const SIZE = 114;
+/** Beside the bits of `acls`. */
+const MARKED = 0x80;
 
 export function encodeInode(inode: Inode): Uint8Array {
   const record = Buffer.allocUnsafe(SIZE);
   record[0] = VERSION;
-  record[1] = inode.acls;
+  record[1] = inode.acls | (inode.marked ? MARKED : 0);
   record.writeDoubleLE(inode.ino, 2);
   record.writeUInt32LE(inode.mode, 10);
   record.writeUInt32LE(inode.nlink, 14);
@@ -64,6 +68,7 @@ export function encodeInode(inode: Inode): Uint8Array {
 export function decodeInode(record: Uint8Array): Inode {
   if (record[0] !== VERSION) throw unknownVersion("inode", record);
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  const flags = record[1] ?? 0;
   return {
     ino: view.getFloat64(2, true) as Ino,
     mode: view.getUint32(10, true),
@@ -84,7 +89,8 @@ export function decodeInode(record: Uint8Array): Inode {
     pool: view.getUint32(98, true) as PoolId,
     opens: view.getUint32(102, true),
     xattrListBytes: view.getFloat64(106, true),
-    acls: record[1] ?? 0,
+    acls: flags & ~MARKED,
+    marked: (flags & MARKED) !== 0,
   };
 }
 

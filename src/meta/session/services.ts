@@ -37,10 +37,7 @@ export const SERVICES: { readonly [O in ServiceOperation]: Service<O> } = {
     engine.transact((tx) => takeSliceRange(tx, session), { durable: true }),
   syncMetadata: ({ engine }) => flushed(engine, () => undefined),
   syncFile: ({ engine }, ino, after) =>
-    flushed(engine, (tx) => {
-      loadInode(tx, ino);
-      return unsettledOf(tx, ino, after);
-    }),
+    flushed(engine, (tx) => unsettledOf(tx, loadInode(tx, ino), after)),
   syncSession: ({ engine, session }, after) =>
     flushed(engine, (tx) => unsettledOfSession(tx, session, after)),
   statfs: async ({ engine, cluster }) => {

@@ -81,7 +81,7 @@ export interface CommitRequest {
 
 export interface CommitReply {
   attr: Attr;
-  /** The file may cite slices that aren't settled; told where the commit was durable. */
+  /** The file may cite slices that aren't settled. */
   unsettled: boolean;
 }
 

@@ -253,7 +253,7 @@ export class FileWriter implements WritebackTarget {
     this.#notify();
   }
 
-  /** @returns true where a durable commit found that the file may have more that isn't on disk */
+  /** @returns true where the file may have more, from before, that isn't on disk */
   async #commit(batch: readonly PendingSlice[], durable: boolean): Promise<boolean> {
     const killPrivileges = this.#killPrivileges;
     let minSizeBytes = 0;
