@@ -29,6 +29,7 @@ import { EngineCopyLedger } from "./engine-copy-ledger.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
 import { EngineSettlingLedger } from "./engine-settling-ledger.ts";
 import { EngineSliceLedger } from "./engine-slice-ledger.ts";
+import { onlyRegisteredDelete } from "./registered-deletes.ts";
 
 /** Other paces than usual, for tests. */
 export interface JobTimings {
@@ -74,7 +75,9 @@ export class BackgroundJobs implements AsyncDisposable {
   constructor(options: BackgroundJobsOptions) {
     const { engine, cluster, coding, clock, log, timings = {} } = options;
     const connect = (node: MapNode): ClosableShardService =>
-      options.connect(node, cluster.clusterId);
+      onlyRegisteredDelete(options.connect(node, cluster.clusterId), () =>
+        cluster.isRegistered(node.id),
+      );
     const peers = new PeerServices(connect);
     this.#peers = peers;
     this.#blocks = new StripeBlockStore({

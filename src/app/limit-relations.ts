@@ -11,7 +11,11 @@ import {
   MAX_RPC_FRAME_BYTES,
   RPC_MISSED_HEARTBEATS,
 } from "../protocol/rpc/limits.ts";
-import { REGISTER_TIMEOUT_MS } from "../storage/membership/limits.ts";
+import {
+  REGISTER_BACKOFF_MAX_MS,
+  REGISTER_TIMEOUT_MS,
+  TAKEN_NAME_PATIENCE_MS,
+} from "../storage/membership/limits.ts";
 import { MAX_EXTENTS_AGE_MS } from "../vfs/coherence/limits.ts";
 import {
   MAX_COMMIT_INLINE_BYTES,
@@ -30,6 +34,14 @@ invariant(
 invariant(
   REGISTER_TIMEOUT_MS * 2 < NODE_DOWN_AFTER_MS,
   "one lost heartbeat doesn't make a node down",
+);
+invariant(
+  NODE_DOWN_AFTER_MS + HEARTBEAT_INTERVAL_MS + REGISTER_TIMEOUT_MS < TAKEN_NAME_PATIENCE_MS,
+  "a node that has moved is let in once the one before is silent",
+);
+invariant(
+  REGISTER_BACKOFF_MAX_MS + REGISTER_TIMEOUT_MS < NODE_DOWN_AFTER_MS,
+  "a node that goes on is heard by a server that comes back before another takes its name",
 );
 invariant(
   RPC_MISSED_HEARTBEATS * HEARTBEAT_INTERVAL_MS * 2 < SESSION_DEAD_AFTER_MS,

@@ -56,6 +56,7 @@ export interface RunningNode {
 }
 
 const DEFAULT_WEIGHT = 100;
+const NONCE_BYTES = 16;
 
 /** As startStorageNode, in a world that is given. */
 export async function startNodeIn(world: NodeWorld, options: NodeOptions): Promise<RunningNode> {
@@ -108,6 +109,8 @@ async function assemble(
       post: world.post,
       id: identity.id,
       url,
+      nonce: random.bytes(NONCE_BYTES).toString("hex"),
+      start: store.start,
       zone: identity.settings.zone ?? "",
       weight: identity.settings.weight ?? DEFAULT_WEIGHT,
       clusterId: identity.clusterId,

@@ -9,6 +9,7 @@ import { TEST_PASSWORD, TEST_USER, TestMetaServer } from "../testing/meta/meta-s
 import { present } from "../testing/present.ts";
 
 const NODE_A = "00000000000a";
+const NONCE = "a".repeat(16);
 const SIZES = { capacityBytes: 6000, usedBytes: 600 };
 
 async function post(url: string, path: string, body: unknown): Promise<Response> {
@@ -26,7 +27,8 @@ async function problemOf(response: Response): Promise<Problem> {
 async function registerNodes(url: string, count: number): Promise<void> {
   for (let index = 1; index <= count; index++) {
     const id = index.toString(16).padStart(12, "0");
-    await post(url, "/api/v1/nodes/register", { id, url: `http://127.0.0.1:${index}`, ...SIZES });
+    const node = { id, url: `http://127.0.0.1:${index}`, nonce: NONCE, start: 1, ...SIZES };
+    await post(url, "/api/v1/nodes/register", node);
   }
 }
 
@@ -111,16 +113,23 @@ test("nodes join, beat, report damage and leave; strangers and unknown ones hear
   await using server = await TestMetaServer.start();
   const { url } = server;
   const nodes = `/api/v1/nodes`;
-  const join = { id: NODE_A, url: "http://127.0.0.1:9000", zone: "z", weight: 50, ...SIZES };
+  const who = { url: "http://127.0.0.1:9000", nonce: NONCE };
+  const join = { id: NODE_A, ...who, start: 1, zone: "z", weight: 50, ...SIZES };
   const joined = await post(url, `${nodes}/register`, join);
   const { clusterId, epoch } = (await joined.json()) as { clusterId: string; epoch: number };
   t.is(clusterId, (await server.admin.status()).clusterId);
   t.is((await post(url, `${nodes}/register`, { ...join, clusterId: "other" })).status, 409);
   t.is((await post(url, `${nodes}/register`, { ...join, id: "x" })).status, 400);
+  const second = { ...join, url: "http://127.0.0.1:9001", nonce: "b".repeat(16) };
+  const refused = await post(url, `${nodes}/register`, second);
+  t.is(refused.status, 409);
+  t.is((await problemOf(refused)).code, "EBUSY");
   const beat = { usedBytes: 1200, capacityBytes: 6000, shards: 7, quarantined: 1 };
-  const beaten = await post(url, `${nodes}/${NODE_A}/heartbeat`, beat);
+  const beaten = await post(url, `${nodes}/${NODE_A}/heartbeat`, { ...who, ...beat });
   t.deepEqual(await beaten.json(), { epoch });
-  t.is((await post(url, `${nodes}/00000000000b/heartbeat`, beat)).status, 404);
+  t.is((await post(url, `${nodes}/00000000000b/heartbeat`, { ...who, ...beat })).status, 404);
+  const other = { ...who, nonce: second.nonce };
+  t.is((await post(url, `${nodes}/${NODE_A}/heartbeat`, { ...other, ...beat })).status, 409);
   const reports = [{ shard: "1-5-100-0-3", kind: "corrupt" }];
   t.is((await post(url, `${nodes}/${NODE_A}/damage`, { reports })).status, 204);
   t.is((await post(url, `${nodes}/${NODE_A}/damage`, { reports: [{}] })).status, 400);

@@ -15,37 +15,48 @@ import { readBody } from "./read-body.ts";
 
 export function nodeRoutes(cluster: ClusterRegistry): Router {
   const router = Router();
-
-  router.post("/nodes/register", async (request, response) => {
-    response.json(await cluster.register(readBody(request, registerNodeSchema)));
+  router.post("/nodes/{*rest}", async (request, response, next) => {
+    const answer = await answerNode(cluster, request.path, request.body);
+    if (answer === undefined) next();
+    else if (answer === "done") response.status(204).end();
+    else response.json(answer);
   });
-
-  router.post("/nodes/:id/heartbeat", async (request, response) => {
-    const heartbeat = readBody(request, heartbeatSchema);
-    const epoch = await cluster.heartbeat(request.params.id, heartbeat);
-    response.json({ epoch } satisfies HeartbeatReply);
-  });
-
-  router.post("/nodes/:id/damage", async (request, response) => {
-    const { id } = request.params;
-    const { reports } = readBody(request, nodeDamageSchema);
-    const node = requireNode(cluster, id);
-    await cluster.groups.reportDamage(
-      reports.map(({ shard: text, kind }) => {
-        const shard = parseShardId(text);
-        if (shard === undefined) throw new FsError("EINVAL", `${text} is no shard id`);
-        return { shard, kind, node };
-      }),
-    );
-    response.status(204).end();
-  });
-
-  router.post("/nodes/:id/leaving", async (request, response) => {
-    const epoch = await cluster.leaving(request.params.id);
-    response.json({ epoch } satisfies HeartbeatReply);
-  });
-
   return router;
+}
+
+const PATH = /^\/nodes\/(?:(register)|([^/]+)\/(heartbeat|damage|leaving))$/;
+
+/**
+ * What a node's POST to `path`, below API_BASE, is answered; undefined when there is no such path.
+ * @throws FsError what the node is refused with
+ */
+export async function answerNode(
+  cluster: ClusterRegistry,
+  path: string,
+  body: unknown,
+): Promise<object | "done" | undefined> {
+  const [, register, id = "", what] = PATH.exec(path) ?? [];
+  if (register !== undefined) return await cluster.register(readBody({ body }, registerNodeSchema));
+  if (what === "heartbeat") {
+    const epoch = await cluster.heartbeat(id, readBody({ body }, heartbeatSchema));
+    return { epoch } satisfies HeartbeatReply;
+  }
+  if (what === "leaving") return { epoch: await cluster.leaving(id) } satisfies HeartbeatReply;
+  if (what !== "damage") return undefined;
+  await takeDamage(cluster, id, body);
+  return "done";
+}
+
+async function takeDamage(cluster: ClusterRegistry, id: string, body: unknown): Promise<void> {
+  const { reports } = readBody({ body }, nodeDamageSchema);
+  const node = requireNode(cluster, id);
+  await cluster.groups.reportDamage(
+    reports.map(({ shard: text, kind }) => {
+      const shard = parseShardId(text);
+      if (shard === undefined) throw new FsError("EINVAL", `${text} is no shard id`);
+      return { shard, kind, node };
+    }),
+  );
 }
 
 /** @throws FsError ENOENT */

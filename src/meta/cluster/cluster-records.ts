@@ -13,6 +13,7 @@ import { GroupLedger, type GroupConcerns, type GroupKey } from "./group-ledger.t
 const VERSION = 1;
 /** Of what is known against a group. */
 const CONCERNS_VERSION = 2;
+const NODE_VERSION = 2;
 const CLUSTER_ID = "clusterId";
 const CLEAN_BASELINE = "cleanBaseline";
 const RECONCILE = "reconcile";
@@ -23,6 +24,9 @@ export interface NodeRecord {
   readonly joinedMs: number;
   readonly capacityBytes: number;
   readonly usedBytes: number;
+  /** Of the start that registered. */
+  readonly nonce: string;
+  readonly start: number;
 }
 
 /** Everything a registry begins with. */
@@ -95,7 +99,7 @@ export function loadCluster(tx: ReadTransaction): StoredCluster {
     loadConcerns(groups, groupOfKey(key), value);
   }
   // Written by putNode only.
-  const readers = { [VERSION]: (stored: unknown) => stored as NodeRecord };
+  const readers = { [NODE_VERSION]: (stored: unknown) => stored as NodeRecord };
   const nodes = values(tx, "nodes").map((record) => decodeRecord(record, readers));
   return { clusterId, maps, nodes, groups };
 }
@@ -105,7 +109,7 @@ export function putMap(tx: Transaction, map: ClusterMap): void {
 }
 
 export function putNode(tx: Transaction, node: NodeRecord): void {
-  tx.put(keys.node(node.id), encodeRecord(VERSION, node));
+  tx.put(keys.node(node.id), encodeRecord(NODE_VERSION, node));
 }
 
 export function putGroupClean(tx: Transaction, group: GroupKey, epoch: Epoch): void {

@@ -9,9 +9,10 @@ import {
   beat,
   damage,
   join,
+  joining,
   nodeId,
+  processOf,
   settleGroups,
-  SIZES,
   writeSomething,
 } from "../../testing/meta/joined-nodes.ts";
 import { openLocalMeta } from "../../testing/meta/meta-server.ts";
@@ -88,17 +89,89 @@ test("a known node with a new address makes a new epoch, with the same one none"
   const { epoch } = meta.cluster.current();
   await join(meta, 1);
   t.is(meta.cluster.current().epoch, epoch);
-  const moved = { id: nodeId(1), url: "http://127.0.0.1:9999", zone: "", weight: 100, ...SIZES };
+  const moved = joining(1, { url: "http://127.0.0.1:9999" });
   t.is((await meta.cluster.register(moved)).epoch, epoch + 1);
   t.is(present(meta.cluster.current().nodes[0]).url, "http://127.0.0.1:9999");
 });
 
 test("another cluster's node is refused", async (t) => {
   const { cluster } = await openLocalMeta();
-  const stranger = { id: nodeId(1), url: "http://127.0.0.1:1", zone: "", weight: 100, ...SIZES };
+  const stranger = joining(1);
   await t.throwsAsync(cluster.register({ ...stranger, clusterId: "another" }), { code: "EEXIST" });
   const { clusterId } = await cluster.register(stranger);
   t.is((await cluster.register({ ...stranger, clusterId })).clusterId, cluster.clusterId);
+});
+
+const COPY = { nonce: "f".repeat(16), url: "http://127.0.0.1:9999" };
+
+test("a second process with a node's name is refused until the first is silent", async (t) => {
+  const clock = new FakeClock();
+  const meta = await openLocalMeta({ clock, nodeDownAfterMs: 5000 });
+  await join(meta, 1);
+  const refusal = { code: "EBUSY", message: /another process serves as node 000000000001 at/ };
+  await clock.advance(4000);
+  await beat(meta, 1);
+  await clock.advance(4999);
+  await t.throwsAsync(meta.cluster.register(joining(1, { ...COPY, start: 2 })), refusal);
+  t.is(present(meta.cluster.current().nodes[0]).url, processOf(1).url);
+  await beat(meta, 1);
+  await clock.advance(5000);
+  await meta.cluster.register(joining(1, { ...COPY, start: 2 }));
+  t.is(present(meta.cluster.current().nodes[0]).url, COPY.url);
+  await t.throwsAsync(beat(meta, 1), refusal);
+});
+
+test("of many processes with one name that come at once, one gets in", async (t) => {
+  const meta = await openLocalMeta();
+  const outcomes = await Promise.allSettled(
+    [1, 2, 3, 4].map((index) =>
+      meta.cluster.register(
+        joining(1, { nonce: processOf(index).nonce, url: processOf(index).url }),
+      ),
+    ),
+  );
+  t.is(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
+});
+
+test("a server that starts has no node before it registers; the known goes first", async (t) => {
+  const engine = new MemoryEngine();
+  await join(await openLocalMeta({ engine }), 1);
+  const clock = new FakeClock();
+  const meta = await openLocalMeta({ engine, clock, nodeDownAfterMs: 5000 });
+  t.false(meta.cluster.isRegistered(nodeId(1)));
+  await t.throwsAsync(beat(meta, 1), { code: "ENOENT" });
+  await clock.advance(4000);
+  await t.throwsAsync(meta.cluster.register(joining(1, { ...COPY, start: 2 })), { code: "EBUSY" });
+  const { epoch } = meta.cluster.current();
+  await join(meta, 1);
+  t.true(meta.cluster.isRegistered(nodeId(1)));
+  t.is(meta.cluster.current().epoch, epoch);
+  await beat(meta, 1);
+});
+
+test("no group is known to be whole after a node's new start, however quick it was", async (t) => {
+  const meta = await openLocalMeta();
+  await join(meta, 6);
+  await writeSomething(meta);
+  const { groups } = meta.cluster;
+  await settleGroups(meta);
+  await meta.cluster.register(joining(3));
+  t.deepEqual(groups.dirty(), []);
+  const { epoch } = meta.cluster.current();
+  for (const [start, verify] of [
+    [2, false],
+    [1, true],
+  ] as const) {
+    await meta.cluster.register(joining(3, { nonce: start.toString().repeat(16), start }));
+    t.is(groups.dirty().length, groups.count());
+    for (const group of allGroups(meta)) {
+      const [doubt, ...others] = groups.concernsOf(group).doubts;
+      t.like(doubt, { node: nodeId(3), verify });
+      t.deepEqual(others, []);
+    }
+    await settleGroups(meta);
+  }
+  t.is(meta.cluster.current().epoch, epoch);
 });
 
 test("a map is on disk before anybody hears of it", async (t) => {

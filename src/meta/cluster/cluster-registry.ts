@@ -24,6 +24,7 @@ import type { GroupLedger } from "./group-ledger.ts";
 import { GroupRegistry } from "./group-registry.ts";
 import { neededMaps } from "./map-history.ts";
 import { NodeMonitor, type NodeActivity } from "./node-monitor.ts";
+import { NodeRegistrations, type Arrival, type NodeProcess } from "./node-registrations.ts";
 import { stateAfterSign, type NodeTimings } from "./node-states.ts";
 
 export interface RegistryOptions {
@@ -54,8 +55,7 @@ export class ClusterRegistry {
   readonly #log: Log;
   readonly #ledger: GroupLedger;
   readonly #monitor: NodeMonitor;
-  /** Nodes that have registered with this run of the server. */
-  readonly #registered = new Set<NodeId>();
+  readonly #registrations: NodeRegistrations;
   readonly #replacedAtMs = new Map<Epoch, number>();
   readonly #listeners = new Set<(maps: MapHistory) => void>();
   readonly #pendingChanges: Change[] = [];
@@ -83,6 +83,11 @@ export class ClusterRegistry {
       maps: () => this.#history,
       onCleaned: () => this.#forgetMaps(),
     });
+    const processes = stored.nodes.flatMap(({ id, nonce, start }) => {
+      const url = current.nodes.find((node) => node.id === id)?.url;
+      return url === undefined ? [] : [{ id, nonce, url, start }];
+    });
+    this.#registrations = new NodeRegistrations(processes, timings.nodeDownAfterMs);
     this.#monitor = new NodeMonitor({
       clock,
       timings,
@@ -122,8 +127,9 @@ export class ClusterRegistry {
   }
 
   /**
-   * A node starts: it is up from now on.
-   * @throws FsError EEXIST (it belongs to another cluster), ENOSPC (too many nodes)
+   * A node starts, or has found this server again: it is up from now on.
+   * @throws FsError EEXIST (it belongs to another cluster), EBUSY (another process serves as it),
+   *   ENOSPC (too many nodes)
    */
   async register(request: RegisterNode): Promise<RegisterReply> {
     if (request.clusterId !== undefined && request.clusterId !== this.clusterId) {
@@ -135,27 +141,51 @@ export class ClusterRegistry {
     if (!isKnown && this.current().nodes.length >= MAX_NODES) {
       throw new FsError("ENOSPC", `a cluster has at most ${MAX_NODES} nodes`);
     }
+    const { nonce, url, start } = request;
+    const candidate = { nonce, url, start };
+    const arrival = this.#registrations.claim(id, candidate, this.#monitor.silentMs(id));
+    try {
+      if (isKnown) await this.#doubt(id, arrival);
+      return await this.#admit(id, candidate, request);
+    } finally {
+      this.#registrations.withdraw(id, candidate);
+    }
+  }
+
+  /** True when the node has registered with this run of the server. */
+  isRegistered(id: NodeId): boolean {
+    return this.#registrations.isRegistered(id);
+  }
+
+  /** What the start before had not flushed may be gone, and of older data anything. */
+  async #doubt(id: NodeId, { isNewStart, isOlder }: Arrival): Promise<void> {
+    if (isOlder) {
+      const text = "a node's data has been put back or is a copy; all of it will be looked at";
+      this.#log.error({ node: id }, text);
+    }
+    if (isNewStart) await this.groups.doubtNode(id, isOlder);
+  }
+
+  async #admit(id: NodeId, candidate: NodeProcess, request: RegisterNode): Promise<RegisterReply> {
     const { capacityBytes, usedBytes } = request;
+    const { nonce, start } = candidate;
+    const joinedMs = this.#clock.nowMs();
     const epoch = await this.#change(
       (nodes) => withNode(nodes, id, request),
-      (tx) => putNode(tx, { id, joinedMs: this.#clock.nowMs(), capacityBytes, usedBytes }),
+      (tx) => putNode(tx, { id, joinedMs, capacityBytes, usedBytes, nonce, start }),
     );
+    this.#registrations.confirm(id, candidate);
     this.#monitor.registered(id, { capacityBytes, usedBytes });
-    this.#registered.add(id);
     return { epoch, clusterId: this.clusterId };
   }
 
-  /** The node has said to this run of the server which cluster it belongs to. */
-  isRegistered(node: NodeId): boolean {
-    return this.#registered.has(node);
-  }
-
-  /** @throws FsError ENOENT when the node must register first */
+  /** @throws FsError ENOENT when the node must register first, EBUSY when another process is it */
   async heartbeat(id: string, heartbeat: Heartbeat): Promise<Epoch> {
     const node = this.current().nodes.find((candidate) => candidate.id === id);
-    if (node === undefined || !this.isRegistered(node.id))
-      throw new FsError("ENOENT", `node ${id} is not registered`);
-    this.#monitor.heard(node.id, heartbeat);
+    if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
+    this.#registrations.check(node.id, heartbeat);
+    const { usedBytes, capacityBytes, shards, quarantined } = heartbeat;
+    this.#monitor.heard(node.id, { usedBytes, capacityBytes, shards, quarantined });
     const state = stateAfterSign(node.state);
     if (state === node.state) return this.current().epoch;
     return await this.#change((nodes) => withState(nodes, node.id, state));

@@ -73,6 +73,12 @@ export class NodeMonitor {
     this.#set(id, said, this.#options.clock.monotonicMs());
   }
 
+  /** Since when it wasn't heard of; from this server's start at the earliest. */
+  silentMs(id: NodeId): number {
+    const sinceMs = this.#activities.get(id)?.silentSinceMs ?? this.#startedAtMs;
+    return this.#options.clock.monotonicMs() - sinceMs;
+  }
+
   activity(id: NodeId): NodeActivity {
     const known = this.#activities.get(id);
     if (known === undefined) return { usedBytes: 0, capacityBytes: 0, shards: 0, quarantined: 0 };
@@ -111,9 +117,7 @@ export class NodeMonitor {
     if (lateMs > this.#checkIntervalMs) {
       for (const activity of this.#activities.values()) activity.silentSinceMs += lateMs;
     }
-    const silentMs = (id: NodeId): number =>
-      nowMs - (this.#activities.get(id)?.silentSinceMs ?? this.#startedAtMs);
-    edit((nodes) => ageNodes(nodes, silentMs, timings));
+    edit((nodes) => ageNodes(nodes, (id) => this.silentMs(id), timings));
     this.#plan();
   }
 }

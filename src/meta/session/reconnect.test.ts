@@ -244,7 +244,8 @@ test("malformed frames end their connection and nothing else", async (t) => {
 });
 
 async function register(server: TestMetaServer, id: string): Promise<void> {
-  const node = { id, url: "http://127.0.0.1:9", capacityBytes: 1, usedBytes: 0 };
+  const who = { id, url: "http://127.0.0.1:9", nonce: id.padStart(16, "0"), start: 1 };
+  const node = { ...who, capacityBytes: 1, usedBytes: 0 };
   const response = await fetch(`${server.url}/api/v1/nodes/register`, {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -60,22 +60,35 @@ export const MAX_REPAIRS = 64;
 export const MAX_SLICES_ASKED = 4096;
 const nodeId = z.string().regex(/^[0-9a-f]{12}$/);
 
+/** Where clients and other nodes reach it. */
+const nodeUrl = z.url({ protocol: /^https?$/ }).max(256);
+/** Drawn by a node at its start: it tells the process from others with the node's name. */
+const nonce = z.string().regex(/^[0-9a-f]{16,64}$/);
+
 export const registerNodeSchema = z.object({
   id: nodeId,
-  /** Where clients and other nodes reach it. */
-  url: z.url({ protocol: /^https?$/ }).max(256),
+  url: nodeUrl,
+  nonce,
+  /** Number of the node's start, as its data counts them. */
+  start: z.int().min(1),
   zone: z.string().max(64).default(""),
   weight: z.int().min(1).max(MAX_NODE_WEIGHT).default(100),
   capacityBytes: bytes,
   usedBytes: bytes,
-  /** The cluster it has joined before; another one's node is refused with 409. */
+  /**
+   * The cluster it has joined before. Another one's node is refused with 409 and EEXIST; one as
+   * which another process serves, with 409 and EBUSY.
+   */
   clusterId: z.string().max(64).optional(),
 });
 export type RegisterNode = z.infer<typeof registerNodeSchema>;
 export const registerReplySchema = z.object({ epoch: z.int(), clusterId: z.string() });
 export type RegisterReply = z.infer<typeof registerReplySchema>;
 
+/** Answered with 404 when the node must register, 409 when another process serves as it. */
 export const heartbeatSchema = z.object({
+  nonce,
+  url: nodeUrl,
   usedBytes: bytes,
   capacityBytes: bytes,
   shards: z.number().min(0),

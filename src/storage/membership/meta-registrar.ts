@@ -3,7 +3,7 @@
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
 import { HEARTBEAT_INTERVAL_MS, MAX_DAMAGE_REPORTS } from "../../domain/limits.ts";
-import { REGISTER_BACKOFF_MAX_MS, REGISTER_TIMEOUT_MS } from "./limits.ts";
+import { REGISTER_BACKOFF_MAX_MS, REGISTER_TIMEOUT_MS, TAKEN_NAME_PATIENCE_MS } from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { deadline } from "../../platform/deadline.ts";
@@ -23,13 +23,17 @@ export interface RegistrarOptions {
   id: NodeId;
   /** Where clients reach the node. */
   url: string;
+  /** Of this start of the node, and no other. */
+  nonce: string;
+  /** Number of this start, as the node's data counts them. */
+  start: number;
   zone: string;
   weight: number;
   /** The cluster the node belongs to, once it is known. */
   clusterId: string | undefined;
   stats: () => Promise<NodeStats>;
   onRegistered: (clusterId: string) => Promise<void>;
-  /** A later registration found that the node belongs to another cluster: it must not go on. */
+  /** It turned out later that the node must not go on: EBUSY or EPERM, as of `start`. */
   onRefused: (error: FsError) => void;
   clock: Clock;
   log: Log;
@@ -44,6 +48,11 @@ export class MetaRegistrar implements AsyncDisposable {
   #running: Promise<void> = Promise.resolve();
   #clusterId: string | undefined;
   #registered = false;
+  /** With this or an earlier run of the server, in this start of the node. */
+  #wasRegistered = false;
+  #isStarting = true;
+  /** Since when the server says that another process serves as this node, monotonic ms. */
+  #takenSinceMs: number | undefined;
   #damage: DamageFound[] = [];
 
   constructor(options: RegistrarOptions) {
@@ -57,11 +66,13 @@ export class MetaRegistrar implements AsyncDisposable {
 
   /**
    * Begins, and resolves when the first attempt has succeeded or the server is away.
-   * @throws FsError EPERM when the node belongs to another cluster
+   * @throws FsError EPERM when the node belongs to another cluster, EBUSY when another process
+   *   serves as this node
    */
   async start(): Promise<void> {
     this.#running = this.#run();
     await this.#firstAttempt.promise;
+    this.#isStarting = false;
   }
 
   async close(): Promise<void> {
@@ -82,67 +93,88 @@ export class MetaRegistrar implements AsyncDisposable {
   async #run(): Promise<void> {
     const { clock, log } = this.#options;
     let failures = 0;
-    for (let first = true; !this.#stopping(); first = false) {
+    while (!this.#stopping()) {
+      let pauseMs = HEARTBEAT_INTERVAL_MS;
       try {
         if (this.#registered) await this.#heartbeat();
         else await this.#register();
         failures = 0;
+        this.#takenSinceMs = undefined;
+        this.#firstAttempt.resolve();
       } catch (error) {
-        if (isFsError(error, "EPERM")) {
-          if (first) this.#firstAttempt.reject(error);
-          else this.#options.onRefused(error);
+        if (this.#isFinal(error)) {
+          this.#refused(error);
           return;
         }
         if (failures === 0 && !this.#stopping())
-          log.warn({ err: error }, "metadata server is away; retrying");
+          log.warn({ err: error }, "not registered with the metadata server; retrying");
         failures++;
+        if (this.#takenSinceMs === undefined) {
+          this.#firstAttempt.resolve();
+          pauseMs = backoffMs(failures);
+        }
       }
-      this.#firstAttempt.resolve();
-      await clock.sleep(this.#pauseMs(failures), this.#stopped.signal).catch(() => undefined);
+      await clock.sleep(pauseMs, this.#stopped.signal).catch(() => undefined);
     }
+    this.#firstAttempt.resolve();
+  }
+
+  /**
+   * True when another try won't be answered otherwise. A node that has been let in isn't put out by
+   * another cluster's server that answers where its own did.
+   */
+  #isFinal(error: unknown): error is FsError {
+    if (isFsError(error, "EPERM")) return !this.#wasRegistered;
+    if (!isFsError(error, "EBUSY")) {
+      this.#takenSinceMs = undefined;
+      return false;
+    }
+    if (this.#registered) return true;
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#takenSinceMs ??= nowMs;
+    return nowMs - this.#takenSinceMs >= TAKEN_NAME_PATIENCE_MS;
+  }
+
+  #refused(error: FsError): void {
+    if (this.#isStarting) this.#firstAttempt.reject(error);
+    else this.#options.onRefused(error);
   }
 
   #stopping(): boolean {
     return this.#stopped.signal.aborted;
   }
 
-  /** Heartbeats come at their cadence; tries after failures grow apart. */
-  #pauseMs(failures: number): number {
-    const doubled = HEARTBEAT_INTERVAL_MS * 2 ** Math.max(0, failures - 1);
-    return Math.min(doubled, REGISTER_BACKOFF_MAX_MS);
-  }
-
   async #register(): Promise<void> {
-    const { id, url, zone, weight, stats, log } = this.#options;
+    const { id, url, nonce, start, zone, weight, stats, log } = this.#options;
     const { capacityBytes, usedBytes } = await stats();
     const clusterId = this.#clusterId;
     const known = clusterId === undefined ? {} : { clusterId };
-    const node: RegisterNode = { id, url, zone, weight, capacityBytes, usedBytes, ...known };
+    const who = { id, url, nonce, start, ...known };
+    const node: RegisterNode = { ...who, zone, weight, capacityBytes, usedBytes };
     const reply = await this.#post("/nodes/register", node);
-    if (reply.status === 409) {
-      const why = problemSchema.safeParse(reply.body).data?.detail;
-      const message = why ?? "it belongs to another cluster; give it an empty data directory";
-      throw new FsError("EPERM", `the metadata server refuses this node: ${message}`);
-    }
+    if (reply.status === 409) throw refusal(reply.body);
     const joined = registerReplySchema.safeParse(reply.body);
     if (reply.status !== 200 || !joined.success) throw unexpected("registration", reply.status);
-    if (joined.data.clusterId !== clusterId)
-      await this.#options.onRegistered(joined.data.clusterId);
-    this.#clusterId = joined.data.clusterId;
+    const joinedId = joined.data.clusterId;
+    if (clusterId === undefined) await this.#options.onRegistered(joinedId);
+    else if (joinedId !== clusterId) throw new FsError("EPERM", `it is cluster ${joinedId}'s`);
+    this.#clusterId = joinedId;
     this.#registered = true;
+    this.#wasRegistered = true;
     log.info({ id, clusterId: this.#clusterId, url }, "registered with the metadata server");
   }
 
   async #heartbeat(): Promise<void> {
-    const { id, stats } = this.#options;
+    const { id, url, nonce, stats } = this.#options;
     const { usedBytes, capacityBytes, shards, quarantined } = await stats();
-    const beat: Heartbeat = { usedBytes, capacityBytes, shards, quarantined };
+    const beat: Heartbeat = { nonce, url, usedBytes, capacityBytes, shards, quarantined };
     const reply = await this.#post(`/nodes/${id}/heartbeat`, beat);
     if (reply.status === 404) {
       this.#registered = false;
       await this.#register();
       return;
     }
+    if (reply.status === 409) throw refusal(reply.body);
     if (reply.status !== 200) throw unexpected("heartbeat", reply.status);
     await this.#sendDamage();
   }
@@ -171,4 +203,18 @@ export class MetaRegistrar implements AsyncDisposable {
 
 function unexpected(what: string, status: number): FsError {
   return new FsError("EIO", `the metadata server answered the ${what} with ${status}`);
+}
+
+/** Tries after failures grow apart. */
+function backoffMs(failures: number): number {
+  const doubled = HEARTBEAT_INTERVAL_MS * 2 ** Math.max(0, failures - 1);
+  return Math.min(doubled, REGISTER_BACKOFF_MAX_MS);
+}
+
+/** EBUSY: another process serves as this node; EPERM: it is another cluster's. */
+function refusal(body: unknown): FsError {
+  const problem = problemSchema.safeParse(body).data;
+  const why = problem?.detail ?? "it gives no reason";
+  const message = `the metadata server refuses this node: ${why}`;
+  return new FsError(problem?.code === "EBUSY" ? "EBUSY" : "EPERM", message);
 }

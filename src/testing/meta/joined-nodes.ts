@@ -1,6 +1,7 @@
 // Nodes that join a local metadata server, and what else tests of the cluster begin with.
 import { DEFAULT_POOL, type NodeId, type SliceId } from "../../domain/ids.ts";
 import type { GroupKey } from "../../meta/cluster/group-ledger.ts";
+import type { RegisterNode } from "../../protocol/admin/admin-api.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { LocalMeta } from "./meta-server.ts";
 
@@ -17,12 +18,25 @@ export async function join(meta: LocalMeta, count: number): Promise<void> {
 }
 
 export async function register(meta: LocalMeta, index: number): Promise<void> {
-  const url = `http://127.0.0.1:${9000 + index}`;
-  await meta.cluster.register({ id: nodeId(index), url, zone: "", weight: 100, ...SIZES });
+  await meta.cluster.register(joining(index));
+}
+
+/** The one process that serves as the node. */
+export function processOf(index: number): { nonce: string; url: string } {
+  const nonce = index.toString(16).padStart(16, "0");
+  return { nonce, url: `http://127.0.0.1:${9000 + index}` };
+}
+
+/** What it says of itself when it registers. */
+export function joining(index: number, changes: Partial<RegisterNode> = {}): RegisterNode {
+  const who = { id: nodeId(index), ...processOf(index), start: 1 };
+  return { ...who, zone: "", weight: 100, ...SIZES, ...changes };
 }
 
 export async function beat(meta: LocalMeta, ...indexes: number[]): Promise<void> {
-  for (const index of indexes) await meta.cluster.heartbeat(nodeId(index), BEAT);
+  for (const index of indexes) {
+    await meta.cluster.heartbeat(nodeId(index), { ...BEAT, ...processOf(index) });
+  }
 }
 
 /** Data exists from now on, so that groups don't count as clean for being empty. */
