@@ -45,8 +45,11 @@ export async function writeSomething(meta: LocalMeta): Promise<void> {
 }
 
 export function allGroups(meta: LocalMeta): GroupKey[] {
-  const count = meta.cluster.groups.count();
-  return Array.from({ length: count }, (_, pg) => ({ pool: DEFAULT_POOL, pg }));
+  return meta.cluster
+    .current()
+    .pools.flatMap(({ id: pool, pgCount }) =>
+      Array.from({ length: pgCount }, (_, pg) => ({ pool, pg })),
+    );
 }
 
 /** Groups were looked at, found whole, and all that was feared of them is answered. */
