@@ -97,7 +97,8 @@ async function goOn(
   if (acceptLoss !== undefined && hasLost(found)) {
     await keepAside(found, incarnations, options);
     position += writeInto(found, store, acceptLoss);
-    log?.error({ from: found.position, durable: found.durable }, "going on from a loss");
+    const { position: from, durable } = found;
+    log?.error({ from, durable }, "going on from a loss; dfs fsck tells what it left");
   }
   const applied = found.newest;
   const journal = await JournalFile.create(disk, directory, storeId, applied + 1);
