@@ -67,6 +67,24 @@ test.serial("metadata that is lost with its disk comes back from the nodes alone
   t.regex(await cluster.dfs("fsck", "--verify"), /nothing is wrong/);
 });
 
+test.serial("fsck names the files that can't be read with the nodes that answer", async (t) => {
+  t.timeout(HANG_MS);
+  const cluster = await E2eCluster.up(t);
+  const files = seededFiles(drawSeed(t), [100, MIB], "files/");
+  await writeAllSeeded(cluster.mnt, files);
+  const whole = await cluster.run(["fsck"]);
+  t.is(whole.code, 0, whole.stdout + whole.stderr);
+  t.regex(whole.stdout, /data: 1 blocks, 1 of them whole on 6 nodes/);
+  await cluster.kill(1, 2, 3);
+  const broken = await cluster.run(["fsck"]);
+  t.is(broken.code, 6);
+  t.regex(broken.stdout, /node missing: nobody answers at http/);
+  t.regex(broken.stdout, /1 files can't be read.*\n {2}\/files\/file-1-1048576\n/);
+  const { code, stdout } = await cluster.run(["fsck", "--json", "--metadata-only"]);
+  t.is(code, 0);
+  t.like(JSON.parse(stdout), { left: 0 });
+});
+
 test.serial("after a restore of an older copy old mounts and new ones write at once", async (t) => {
   t.timeout(HANG_MS);
   const cluster = await E2eCluster.up(t);

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { ROOT_CALLER } from "../domain/attributes.ts";
+import { ROOT_INO, type Ino, type Name } from "../domain/ids.ts";
+import { encodeInode, decodeInode } from "../meta/schema/inode.ts";
+import { keys } from "../meta/schema/keys.ts";
+import { present } from "../testing/present.ts";
+import { TestMetaServer } from "../testing/meta/meta-server.ts";
+import { checkMetadata, openCopied, openStopped, type CheckedMetadata } from "./check-cluster.ts";
+import { ScratchDirectory } from "./survey-blocks.ts";
+
+const n = (name: string): Name => name as Name;
+const quiet = (): void => undefined;
+
+async function makeFile(server: TestMetaServer): Promise<Ino> {
+  const session = await server.connect();
+  const directory = await session.mkdir(ROOT_CALLER, ROOT_INO, n("dir"), 0o755);
+  const { ino } = await session.mknod(ROOT_CALLER, directory.ino, n("file"), { mode: 0o644 });
+  return ino;
+}
+
+/** Spoils the file's record as a bug would: its link count. */
+async function spoil(metadata: CheckedMetadata, ino: Ino): Promise<void> {
+  const key = keys.inode(ino);
+  const expected = present(await metadata.engine.read((tx) => tx.get(key)));
+  const value = encodeInode({ ...decodeInode(expected), nlink: 7 });
+  const [done] = await metadata.repair([{ how: "spoilt", edits: [{ key, expected, value }] }]);
+  if (done !== true) throw new Error("could not be spoilt");
+}
+
+async function tempDir(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "dfs-check-"));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+test("a running server's metadata is checked on a copy, and repaired where it is", async (t) => {
+  await using server = await TestMetaServer.start();
+  await using scratch = await ScratchDirectory.make(await tempDir(t));
+  const ino = await makeFile(server);
+  {
+    await using sound = await openCopied(server.admin, scratch, 1);
+    t.like(await checkMetadata(sound, true, quiet), { count: 0, repaired: 0 });
+    await spoil(sound, ino);
+  }
+  {
+    await using copied = await openCopied(server.admin, scratch, 2);
+    const seen = await checkMetadata(copied, false, quiet);
+    t.like(seen, { count: 1, repaired: 0 });
+    t.like(seen.findings[0], { check: "links", path: "/dir/file", how: "it is set to 1" });
+    t.like(await checkMetadata(copied, true, quiet), { count: 1, repaired: 1 });
+    // The copy is of before: what it would still repair is no longer as it was.
+    t.like(await checkMetadata(copied, true, quiet), { count: 1, repaired: 0 });
+  }
+  await using repaired = await openCopied(server.admin, scratch, 3);
+  t.like(await checkMetadata(repaired, false, quiet), { count: 0 });
+});
+
+test("a stopped server's metadata is checked and repaired in its directory", async (t) => {
+  const dataDir = await tempDir(t);
+  let ino: Ino;
+  {
+    await using server = await TestMetaServer.start({ engine: "lmdb", dataDir });
+    ino = await makeFile(server);
+  }
+  {
+    await using stopped = await openStopped(dataDir);
+    await spoil(stopped, ino);
+    t.like(await checkMetadata(stopped, true, quiet), { repaired: 1 });
+    t.like(await checkMetadata(stopped, true, quiet), { count: 0 });
+  }
+  await t.throwsAsync(openStopped(join(dataDir, "nowhere")), {
+    code: "ENOENT",
+    message: /is no metadata server's data directory/,
+  });
+});
