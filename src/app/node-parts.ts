@@ -15,6 +15,7 @@ import { Scrubber } from "../storage/shards/scrubber.ts";
 import { SelfFlush } from "../storage/shards/self-flush.ts";
 import type { RebuildTools } from "../storage/shards/shard-rebuild.ts";
 import { ShardStore } from "../storage/shards/shard-store.ts";
+import { TrashCadence } from "../storage/shards/trash-cadence.ts";
 
 /** Where a node can be reached. */
 export interface NodeFace extends AsyncDisposable {
@@ -90,12 +91,12 @@ async function assemble(
   options: NodeOptions,
   parts: Parts,
 ): Promise<RunningNode> {
-  const { dataDir, capacityBytes, zone, weight } = options;
+  const { dataDir, capacityBytes, zone, weight, trashKeepMs } = options;
   const { clock, disk, random, log } = world;
   await disk.makeDirectory(dataDir, 0o750);
   parts.add(await world.lock(dataDir));
   const identity = await NodeIdentity.open(dataDir, { disk, random });
-  await identity.keepSettings({ capacityBytes, zone, weight });
+  await identity.keepSettings({ capacityBytes, zone, weight, trashKeepMs });
   const peers = parts.add(world.peers(() => identity.clusterId));
   const link = new DamageRelay(log);
   const store = parts.add(await openStore(world, dataDir, identity, peers, link));
@@ -128,6 +129,7 @@ async function assemble(
   link.registrar = registrar;
   await registrar.start();
   parts.add(new SelfFlush({ store, clock, log })).start();
+  parts.add(new TrashCadence({ store, clock, log })).start();
   const bytesPerSecond = options.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND;
   const scrubber = new Scrubber({ store, clock, log, bytesPerSecond });
   if (bytesPerSecond > 0) parts.add(scrubber).start();
@@ -161,7 +163,7 @@ function openStore(
   peers: RebuildTools,
   link: DamageRelay,
 ): Promise<ShardStore> {
-  const { capacityBytes } = identity.settings;
+  const { capacityBytes, trashKeepMs } = identity.settings;
   return ShardStore.open({
     directory,
     cluster: () => identity.clusterId,
@@ -169,6 +171,7 @@ function openStore(
     disk,
     openStore: open,
     ...(capacityBytes === undefined ? {} : { capacityBytes }),
+    ...(trashKeepMs === undefined ? {} : { trashKeepMs }),
     rebuild: peers,
     onDamage: link.damageFound,
   });

@@ -1,6 +1,6 @@
 // Options that many commands have, worded and parsed in one place.
 import { type Command, InvalidArgumentError } from "commander";
-import { parseSize } from "./sizes.ts";
+import { parseSize, parseSpan } from "./sizes.ts";
 
 /** Adds --meta, for every command that talks to a metadata server. */
 export function addMetaOption(command: Command): Command {
@@ -39,5 +39,14 @@ export function sizeArgument(text: string): number {
     return parseSize(text);
   } catch {
     throw new InvalidArgumentError("A size is written like 10G or 512MiB.");
+  }
+}
+
+/** parseSpan, whose refusal commander words. */
+export function spanArgument(text: string): number {
+  try {
+    return parseSpan(text);
+  } catch {
+    throw new InvalidArgumentError("A span of time is written like 12h, 30min or 1d.");
   }
 }

@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
 import { CliError } from "./exit-codes.ts";
-import { formatBytes, formatSpan, parseSize } from "./sizes.ts";
+import { formatBytes, formatSpan, parseSize, parseSpan } from "./sizes.ts";
 
 test("sizes are read with and without units, in powers of 1024", (t) => {
   t.is(parseSize("0"), 0);
@@ -15,6 +15,17 @@ test("sizes are read with and without units, in powers of 1024", (t) => {
 test("what is no size is refused as a usage error", (t) => {
   for (const text of ["", "G", "-1", "1X", "10GG", "1e3", "99999999P", "0x10"]) {
     t.is(t.throws(() => parseSize(text), { instanceOf: CliError }).exitCode, 2, text);
+  }
+});
+
+test("spans of time are read with their unit, and nothing else", (t) => {
+  t.is(parseSpan("0s"), 0);
+  t.is(parseSpan("90s"), 90_000);
+  t.is(parseSpan("30min"), 30 * 60_000);
+  t.is(parseSpan("12h"), 12 * 3_600_000);
+  t.is(parseSpan("1.5 d"), 36 * 3_600_000);
+  for (const text of ["", "7", "d", "-1h", "1w", "1m", "1h30min"]) {
+    t.is(t.throws(() => parseSpan(text), { instanceOf: CliError }).exitCode, 2, text);
   }
 });
 

@@ -18,6 +18,24 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+const SPAN_TEXT = /^(\d+(?:\.\d+)?)\s*(s|min|h|d)$/;
+const SPAN_UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Milliseconds of "12h", "1.5 d", "30min", "45s". @throws CliError (usage) */
+export function parseSpan(text: string): number {
+  const match = SPAN_TEXT.exec(text.trim());
+  const spanMs = Math.round(Number(match?.[1]) * (SPAN_UNITS_MS[match?.[2] ?? ""] ?? Number.NaN));
+  if (!Number.isSafeInteger(spanMs)) {
+    throw new CliError(EXIT.usage, `"${text}" is not a span of time`, "Write it like 12h or 1d.");
+  }
+  return spanMs;
+}
+
 /** "1.5 GiB"; three significant digits. */
 export function formatBytes(bytes: number): string {
   let value = bytes;

@@ -145,6 +145,22 @@ export class HttpShardService implements ShardService, AsyncDisposable {
     }
   }
 
+  async park(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    for (const batch of slicesOf(ids, MAX_BATCH_SHARDS)) {
+      await this.#post(ROUTES.park, encodeShardIds(batch), signal);
+    }
+  }
+
+  async unpark(ids: readonly ShardId[], signal?: AbortSignal): Promise<boolean[]> {
+    const stand: boolean[] = [];
+    for (const batch of slicesOf(ids, MAX_BATCH_SHARDS)) {
+      const { body } = await this.#post(ROUTES.unpark, encodeShardIds(batch), signal);
+      if (body.length !== batch.length) throw badReply("shards that stand again");
+      stand.push(...[...body].map((byte) => byte === 1));
+    }
+    return stand;
+  }
+
   async list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage> {
     const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(cursor)}`;
     const reply = (await this.#getJson(ROUTES.group(pool, pg) + query, signal)) as {

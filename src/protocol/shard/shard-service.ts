@@ -36,6 +36,9 @@ export interface NodeStats {
   /** What the disk (or --capacity) allows this node to hold. */
   capacityBytes: number;
   quarantined: number;
+  /** In the trash; not among the shards above. */
+  parked: number;
+  parkedBytes: number;
 }
 
 /** Where a node fetches from when it rebuilds or takes over a shard. */
@@ -89,8 +92,18 @@ export interface ShardService {
   head(id: ShardId, signal?: AbortSignal): Promise<ShardInfo>;
   /** Which of `ids` the node has (undefined: it hasn't), in order. */
   headMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<(ShardInfo | undefined)[]>;
-  /** Unknown shards are no error. */
+  /**
+   * For shards whose death somebody has recorded: they go for good, also out of the trash. Unknown
+   * ones are no error.
+   */
   deleteMany(ids: readonly ShardId[], signal?: AbortSignal): Promise<void>;
+  /**
+   * For shards that are garbage by inference: they move to the node's trash, where nobody finds
+   * them but `unpark`, and are deleted after a while. Unknown ones are no error.
+   */
+  park(ids: readonly ShardId[], signal?: AbortSignal): Promise<void>;
+  /** Takes shards out of the trash. Of each, in order: whether it stands now. */
+  unpark(ids: readonly ShardId[], signal?: AbortSignal): Promise<boolean[]>;
   /** Shards of a placement group in the order of (slice, index, slot). */
   list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage>;
   /** Placement groups this node holds shards of, as [pool, pg] pairs, ascending. */

@@ -18,6 +18,8 @@ export const ROUTES = {
   rebuild: (id: ShardId) => `/shards/${formatShardId(id)}/rebuild`,
   headMany: "/batch/head",
   deleteMany: "/batch/delete",
+  park: "/batch/park",
+  unpark: "/batch/unpark",
   /** `?verify` reads and compares every shard. */
   secure: "/batch/secure",
   /** GET. */

@@ -1,7 +1,12 @@
 // Whether a node may take more: within --capacity, and never the disk's last reserve, which the
 // index and other programs need.
 import { FsError } from "../../domain/errno.ts";
-import { DISK_RESERVE_FRACTION, MAX_DISK_RESERVE_BYTES, STATFS_MAX_AGE_MS } from "./limits.ts";
+import {
+  DISK_RESERVE_FRACTION,
+  MAX_DISK_RESERVE_BYTES,
+  STATFS_MAX_AGE_MS,
+  TRASH_YIELD_SHARE,
+} from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { DiskFigures } from "../../platform/disk/disk.ts";
 
@@ -24,9 +29,16 @@ export class DiskSpace {
     this.#measuredMs = clock.monotonicMs();
   }
 
-  /** What the node's shards may take in all, given what they take now. */
-  capacityBytes(usedBytes: number): number {
-    return Math.min(this.#limitBytes, usedBytes + this.#freeBytes());
+  /** What the node's shards may take in all, given what they and the trash take now. */
+  capacityBytes(usedBytes: number, trashBytes: number): number {
+    return Math.min(this.#limitBytes, usedBytes + trashBytes + this.#freeBytes());
+  }
+
+  /** True when so little is left that the trash must give way. */
+  isShort(usedBytes: number, trashBytes: number): boolean {
+    const room = Math.min(this.#limitBytes - usedBytes - trashBytes, this.#freeBytes());
+    const capacityBytes = this.capacityBytes(usedBytes, trashBytes);
+    return room - this.#arrivingBytes < capacityBytes * TRASH_YIELD_SHARE;
   }
 
   /**
@@ -48,6 +60,11 @@ export class DiskSpace {
   settle(sizeBytes: number, kept: boolean): void {
     this.#arrivingBytes -= sizeBytes;
     if (kept) this.#sinceBytes += sizeBytes;
+  }
+
+  /** Something that was kept is gone. */
+  freed(sizeBytes: number): void {
+    this.#sinceBytes -= sizeBytes;
   }
 
   #freeBytes(): number {

@@ -8,6 +8,8 @@ export const DISK_SLOW_FOR_MS = 1000;
 export const DISK_RESERVE_FRACTION = 0.02;
 /** …but no more than this: 2% of a large disk is far more than an index needs. */
 export const MAX_DISK_RESERVE_BYTES = 4 * 1024 ** 3;
+/** With less than this share of its capacity left, a node's trash is emptied before its time. */
+export const TRASH_YIELD_SHARE = 0.1;
 /** Free space is asked for this seldom; what arrives in between is counted. */
 export const STATFS_MAX_AGE_MS = 1000;
 /** Buffers shards are read into on their way out, 8 MiB in all; larger ones measured no quicker. */

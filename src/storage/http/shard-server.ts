@@ -46,6 +46,8 @@ export function createShardApp(options: ShardAppOptions): RequestListener {
   app.post("/shards/:id/rebuild", (request, response) => handlers.rebuild(request, response));
   app.post("/batch/head", (request, response) => handlers.headMany(request, response));
   app.post("/batch/delete", (request, response) => handlers.deleteMany(request, response));
+  app.post("/batch/park", (request, response) => handlers.park(request, response));
+  app.post("/batch/unpark", (request, response) => handlers.unpark(request, response));
   app.post("/batch/secure", (request, response) => handlers.secure(request, response));
   app.get("/groups", (request, response) => handlers.groups(request, response));
   app.get("/groups/:pool/:pg", (request, response) => handlers.list(request, response));
@@ -129,6 +131,16 @@ class ShardHandlers {
   async deleteMany(request: Request, response: Response): Promise<void> {
     await this.#store.deleteMany(await idsOf(request, MAX_BATCH_SHARDS));
     done(request, response);
+  }
+
+  async park(request: Request, response: Response): Promise<void> {
+    await this.#store.park(await idsOf(request, MAX_BATCH_SHARDS));
+    done(request, response);
+  }
+
+  async unpark(request: Request, response: Response): Promise<void> {
+    const stand = await this.#store.unpark(await idsOf(request, MAX_BATCH_SHARDS));
+    sendBytes(response, Buffer.from(stand.map(Number)));
   }
 
   async secure(request: Request, response: Response): Promise<void> {

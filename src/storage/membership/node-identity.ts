@@ -22,6 +22,7 @@ const identitySchema = z.object({
   capacityBytes: z.int().min(1).optional(),
   zone: z.string().optional(),
   weight: z.int().min(1).optional(),
+  trashKeepMs: z.int().min(0).optional(),
 });
 
 /** Settings given at a start; later starts without them use what was given last. */
@@ -29,6 +30,7 @@ export interface NodeSettings {
   capacityBytes?: number | undefined;
   zone?: string | undefined;
   weight?: number | undefined;
+  trashKeepMs?: number | undefined;
 }
 
 export class NodeIdentity {
@@ -87,8 +89,8 @@ export class NodeIdentity {
   }
 
   get settings(): NodeSettings {
-    const { capacityBytes, zone, weight } = this.#db.data;
-    return { capacityBytes, zone, weight };
+    const { capacityBytes, zone, weight, trashKeepMs } = this.#db.data;
+    return { capacityBytes, zone, weight, trashKeepMs };
   }
 
   /** Keeps those settings that are given. */

@@ -23,6 +23,10 @@ export const MAX_FLUSHED_STARTS = 64;
 export const MAX_SECURED_REMEMBERED = 65_536;
 /** Changes of a node's index in one transaction: some milliseconds of work at most. */
 export const MAX_INDEX_BATCH = 512;
+/** Shards condemned by inference are kept so long: somebody notices within a day. */
+export const DEFAULT_TRASH_KEEP_MS = 24 * 3600 * 1000;
+/** The trash is looked through this often: a small part of how long it is kept. */
+export const TRASH_CADENCE_MS = 60_000;
 /** Pace of a node's self-check: a terabyte in a day and a half, a few percent of one core. */
 export const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024;
 /** Checked in a row before the scrub notes its position and pauses. */

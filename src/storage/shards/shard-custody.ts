@@ -11,6 +11,7 @@ import type { ShardFiles } from "./shard-files.ts";
 import type { ShardFlusher } from "./shard-flusher.ts";
 import type { ShardIndex } from "./shard-index.ts";
 import type { Damage, ShardFacts, ShardRecord } from "./shard-record.ts";
+import type { ParkedShard } from "./shard-trash.ts";
 import type { ReceivedShard, ShardReception } from "./shard-reception.ts";
 
 export class ShardCustody {
@@ -120,15 +121,51 @@ export class ShardCustody {
     return record;
   }
 
-  /** An unknown shard is no error. */
+  /** An unknown shard is no error; one in the trash goes for good. */
   delete(id: ShardId): Promise<void> {
     return this.#turns.run(formatShardId(id), async () => {
       const record = this.#index.get(id);
-      if (record === undefined) return;
+      if (record === undefined) {
+        const parked = this.#index.trash.get(id);
+        if (parked !== undefined) await this.#purge(parked);
+        return;
+      }
       this.#flusher.forget(id);
       await this.#index.remove(id, record);
       if (!record.packed) await this.#files.remove(id);
     });
+  }
+
+  /** Moves a shard to the trash, at `atMs` of the node's age. An unknown one is no error. */
+  park(id: ShardId, atMs: number): Promise<void> {
+    return this.#turns.run(formatShardId(id), async () => {
+      const record = this.#index.get(id);
+      if (record !== undefined) await this.#index.park(id, record, atMs);
+    });
+  }
+
+  /** Takes a shard out of the trash again; false when there is none, in it or among the others. */
+  unpark(id: ShardId): Promise<boolean> {
+    return this.#turns.run(formatShardId(id), async () => {
+      if (this.#index.get(id) !== undefined) return true;
+      const parked = this.#index.trash.get(id);
+      if (parked?.record === undefined) return false;
+      await this.#index.unpark({ ...parked, record: parked.record });
+      return true;
+    });
+  }
+
+  /** Removes a shard that was met in the trash for good, unless it was taken out meanwhile. */
+  async purge(parked: ParkedShard): Promise<void> {
+    await this.#turns.run(formatShardId(parked.id), async () => {
+      if (this.#index.get(parked.id) === undefined) await this.#purge(parked);
+    });
+  }
+
+  async #purge(parked: ParkedShard): Promise<void> {
+    this.#flusher.forget(parked.id);
+    await this.#index.purge(parked);
+    await this.#files.remove(parked.id);
   }
 
   /** Sets a shard aside whose record was `seen` when it was found damaged, if it is still so. */
@@ -168,8 +205,8 @@ export class ShardCustody {
   }
 
   /**
-   * Removes files that stood without an index entry before `beforeMs` (wall clock): a crash left
-   * them. Returns how many.
+   * Removes files that stood without an index entry before `beforeMs` (wall clock): a shard that
+   * was kept has one, so a crash left them. Returns how many.
    */
   async sweepLeftovers(beforeMs: number, signal?: AbortSignal): Promise<number> {
     let removed = 0;
@@ -177,7 +214,8 @@ export class ShardCustody {
       checkSignal(signal);
       for (const id of await this.#files.olderFiles(pool, pg, beforeMs)) {
         removed += await this.#turns.run(formatShardId(id), async () => {
-          if (this.#index.get(id) !== undefined) return 0;
+          const isKept = this.#index.get(id) ?? this.#index.trash.get(id);
+          if (isKept !== undefined) return 0;
           await this.#files.remove(id);
           return 1;
         });

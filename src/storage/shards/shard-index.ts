@@ -11,6 +11,7 @@ import {
   shardKey,
 } from "../../protocol/shard/shard-key.ts";
 import { FlushedStarts } from "./flushed-starts.ts";
+import { GroupCounts } from "./group-counts.ts";
 import { IndexWriter, type IndexChange } from "./index-writer.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type {
@@ -21,6 +22,7 @@ import type {
 } from "../../platform/store/ordered-store.ts";
 import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
 import { decodeRecord, encodeRecord, type ShardFacts, type ShardRecord } from "./shard-record.ts";
+import { ShardTrash, type ParkedShard } from "./shard-trash.ts";
 
 export interface IndexWorld {
   readonly clock: Clock;
@@ -29,18 +31,13 @@ export interface IndexWorld {
   readonly onBroken: (error: FsError) => void;
 }
 
-interface GroupCount {
-  shards: number;
-  bytes: number;
-}
-
 /** State of the index itself. Version 1 had no format, and called the start incarnation. */
 const FORMAT = "format";
 const START = "start";
 const FLUSHED = "flushed";
+/** Of a shard of which no start knows anything. */
+const NO_START = 0;
 const START_OF_VERSION_1 = "incarnation";
-/** Before every key. */
-const NO_KEY = Buffer.alloc(1);
 
 export class ShardIndex {
   /** Number of this start, one more than the last one's. */
@@ -48,32 +45,29 @@ export class ShardIndex {
   readonly #store: OrderedStore;
   readonly #records: StoreTable;
   readonly #packed: StoreTable;
-  readonly #groups: StoreTable;
   readonly #state: StoreTable;
   readonly #writer: IndexWriter;
   readonly #onBroken: (error: FsError) => void;
-  /** By hex group key, as the transaction under way leaves them. */
-  readonly #counts = new Map<string, GroupCount>();
+  readonly #counts: GroupCounts;
   readonly #flushed: FlushedStarts;
+  readonly #trash: ShardTrash;
   #sequence = 0;
   /** All shards up to here are committed, and up to the other on disk as far as the index goes. */
   #committed = 0;
   #flushedEntries = 0;
-  #shards = 0;
-  #usedBytes = 0;
   #onSpoilt: (id: ShardId) => void = () => undefined;
 
   private constructor(store: OrderedStore, start: number, on: IndexWorld) {
     this.#store = store;
     this.#records = store.table("shards");
     this.#packed = store.table("packed");
-    this.#groups = store.table("groups");
+    this.#counts = new GroupCounts(store.table("groups"));
     this.#state = store.table("state");
     this.#writer = new IndexWriter(store, on.clock);
     this.#onBroken = on.onBroken;
+    this.#trash = new ShardTrash(store);
     this.start = start;
     this.#flushed = FlushedStarts.decode(this.#state.get(Buffer.from(FLUSHED)));
-    this.#loadCounts();
   }
 
   /**
@@ -108,12 +102,12 @@ export class ShardIndex {
   }
 
   get shards(): number {
-    return this.#shards;
+    return this.#counts.shards;
   }
 
   /** Bytes of all shards; their index entries are not among them. */
   get usedBytes(): number {
-    return this.#usedBytes;
+    return this.#counts.usedBytes;
   }
 
   async close(): Promise<void> {
@@ -162,13 +156,19 @@ export class ShardIndex {
     bytes: number,
   ): Promise<void> {
     const key = shardKey(id);
+    const parked = this.#trash.get(id);
     let sequence = 0;
-    await this.#change(key, shards, bytes, (batch) => {
+    const write = (batch: StoreBatch): void => {
       // In the order of the commits: a sequence says what else is committed.
       sequence = ++this.#sequence;
+      if (parked !== undefined) this.#trash.leave(batch, parked);
       if (packedBytes !== undefined) batch.put(this.#packed, key, packedBytes);
       batch.put(this.#records, key, encodeRecord(key, { ...facts, start: this.start, sequence }));
-    });
+    };
+    const revert = (): void => {
+      if (parked !== undefined) this.#trash.notLeft(parked);
+    };
+    await this.#change(key, shards, bytes, write, revert);
     this.#committed = Math.max(this.#committed, sequence);
   }
 
@@ -179,6 +179,44 @@ export class ShardIndex {
       if (record.packed) batch.remove(this.#packed, key);
       batch.remove(this.#records, key);
     });
+  }
+
+  /** What is in the trash. */
+  get trash(): Pick<ShardTrash, "shards" | "usedBytes" | "newestMs" | "get" | "oldest"> {
+    return this.#trash;
+  }
+
+  /** Moves a shard that the index has to the trash, at `atMs` of the node's own age. */
+  async park(id: ShardId, record: ShardRecord, atMs: number): Promise<void> {
+    const key = shardKey(id);
+    const { sizeBytes } = record;
+    const parked = { id, sizeBytes, atMs, record };
+    const move = (batch: StoreBatch): void => {
+      batch.remove(this.#records, key);
+      this.#trash.enter(batch, parked);
+    };
+    await this.#change(key, -1, -sizeBytes, move, () => this.#trash.notEntered(parked));
+  }
+
+  /** Takes a shard out of the trash again; no start of the node knows anything of it. */
+  async unpark(parked: Required<ParkedShard>): Promise<void> {
+    const { id, record } = parked;
+    const key = shardKey(id);
+    const move = (batch: StoreBatch): void => {
+      const back = { ...record, start: NO_START, sequence: ++this.#sequence };
+      batch.put(this.#records, key, encodeRecord(key, back));
+      this.#trash.leave(batch, parked);
+    };
+    await this.#change(key, 1, record.sizeBytes, move, () => this.#trash.notLeft(parked));
+  }
+
+  /** Removes a shard from the trash for good. */
+  async purge(parked: ParkedShard): Promise<void> {
+    const write = (batch: StoreBatch): void => {
+      batch.remove(this.#packed, shardKey(parked.id));
+      this.#trash.leave(batch, parked);
+    };
+    await this.#apply({ write, revert: () => this.#trash.notLeft(parked) });
   }
 
   /**
@@ -226,10 +264,7 @@ export class ShardIndex {
 
   /** Groups that have shards, ascending. */
   groups(): [PoolId, number][] {
-    return [...this.#counts.keys()].sort().map((hex) => {
-      const key = Buffer.from(hex, "hex");
-      return [key.readUInt16BE(0) as PoolId, key.readUInt32BE(2)];
-    });
+    return this.#counts.groups();
   }
 
   /** Small state of the node's own jobs, by name. */
@@ -275,7 +310,7 @@ export class ShardIndex {
 
   /** True when the shard was on disk, file and entry, by the time its start had ended. */
   wasFlushed({ start, sequence }: ShardRecord): boolean {
-    return this.#flushed.covers(start, sequence);
+    return start !== NO_START && this.#flushed.covers(start, sequence);
   }
 
   /** Commits `write` together with what it adds to the counts of the key's group. */
@@ -284,16 +319,18 @@ export class ShardIndex {
     shards: number,
     bytes: number,
     write: (batch: StoreBatch) => void,
+    revert: () => void = () => undefined,
   ): Promise<void> {
     const group = key.subarray(0, GROUP_KEY_BYTES);
     return this.#apply({
       write: (batch) => {
         write(batch);
-        const count = this.#count(group, shards, bytes);
-        if (count.shards === 0) batch.remove(this.#groups, group);
-        else batch.put(this.#groups, group, encodeCount(count));
+        this.#counts.add(batch, group, shards, bytes);
       },
-      revert: () => void this.#count(group, -shards, -bytes),
+      revert: () => {
+        this.#counts.takeBack(group, shards, bytes);
+        revert();
+      },
     });
   }
 
@@ -316,37 +353,6 @@ export class ShardIndex {
     this.#onBroken(broken);
     throw broken;
   }
-
-  #count(group: Buffer, shards: number, bytes: number): GroupCount {
-    const name = group.toString("hex");
-    const count = this.#counts.get(name) ?? { shards: 0, bytes: 0 };
-    count.shards += shards;
-    // A group without shards has no bytes, whatever was lost count of.
-    const left = count.shards === 0 ? 0 : count.bytes + bytes;
-    this.#shards += shards;
-    this.#usedBytes += left - count.bytes;
-    count.bytes = left;
-    if (count.shards === 0) this.#counts.delete(name);
-    else this.#counts.set(name, count);
-    return count;
-  }
-
-  #loadCounts(): void {
-    for (const { key, value } of this.#groups.range({ start: NO_KEY })) {
-      const shards = Number(value.readBigUInt64LE(0));
-      const bytes = Number(value.readBigUInt64LE(8));
-      this.#counts.set(Buffer.from(key).toString("hex"), { shards, bytes });
-      this.#shards += shards;
-      this.#usedBytes += bytes;
-    }
-  }
-}
-
-function encodeCount(count: GroupCount): Buffer {
-  const value = Buffer.allocUnsafe(16);
-  value.writeBigUInt64LE(BigInt(count.shards), 0);
-  value.writeBigUInt64LE(BigInt(count.bytes), 8);
-  return value;
 }
 
 /** The smallest key behind all that begin with `prefix`. */

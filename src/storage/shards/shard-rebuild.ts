@@ -2,7 +2,7 @@
 // from any k others, run by run, so that memory stays bounded and a failing source costs one run.
 import type { CellSeal } from "../../codec/cell-seal.ts";
 import { FsError } from "../../domain/errno.ts";
-import { formatShardId } from "../../domain/ids.ts";
+import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import type { CodingPolicy } from "../../domain/layout.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { REBUILD_RUN_CELLS, REBUILD_SOURCE_TIMEOUT_MS } from "./limits.ts";
@@ -14,6 +14,7 @@ import type {
   ShardService,
   ShardSource,
 } from "../../protocol/shard/shard-service.ts";
+import type { ShardReception } from "./shard-reception.ts";
 
 export interface RebuildTools {
   /** The service of a peer; whoever gives it closes it. */
@@ -32,6 +33,13 @@ export interface RebuildTools {
 /** Takes the rebuilt bytes in order. */
 export interface RebuildSink {
   write(bytes: Uint8Array): void | Promise<void>;
+}
+
+/** A store, as a rebuild sees it. */
+export interface RebuildTarget {
+  receive(id: ShardId, sizeBytes: number): ShardReception | undefined;
+  keep(reception: ShardReception): Promise<void>;
+  abandon(reception: ShardReception): void;
 }
 
 /** @throws FsError EIO when too few peers have intact shards of the stripe */
@@ -69,6 +77,21 @@ export class ShardRebuild {
       }
     }
     throw this.#hopeless();
+  }
+
+  /** Has `store` receive and keep the shard; resolves to its size. */
+  async runInto(store: RebuildTarget): Promise<number> {
+    const sizeBytes = await this.sizeBytes();
+    const reception = store.receive(this.#request.id, sizeBytes);
+    if (reception === undefined) return sizeBytes;
+    try {
+      await this.run(reception);
+    } catch (error) {
+      store.abandon(reception);
+      throw error;
+    }
+    await store.keep(reception);
+    return sizeBytes;
   }
 
   /** Writes the whole shard into `sink`. */

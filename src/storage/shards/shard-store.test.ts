@@ -15,6 +15,7 @@ import {
   testShardService,
   verdictOf,
 } from "../../testing/shard/shard-service-conformance.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { fillIndex } from "../../testing/shard/full-index-process.ts";
 import { flipByte, makeTempDir, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
 import { TEST_CLUSTER } from "../../testing/shard/test-name.ts";
@@ -121,7 +122,9 @@ test("shards that arrive at once cannot overfill the node together", async (t) =
 
 test("the disk's reserve is left alone", async (t) => {
   const disk = { totalBytes: 1_000_000, freeBytes: 20_000 + 64 };
-  const opened = await openTempStore({ disk: { ...SYSTEM.disk, figures: () => disk } });
+  const figures = (): typeof disk => disk;
+  const clock = new FakeClock();
+  const opened = await openTempStore({ clock, disk: { ...SYSTEM.disk, figures } });
   await putShard(opened.store, shardId(1), payloadOf(64));
   await rejectsWith(t, "ENOSPC", putShard(opened.store, shardId(2), payloadOf(8)));
   await opened.close();

@@ -5,7 +5,7 @@ import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
 import { MAX_BATCH_SHARDS, MAX_SHARD_PAGE } from "../../protocol/shard/limits.ts";
-import { MAX_REBUILDS } from "./limits.ts";
+import { DEFAULT_TRASH_KEEP_MS, MAX_REBUILDS } from "./limits.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
 import { shardKey, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
@@ -35,6 +35,7 @@ import { ShardRebuild, type RebuildTools } from "./shard-rebuild.ts";
 import type { Damage } from "./shard-record.ts";
 import { ShardReception } from "./shard-reception.ts";
 import { ShardSecuring } from "./shard-securing.ts";
+import { TrashKeeper } from "./trash-keeper.ts";
 
 export interface ShardStoreOptions {
   directory: string;
@@ -42,6 +43,8 @@ export interface ShardStoreOptions {
   cluster: () => string | undefined;
   /** What all shards together may take; the disk's size unless said. */
   capacityBytes?: number;
+  /** How long shards stay in the trash; a day unless said. */
+  trashKeepMs?: number;
   /** What rebuild needs; without it rebuild is ENOSYS. */
   rebuild?: RebuildTools;
   /** Told of each shard found spoilt or gone. */
@@ -69,6 +72,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
   readonly #lane: DiskLane;
   readonly #custody: ShardCustody;
   readonly #securing: ShardSecuring;
+  readonly #trash: TrashKeeper;
   readonly #rebuilds = new WorkLimit(MAX_REBUILDS);
   /** Wall clock: files older than this without an index entry are leftovers of an earlier start. */
   readonly #startedMs: number;
@@ -100,6 +104,12 @@ export class ShardStore implements ShardService, AsyncDisposable {
     const measure = (): DiskFigures => options.disk.figures(directory);
     this.#space = new DiskSpace(this.#clock, measure, options.capacityBytes);
     this.#lane = new DiskLane(this.#clock);
+    this.#trash = new TrashKeeper({
+      ...parts,
+      custody: this.#custody,
+      space: this.#space,
+      keepMs: options.trashKeepMs ?? DEFAULT_TRASH_KEEP_MS,
+    });
     this.#startedMs = this.#clock.nowMs();
   }
 
@@ -154,7 +164,8 @@ export class ShardStore implements ShardService, AsyncDisposable {
     checkShardSize(sizeBytes);
     if (cellCrcs !== undefined && this.#custody.holds(id, sizeBytes, cellCrcs)) return undefined;
     const plain = cellCrcs && this.#seal().mask(id, cellCrcs);
-    this.#space.reserve(sizeBytes, this.#index.usedBytes);
+    this.#trash.makeRoom();
+    this.#space.reserve(sizeBytes, this.#index.usedBytes + this.#index.trash.usedBytes);
     try {
       return new ShardReception(id, sizeBytes, plain, { files: this.#files, lane: this.#lane });
     } catch (error) {
@@ -256,6 +267,19 @@ export class ShardStore implements ShardService, AsyncDisposable {
     }
   }
 
+  park(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    return this.#trash.park(ids, signal);
+  }
+
+  unpark(ids: readonly ShardId[], signal?: AbortSignal): Promise<boolean[]> {
+    return this.#trash.unpark(ids, signal);
+  }
+
+  /** Removes what has been in the trash long enough; resolves to how many shards. */
+  emptyTrash(): Promise<number> {
+    return this.#trash.empty();
+  }
+
   async list(pool: PoolId, pg: number, cursor?: string): Promise<ShardPage> {
     const after = cursor === undefined ? undefined : Buffer.from(cursor, "hex");
     if (after !== undefined && after.length !== SHARD_KEY_BYTES) {
@@ -309,21 +333,8 @@ export class ShardStore implements ShardService, AsyncDisposable {
         return { id, sizeBytes: standing.sizeBytes };
       }
       if (tools === undefined) throw new FsError("ENOSYS", "this node cannot ask its peers");
-      const rebuild = new ShardRebuild(
-        request,
-        { tools, clock: this.#clock, seal: this.#seal() },
-        signal,
-      );
-      const sizeBytes = await rebuild.sizeBytes();
-      const reception = this.receive(id, sizeBytes);
-      if (reception === undefined) return { id, sizeBytes };
-      try {
-        await rebuild.run(reception);
-      } catch (error) {
-        this.abandon(reception);
-        throw error;
-      }
-      await this.keep(reception);
+      const world = { tools, clock: this.#clock, seal: this.#seal() };
+      const sizeBytes = await new ShardRebuild(request, world, signal).runInto(this);
       if (await this.#isSecure(id, signal)) return { id, sizeBytes };
       throw new FsError("EIO", `rebuilt shard ${formatShardId(id)} did not come to stand whole`);
     });
@@ -349,13 +360,14 @@ export class ShardStore implements ShardService, AsyncDisposable {
   }
 
   stats(): Promise<NodeStats> {
-    const { shards, usedBytes } = this.#index;
-    const capacityBytes = this.#space.capacityBytes(usedBytes);
+    const { shards, usedBytes, trash } = this.#index;
     return Promise.resolve({
       shards,
       usedBytes,
-      capacityBytes,
+      capacityBytes: this.#space.capacityBytes(usedBytes, trash.usedBytes),
       quarantined: this.#files.quarantined,
+      parked: trash.shards,
+      parkedBytes: trash.usedBytes,
     });
   }
 

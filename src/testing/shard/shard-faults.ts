@@ -110,6 +110,16 @@ export class FaultyShardService implements ShardService {
     await this.#inner.deleteMany(ids, signal);
   }
 
+  async park(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    await this.#enter("park", ids, signal);
+    await this.#inner.park(ids, signal);
+  }
+
+  async unpark(ids: readonly ShardId[], signal?: AbortSignal): Promise<boolean[]> {
+    await this.#enter("unpark", ids, signal);
+    return this.#inner.unpark(ids, signal);
+  }
+
   async list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage> {
     await this.#enter("list", [], signal);
     return this.#inner.list(pool, pg, cursor, signal);

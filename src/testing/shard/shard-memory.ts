@@ -39,6 +39,7 @@ export class MemoryShardService implements ShardService {
   /** Shards that were secured, by text id: what a power cut would leave. */
   readonly secured = new Set<string>();
   readonly #shards = new Map<string, StoredShard>();
+  readonly #parked = new Map<string, StoredShard>();
   readonly #options: MemoryShardOptions;
   #quarantined = 0;
 
@@ -72,6 +73,7 @@ export class MemoryShardService implements ShardService {
     if (this.#usedBytes() + payload.bytes.length > capacityBytes) {
       throw new FsError("ENOSPC", "the node is full");
     }
+    this.#parked.delete(name);
     const [bytes, cellCrcs] = [payload.bytes.slice(), payload.cellCrcs.slice()];
     this.#shards.set(name, { id, key: shardKey(id), bytes, cellCrcs });
   }
@@ -117,8 +119,31 @@ export class MemoryShardService implements ShardService {
     checkSignal(signal);
     for (const id of ids) {
       this.#shards.delete(formatShardId(id));
+      this.#parked.delete(formatShardId(id));
       this.secured.delete(formatShardId(id));
     }
+  }
+
+  async park(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    checkSignal(signal);
+    for (const name of ids.map(formatShardId)) {
+      const shard = this.#shards.get(name);
+      if (shard === undefined) continue;
+      this.#shards.delete(name);
+      this.secured.delete(name);
+      this.#parked.set(name, shard);
+    }
+  }
+
+  async unpark(ids: readonly ShardId[], signal?: AbortSignal): Promise<boolean[]> {
+    checkSignal(signal);
+    return ids.map((id) => {
+      const name = formatShardId(id);
+      const shard = this.#parked.get(name);
+      if (shard !== undefined && !this.#shards.has(name)) this.#shards.set(name, shard);
+      this.#parked.delete(name);
+      return this.#shards.has(name);
+    });
   }
 
   async list(pool: PoolId, pg: number, cursor?: string): Promise<ShardPage> {
@@ -191,11 +216,13 @@ export class MemoryShardService implements ShardService {
       usedBytes: this.#usedBytes(),
       capacityBytes: this.#options.capacityBytes ?? 2 ** 40,
       quarantined: this.#quarantined,
+      parked: this.#parked.size,
+      parkedBytes: bytesOf(this.#parked),
     };
   }
 
   #usedBytes(): number {
-    return [...this.#shards.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return bytesOf(this.#shards);
   }
 
   #find(id: ShardId): StoredShard {
@@ -203,4 +230,8 @@ export class MemoryShardService implements ShardService {
     if (shard === undefined) throw new FsError("ENOENT", `no shard ${formatShardId(id)} here`);
     return shard;
   }
+}
+
+function bytesOf(shards: ReadonlyMap<string, StoredShard>): number {
+  return [...shards.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
 }

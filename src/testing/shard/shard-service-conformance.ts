@@ -339,6 +339,41 @@ export function testShardService(
     t.true(stats.capacityBytes > stats.usedBytes);
   });
 
+  promise("parked shards are nowhere until they are unparked, whole", async (t, service) => {
+    const ids = [64, 2 * CELL_BYTES, 4 * CELL_BYTES].map((size) => shardId(size));
+    for (const id of ids) await putShard(service, id, payloadOf(id.slice));
+    const [small, large] = [present(ids[0]), present(ids[1])];
+    await service.park([small, large, shardId(3)]);
+    for (const id of [small, large]) {
+      await rejectsWith(t, "ENOENT", service.head(id));
+      await rejectsWith(t, "ENOENT", service.get(id, 0, new Uint8Array(64)));
+      t.is(await verdictOf(service, id), "missing");
+    }
+    t.is((await service.list(1 as PoolId, 7)).shards.length, 1);
+    const stats = await service.stats();
+    t.like(stats, { shards: 1, usedBytes: 4 * CELL_BYTES });
+    t.like(stats, { parked: 2, parkedBytes: 64 + 2 * CELL_BYTES });
+    t.deepEqual(await service.unpark([...ids, shardId(3)]), [true, true, true, false]);
+    for (const id of ids) {
+      await holds(t, service, id, payloadOf(id.slice));
+      t.is(await verdictOf(service, id), "secure");
+    }
+    t.like(await service.stats(), { shards: 3, parked: 0, parkedBytes: 0 });
+  });
+
+  promise("a parked shard may be put anew, or deleted for good", async (t, service) => {
+    for (const size of [64, 2 * CELL_BYTES]) {
+      const [again, gone] = [shardId(size), shardId(size + 1)];
+      for (const id of [again, gone]) await putShard(service, id, payloadOf(size));
+      await service.park([again, gone]);
+      await putShard(service, again, payloadOf(size));
+      await holds(t, service, again, payloadOf(size));
+      await service.deleteMany([gone]);
+      t.deepEqual(await service.unpark([again, gone]), [true, false]);
+    }
+    t.like(await service.stats(), { shards: 2, parked: 0, parkedBytes: 0 });
+  });
+
   promise("a whole shard stays when it is verified", async (t, service) => {
     await putShard(service, shardId(1), payloadOf(64));
     await putShard(service, shardId(2), payloadOf(6 * CELL_BYTES + 8));

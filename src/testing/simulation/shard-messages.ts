@@ -80,6 +80,14 @@ export class SimShardService implements ShardService {
     return this.#ask("deleteMany", signal, (node) => node.deleteMany(ids));
   }
 
+  park(ids: readonly ShardId[], signal?: AbortSignal): Promise<void> {
+    return this.#ask("park", signal, (node) => node.park(ids));
+  }
+
+  unpark(ids: readonly ShardId[], signal?: AbortSignal): Promise<boolean[]> {
+    return this.#ask("unpark", signal, (node) => node.unpark(ids));
+  }
+
   list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage> {
     return this.#ask("list", signal, (node) => node.list(pool, pg, cursor));
   }
