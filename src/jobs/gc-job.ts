@@ -9,6 +9,7 @@ import { blockCount } from "../domain/layout.ts";
 import type { Log } from "../observability/log.ts";
 import { placementGroupOf } from "../placement/placement.ts";
 import type { Clock } from "../platform/clock.ts";
+import { confirmedEverywhere } from "./gc-progress.ts";
 import type { Job, JobCounts } from "./job.ts";
 import {
   GC_FORGET_PER_STEP,
@@ -18,6 +19,7 @@ import {
   GC_SLICES_PER_STEP,
   JOB_RETRY_MAX_MS,
   JOB_RETRY_MIN_MS,
+  MAX_TOMBSTONES_WAITING,
 } from "./limits.ts";
 import type { NodeCalls } from "./node-calls.ts";
 import type { Tombstone, Tombstones } from "./slice-ledger.ts";
@@ -69,8 +71,7 @@ export class GcJob implements Job {
         progress.set(node.id, await this.#collect(node, map, from, due, signal));
       }),
     );
-    // Without a node nobody has said that it has none of their shards.
-    const everywhere = map.nodes.length === 0 ? 0 : Math.min(due, ...progress.values());
+    const everywhere = confirmedEverywhere(map.nodes, progress, due, MAX_TOMBSTONES_WAITING);
     const forgotten = await ledger.forget(everywhere, GC_FORGET_PER_STEP);
     this.#forgotten += forgotten;
     const isBehind = map.nodes.some(

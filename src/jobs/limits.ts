@@ -22,6 +22,8 @@ export const REPAIR_REBUILDS_AT_ONCE = 6;
 export const REPAIR_SOURCES_A_SLOT = 4;
 /** Read at a time where repair reads a shard itself: memory of each group under repair. */
 export const REPAIR_READ_BYTES = 4 * CELL_BYTES;
+/** Shards remembered that were set aside because repair, not their node, found them spoilt. */
+export const MAX_SET_ASIDE_REMEMBERED = 4096;
 /** Unwanted looks at every group: finds garbage and losses nobody reported. */
 export const FULL_SURVEY_INTERVAL_MS = 3_600_000;
 /** The first one: when nodes and clients have come back, but soon, for servers that start often. */
@@ -38,6 +40,11 @@ export const DEAD_SLICE_GRACE_MS = 30_000;
 export const GC_SLICES_PER_STEP = 64;
 /** Inode remains deleted in one gc transaction. */
 export const GC_REAP_PER_STEP = 256;
+/**
+ * Tombstones that wait for nodes that are out, perhaps for ever: some 100 MB of metadata. Beyond
+ * them the ids' own records tell, which a survey goes by when such a node comes back.
+ */
+export const MAX_TOMBSTONES_WAITING = 1_000_000;
 /** Tombstones forgotten in one transaction: some milliseconds. */
 export const GC_FORGET_PER_STEP = 1024;
 /** Time that gc goes on deleting on one node before it looks at all of them again. */

@@ -21,7 +21,7 @@ import {
 
 type AskedShards = Pick<
   ShardService,
-  "list" | "headMany" | "groups" | "get" | "secure" | "rebuild" | "deleteMany"
+  "list" | "headMany" | "groups" | "get" | "secure" | "rebuild" | "deleteMany" | "park"
 >;
 
 export type NodeShards = (node: MapNode) => AskedShards;
@@ -111,6 +111,15 @@ export class NodeCalls {
     for (const batch of batches(ids, MAX_BATCH_SHARDS)) {
       await this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
         this.#shardsOf(node).deleteMany(batch, ended),
+      );
+    }
+  }
+
+  /** Into the node's trash, from where they can come back. */
+  async park(node: MapNode, ids: readonly ShardId[], signal: AbortSignal): Promise<void> {
+    for (const batch of batches(ids, MAX_BATCH_SHARDS)) {
+      await this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+        this.#shardsOf(node).park(batch, ended),
       );
     }
   }

@@ -28,7 +28,7 @@ export interface GroupRepairOptions {
 export interface RepairCounts {
   shardsRebuilt: number;
   shardsDeleted: number;
-  orphansDeleted: number;
+  shardsParked: number;
   shardsSpoilt: number;
 }
 
@@ -51,7 +51,7 @@ export class GroupRepair {
   readonly counts: RepairCounts = {
     shardsRebuilt: 0,
     shardsDeleted: 0,
-    orphansDeleted: 0,
+    shardsParked: 0,
     shardsSpoilt: 0,
   };
   readonly #options: GroupRepairOptions;
@@ -96,7 +96,8 @@ export class GroupRepair {
   /** Has reported shards read by their holders and reads them; spoilt ones stand no longer. */
   async #checkFindings(state: GroupState, signal: AbortSignal): Promise<void> {
     for (const { shard, node } of state.reportedCopies()) {
-      const result = await this.#options.check.check(node, shard, signal);
+      const isSpare = state.isSpare(shard);
+      const result = await this.#options.check.check(node, shard, isSpare, signal);
       if (result === "good") state.checked(node.id, shard);
       if (result === "gone") this.#spoilt(state, node.id, shard);
       if (result === "unsure") state.disputed(node.id, shard);
@@ -164,14 +165,14 @@ export class GroupRepair {
     const { dead, orphans } = state;
     const deleted = await this.#remove("shardsDeleted", dead, state, signal);
     const mayPark = orphans.length > 0 && (await ledger.mayInfer());
-    const parked = mayPark ? await this.#remove("orphansDeleted", orphans, state, signal) : [];
+    const parked = mayPark ? await this.#remove("shardsParked", orphans, state, signal) : [];
     const garbage = deleted.length === dead.length && parked.length === orphans.length;
     return { copies: gone.length === surplus.length, garbage };
   }
 
   /** Deletes or parks shards, on their nodes; those that are gone then. */
   async #remove(
-    counter: "shardsDeleted" | "orphansDeleted",
+    counter: "shardsDeleted" | "shardsParked",
     shards: readonly HeldShard[],
     { view }: GroupState,
     signal: AbortSignal,
@@ -184,7 +185,8 @@ export class GroupRepair {
       const held = shards.filter((shard) => shard.node === nodeId);
       const ids = held.map(({ id }) => id);
       try {
-        await calls.deleteMany(node, ids, signal);
+        if (counter === "shardsParked") await calls.park(node, ids, signal);
+        else await calls.deleteMany(node, ids, signal);
         this.counts[counter] += ids.length;
         gone.push(...held);
       } catch (error) {

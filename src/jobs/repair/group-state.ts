@@ -78,6 +78,13 @@ export class GroupState {
     return [...copies.values()];
   }
 
+  /** The shard can be had without the one copy that is being looked at. */
+  isSpare({ slot, ...block }: ShardId): boolean {
+    const holders = this.#live.get(keyOfBlock(block))?.holders ?? [];
+    const others = holders.filter((nodes, other) => other !== slot && nodes.length > 0).length;
+    return others >= this.#pool.k || (holders[slot]?.length ?? 0) > 1;
+  }
+
   /** Its holder and repair have read it. */
   checked(node: NodeId, shard: ShardId): void {
     this.secured(node, shard, true);

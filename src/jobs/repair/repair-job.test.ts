@@ -121,6 +121,21 @@ test("a report of a shard that is good is answered, and nothing is rebuilt", asy
   t.is(world.repair.counts.shardsRebuilt, 0);
 });
 
+test("what its node calls good but comes spoilt is set aside and rebuilt, once", async (t) => {
+  const world = await RepairWorld.make();
+  const file = await world.write();
+  const home = present(world.homesOf(file)[1]);
+  home.corrupt({ where: ({ slot }) => slot === 1 });
+  await world.report(file, 1, "corrupt");
+  t.is(await world.pass(), "done");
+  t.is(home.callsOf("park"), 1);
+  t.is(world.repair.counts.shardsRebuilt, 1);
+  await world.report(file, 1, "corrupt");
+  t.is(await world.pass(), "later");
+  t.is(home.callsOf("park"), 1, "what was built in its place comes spoilt, too");
+  t.is(world.reports, 1);
+});
+
 test("no group is clean before its homes have answered for every shard", async (t) => {
   const world = await RepairWorld.make();
   const file = await world.write();
@@ -184,7 +199,7 @@ test("a block that a session may still commit keeps its group unclean", async (t
   await world.meta.sessions.end(world.session);
   t.is(await world.pass(), "done");
   t.deepEqual(world.where(block), { atHome: 0, elsewhere: 0 });
-  t.is(world.repair.counts.orphansDeleted, 6);
+  t.is(world.repair.counts.shardsParked, 6);
 });
 
 test("a shard that was rebuilt while its slice died goes again", async (t) => {

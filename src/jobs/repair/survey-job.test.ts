@@ -40,7 +40,7 @@ test("a step that fails is taken again: no group is left out", async (t) => {
   for (const file of files) t.deepEqual(world.where(file), ALL_HOME);
 });
 
-test("shards of an ended session that no record explains go, and nothing else", async (t) => {
+test("shards of an ended session that no record explains are parked, not deleted", async (t) => {
   const world = await RepairWorld.make();
   const [file, block] = [await world.write(), await world.putBlock()];
   await world.survey();
@@ -49,6 +49,12 @@ test("shards of an ended session that no record explains go, and nothing else", 
   await world.survey();
   t.deepEqual(world.where(block), NOWHERE);
   t.deepEqual(world.where(file), ALL_HOME);
+  const stats = await Promise.all(world.nodes.map((node) => node.memory.stats()));
+  t.is(
+    stats.reduce((sum, { parked }) => sum + parked, 0),
+    6,
+  );
+  t.is(world.callsOf("deleteMany"), 0);
 });
 
 test("ids of an ended session are looked for until every node was asked", async (t) => {
@@ -76,7 +82,7 @@ test("a shard of an id that nobody was given is nobody's to judge, and is told o
   t.is(world.dirty, 0);
 });
 
-test("a store that may know less than once deletes no orphan before a survey of all", async (t) => {
+test("a store that may know less than once parks nothing before a survey of all", async (t) => {
   const world = await RepairWorld.make();
   const block = await world.putBlock();
   await world.meta.sessions.end(world.session);
