@@ -25,6 +25,11 @@ export function onlyRegisteredDelete(
       check();
       await service.deleteMany(...args);
     },
+    park: async (...args) => {
+      check();
+      await service.park(...args);
+    },
+    unpark: (...args) => service.unpark(...args),
     list: (...args) => service.list(...args),
     groups: (...args) => service.groups(...args),
     secure: (...args) => service.secure(...args),
