@@ -204,14 +204,14 @@ class Run {
     for (const result of results) if (result instanceof Error) throw result;
   }
 
-  /** A failure was told: flush until none is left, then see that no byte came from nowhere. */
+  /** A failure was told: sync until none is left, then see that no byte came from nowhere. */
   async #recover(): Promise<void> {
     this.failures += 1;
     for (let tries = 0; ; tries += 1) {
       if (tries === 20) throw new Error("failures never end");
       try {
         await this.#quiet();
-        await this.#flush();
+        await this.mount.vfs.fsync(this.#fh);
         break;
       } catch (error) {
         if (!isFsError(error)) throw error;

@@ -124,8 +124,8 @@ export class OpenFileOperations {
     const handle = this.#handles.file(fh);
     if (!handle.writable) return;
     const flushed = handle.file.writer.flush();
-    if (flushed === undefined) this.#tellFailure(handle);
-    else return flushed.then(() => this.#tellFailure(handle));
+    if (flushed === undefined) this.#throwFailure(handle);
+    else return flushed.then(() => this.#throwFailure(handle));
   }
 
   async fsync(fh: FileHandle): Promise<void> {
@@ -209,14 +209,22 @@ export class OpenFileOperations {
     }
     await this.#services.losses.checking;
     if (handle.file.dead !== undefined) throw handle.file.dead;
-    this.#tellFailure(handle);
+    const told = handle.file.writer.failures.sequence;
+    try {
+      this.#throwFailure(handle);
+    } finally {
+      handle.toldFailures = told;
+    }
   }
 
-  /** Each handle learns once of data that could not be written; it is given up then. */
-  #tellFailure(handle: OpenHandle): void {
+  /**
+   * Throws for data that could not be written, which is given up then. An fsync tells each handle
+   * once, a close whenever there is one: a child that the caller starts closes the handle, too, and
+   * tells nobody what it heard.
+   */
+  #throwFailure(handle: OpenHandle): void {
     const { writer } = handle.file;
     const failure = writer.failures.tell(handle.toldFailures);
-    handle.toldFailures = writer.failures.sequence;
     if (failure === undefined) return;
     writer.dropFailed();
     throw failure;
