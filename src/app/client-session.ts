@@ -5,6 +5,7 @@ import type { BlockStore } from "../stripes/block-store.ts";
 import type { Connect } from "../stripes/nodes/node-link.ts";
 import { StripeBlockStore } from "../stripes/stripe-block-store.ts";
 import type { MapHistory } from "../domain/cluster-map.ts";
+import type { Ino } from "../domain/ids.ts";
 import type { Log } from "../observability/log.ts";
 import { systemClock, type Clock } from "../platform/clock.ts";
 import type { MetaSession } from "../protocol/meta/meta-service.ts";
@@ -31,6 +32,8 @@ export interface ClientSessionOptions {
 export interface ClientSession {
   readonly meta: MetaSession;
   readonly vfs: Vfs;
+  /** Inodes of files that are open now. */
+  openInodes(): Ino[];
   /** Commits what is dirty, then ends the session. */
   close(): Promise<void>;
 }
@@ -101,7 +104,12 @@ export async function composeClient(
     readOnly,
     ...(cacheBytes === undefined ? {} : { cacheBytes }),
   });
-  return { meta, vfs, close: () => closeInOrder(vfs, blocks, meta) };
+  return {
+    meta,
+    vfs,
+    openInodes: () => vfs.openInodes,
+    close: () => closeInOrder(vfs, blocks, meta),
+  };
 }
 
 /** From the top down, each even if the one before failed; the first failure is told. */

@@ -58,6 +58,10 @@ export async function startMount(options: StartMountOptions): Promise<RunningMou
       { ...kernelOptions(options), mountpoint, vfs, log, clock: systemClock },
       options.driver,
     );
+    // Its names and attributes time out within a second, pages of open files don't.
+    session.meta.on("rolledBack", () => {
+      for (const ino of session.openInodes()) mount.invalidateInode(ino);
+    });
     return {
       closed: mount.closed,
       abort: await connectionAborter(mount.mountpoint),

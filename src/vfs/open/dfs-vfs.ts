@@ -104,6 +104,11 @@ export class DfsVfs implements Vfs {
     });
   }
 
+  /** Those of files that are open. */
+  get openInodes(): Ino[] {
+    return [...this.#files.byIno.keys()];
+  }
+
   lookup(caller: Caller, parent: Ino, name: Name): Promise<Attr> {
     return this.#shown(() => this.#meta.lookup(caller, parent, name));
   }
