@@ -1,5 +1,5 @@
-// The metadata server's machine loses power, here: its process is killed and its journal cut back to
-// what was synced. Two mounts live on.
+// The metadata server's machine loses power, here: its process is killed and its journal cut back
+// to what was synced. Two mounts live on.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, open, readdir, readFile, rename, stat, truncate } from "node:fs/promises";
@@ -26,21 +26,33 @@ async function journalSizes(directory: string): Promise<Sizes> {
   return new Map(await Promise.all(sizes));
 }
 
+/** Locks the file of its argument or ends with 1; then holds the lock until its input ends. */
+const LOCKER = `
+import fcntl, sys
+file = open(sys.argv[1])
+try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError: sys.exit(1)
+print("locked", flush=True)
+sys.stdin.read()
+`;
+
 /** Holds an exclusive flock until it is told to end. */
 async function holdLock(t: ExecutionContext, path: string): Promise<() => Promise<void>> {
-  const holder = spawn("flock", ["-x", path, "-c", "echo locked; read line"]);
+  const holder = spawn("python3", ["-c", LOCKER, path]);
   t.teardown(() => holder.kill("SIGKILL"));
   await once(holder.stdout, "data");
   return async () => {
     const ended = once(holder, "close");
-    holder.stdin.end("\n");
+    holder.stdin.end();
     await ended;
   };
 }
 
 /** The exit code of an attempt to lock: 0, or 1 where somebody else has the lock. */
 async function tryLock(path: string): Promise<number> {
-  const [code] = (await once(spawn("flock", ["-n", "-x", path, "true"]), "close")) as [number];
+  const tried = spawn("python3", ["-c", LOCKER, path]);
+  tried.stdin.end();
+  const [code] = (await once(tried, "close")) as [number];
   return code;
 }
 
