@@ -6,7 +6,7 @@ import type { ClosableShardService } from "../stripes/nodes/node-link.ts";
 
 /**
  * @param isRegistered the positive fact that allows deleting
- * @throws FsError EAGAIN, by the methods that delete
+ * @throws FsError EAGAIN, by the methods that delete or park
  */
 export function onlyRegisteredDelete(
   service: ClosableShardService,
