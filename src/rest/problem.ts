@@ -29,18 +29,22 @@ const TITLES: Readonly<Record<number, string>> = {
   507: "No space left",
 };
 
-/** Sends `error`; `status` where its code alone doesn't say it. */
-export function sendProblem(response: Response, error: FsError, status?: number): void {
+/** What `error` is answered with; `status` where its code alone doesn't say it. */
+export function problemOf(error: FsError, status?: number): Problem {
   const chosen = status ?? (error.code === "EACCES" ? 401 : (STATUS_OF[error.code] ?? 500));
-  const problem: Problem = {
+  return {
     type: "about:blank",
     title: TITLES[chosen] ?? "Error",
     status: chosen,
     detail: error.message,
     code: error.code,
   };
-  if (chosen === 401) response.setHeader("WWW-Authenticate", "Bearer");
-  response.status(chosen).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(problem));
+}
+
+export function sendProblem(response: Response, error: FsError, status?: number): void {
+  const problem = problemOf(error, status);
+  if (problem.status === 401) response.setHeader("WWW-Authenticate", "Bearer");
+  response.status(problem.status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(problem));
 }
 
 /** Express's last handler: whatever a route throws becomes a problem; bugs are logged once. */

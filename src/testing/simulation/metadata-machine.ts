@@ -4,17 +4,12 @@ import { MetadataParts, type MetadataTimings } from "../../app/metadata-parts.ts
 import { hashToken, mintToken } from "../../auth/token.ts";
 import type { PolicyCodecs } from "../../codec/policy-codecs.ts";
 import { FsError } from "../../domain/errno.ts";
-import { parseShardId, type NodeId } from "../../domain/ids.ts";
 import { EngineAccountStore } from "../../meta/accounts/account-store.ts";
 import { LmdbEngine } from "../../meta/engine/lmdb-engine.ts";
 import type { Log } from "../../observability/log.ts";
-import {
-  heartbeatSchema,
-  nodeDamageSchema,
-  registerNodeSchema,
-} from "../../protocol/admin/admin-api.ts";
+import { answerNode } from "../../rest/node-routes.ts";
+import { problemOf } from "../../rest/problem.ts";
 import type { PostReply } from "../../storage/membership/meta-posts.ts";
-import { present } from "../present.ts";
 import type { Machine, SimProcess } from "./machine.ts";
 import type { Endpoint, Network } from "./network.ts";
 import { OrderedCoding } from "./ordered-coding.ts";
@@ -128,32 +123,18 @@ export function isMetaEndpoint(endpoint: Endpoint): endpoint is MetaEndpoint {
   return "posts" in endpoint;
 }
 
-const NODE_POST = /^\/nodes\/([0-9a-f]{12})\/(heartbeat|damage)$/;
-
-/** What the routes of rest/node-routes.ts do. */
+/** What the routes of rest/node-routes.ts make of it. */
 async function answerPost(
   { cluster }: MetadataParts,
   path: string,
   body: unknown,
 ): Promise<PostReply> {
   try {
-    if (path === "/nodes/register") {
-      return { status: 200, body: await cluster.register(registerNodeSchema.parse(body)) };
-    }
-    const [, id = "", what] = NODE_POST.exec(path) ?? [];
-    if (what === "heartbeat") {
-      const epoch = await cluster.heartbeat(id, heartbeatSchema.parse(body));
-      return { status: 200, body: { epoch } };
-    }
-    const { reports } = nodeDamageSchema.parse(body);
-    const node = id as NodeId; // as the pattern has it
-    await cluster.groups.reportDamage(
-      reports.map(({ shard, kind }) => ({ shard: present(parseShardId(shard)), kind, node })),
-    );
-    return { status: 204, body: {} };
+    const answer = await answerNode(cluster, path, body);
+    return answer === "done" ? { status: 204, body: {} } : { status: 200, body: answer };
   } catch (error) {
     if (!(error instanceof FsError)) throw error;
-    const status = error.code === "ENOENT" ? 404 : error.code === "EEXIST" ? 409 : 500;
-    return { status, body: {} };
+    const problem = problemOf(error);
+    return { status: problem.status, body: problem };
   }
 }
