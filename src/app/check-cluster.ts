@@ -201,7 +201,10 @@ export async function checkData(
   const map: ClusterMap = await engine.read(newestMap);
   await using nodes = await OfflineNodes.of(await engine.read(clusterIdOf), map);
   const request = { engine, map, nodes: nodes.nodes, shardsOf: nodes.shardsOf };
-  const survey = await surveyBlocks({ ...request, verify, onProgress, signal }, scratch);
+  const survey = await surveyBlocks(
+    { ...request, verify, bringBack: false, onProgress, signal },
+    scratch,
+  );
   // What was deleted since the copy was taken is no loss.
   const suspects = [...survey.unreadable];
   const live = await metadata.areLive(suspects);

@@ -122,6 +122,7 @@ async function survey(
       nodes: nodes.nodes,
       shardsOf: nodes.shardsOf,
       verify: false,
+      bringBack: true,
       onProgress,
       signal,
     },

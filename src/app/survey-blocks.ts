@@ -21,6 +21,8 @@ export interface SurveyRequest {
   readonly nodes: readonly MapNode[];
   readonly shardsOf: (node: MapNode) => ShardService;
   readonly verify: boolean;
+  /** Missing shards are looked for in the nodes' trash, and brought back. */
+  readonly bringBack: boolean;
   /** Told of how far it is: groups. */
   readonly onProgress: (done: number, total: number) => void;
   readonly signal: AbortSignal;
@@ -33,6 +35,7 @@ export interface SurveyReport {
   short: number;
   /** Slices with a block that can't be read. */
   unreadable: Set<SliceId>;
+  broughtBack: number;
   unexplained: number;
   spoilt: number;
   unreachable: NodeId[];
@@ -60,7 +63,7 @@ export async function surveyBlocks(
   request: SurveyRequest,
   scratch: ScratchDirectory,
 ): Promise<SurveyReport> {
-  const { engine, map, nodes, shardsOf, verify, onProgress, signal } = request;
+  const { engine, map, nodes, shardsOf, verify, bringBack, onProgress, signal } = request;
   const store = openLmdbStore({
     directory: join(scratch.path, "blocks"),
     what: "the scratch store",
@@ -74,6 +77,7 @@ export async function surveyBlocks(
       whole: 0,
       short: 0,
       unreadable: new Set(),
+      broughtBack: 0,
       unexplained: 0,
       spoilt: 0,
       unreachable: [],
@@ -85,7 +89,11 @@ export async function surveyBlocks(
       report.whole += looked.whole;
       report.unexplained += looked.unexplained;
       report.spoilt += looked.spoilt;
-      for (const finding of looked.findings) note(report, finding);
+      for (const finding of looked.findings) {
+        const [left, back] = bringBack ? await inventory.bringBack(pool, finding) : [finding, 0];
+        report.broughtBack += back;
+        note(report, left);
+      }
       done += 1;
       onProgress(done, groups.length);
     });
@@ -96,7 +104,8 @@ export async function surveyBlocks(
   }
 }
 
-function note(report: SurveyReport, { ref, isUnreadable }: BlockFinding): void {
-  if (isUnreadable) report.unreadable.add(ref.slice);
+function note(report: SurveyReport, { ref, missing, isUnreadable }: BlockFinding): void {
+  if (missing.length === 0) report.whole += 1;
+  else if (isUnreadable) report.unreadable.add(ref.slice);
   else report.short += 1;
 }

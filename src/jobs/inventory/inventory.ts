@@ -1,7 +1,7 @@
 // Compares what the nodes hold with what the metadata says there is, a placement group at a time:
 // which blocks are whole, which lack shards, which can't be read; which shards nothing explains.
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
-import type { NodeId } from "../../domain/ids.ts";
+import type { NodeId, ShardId } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 import type { ShardService } from "../../protocol/shard/shard-service.ts";
 import type { ExpectedBlocks } from "./expected-blocks.ts";
@@ -122,6 +122,34 @@ export class Inventory {
       }),
     );
     return good;
+  }
+
+  /**
+   * Has the nodes take shards that a block lacks out of their trash.
+   * @returns what it still lacks, and how many came back
+   */
+  async bringBack(pool: Pool, finding: BlockFinding): Promise<[BlockFinding, number]> {
+    const { nodes, shardsOf, signal } = this.#options;
+    const { ref, pg, missing } = finding;
+    const { slice, index } = ref;
+    const ids = missing.map((slot): ShardId => ({ pool: pool.id, pg, slice, index, slot }));
+    const back = new Set<number>();
+    await Promise.all(
+      nodes.map(async (node) => {
+        try {
+          const came = await shardsOf(node).unpark(ids, signal);
+          ids.forEach(({ slot }, at) => {
+            if (came[at] === true) back.add(slot);
+          });
+        } catch (error) {
+          if (signal.aborted) throw error;
+          this.unreachable.add(node.id);
+        }
+      }),
+    );
+    const left = missing.filter((slot) => !back.has(slot));
+    const isUnreadable = pool.k + pool.m - left.length < pool.k;
+    return [{ ...finding, missing: left, isUnreadable }, back.size];
   }
 }
 

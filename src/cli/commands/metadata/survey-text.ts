@@ -7,8 +7,11 @@ import { printable } from "../../terminal/output.ts";
 const MAX_NAMED = 1000;
 
 export function describeSurvey(survey: SurveyReport, nodes: number): string[] {
-  const { blocks, whole, short, unreadable, unexplained, spoilt } = survey;
+  const { blocks, whole, short, unreadable, broughtBack, unexplained, spoilt } = survey;
   const lines = [`data: ${blocks} blocks, ${whole} of them whole on ${nodes} nodes`];
+  if (broughtBack > 0) {
+    lines.push(`  ${broughtBack} shards were brought back from the nodes' trash`);
+  }
   if (short > 0)
     lines.push(`  ${short} lack shards and can be read; repair rebuilds them by itself`);
   if (spoilt > 0) lines.push(`  ${spoilt} shards didn't match their checksums, and were set aside`);
