@@ -39,6 +39,7 @@ async function spoilEntry(directory: string, id: ShardId): Promise<void> {
 const world = (): IndexWorld => ({
   ...SYSTEM,
   clock: new FakeClock(),
+  mayBeNew: true,
   onBroken: (error) => {
     throw error;
   },

@@ -25,6 +25,8 @@ import { decodeRecord, encodeRecord, type ShardFacts, type ShardRecord } from ".
 import { ShardTrash, type ParkedShard } from "./shard-trash.ts";
 
 export interface IndexWorld {
+  /** False where there are shards already: an index without a word on them is a lost one. */
+  readonly mayBeNew: boolean;
   readonly clock: Clock;
   readonly openStore: OpenStore;
   /** Told once a flush of the index has failed, perhaps more than once: nothing goes on then. */
@@ -72,13 +74,20 @@ export class ShardIndex {
 
   /**
    * Opens the index in `directory`, making it when missing.
-   * @throws FsError EPROTO when it is of another format
+   * @throws FsError EPROTO when it is of another format, EIO when it is lost
    */
   static async open(directory: string, on: IndexWorld): Promise<ShardIndex> {
     const store = on.openStore({ directory, what: "the node's index", syncEachCommit: false });
     const state = store.table("state");
     const format = state.get(Buffer.from(FORMAT))?.readUInt8(0);
     const isNew = format === undefined && state.get(Buffer.from(START_OF_VERSION_1)) === undefined;
+    if (isNew && !on.mayBeNew) {
+      await store.close();
+      const message =
+        `${directory} is gone or empty, and the shards beside it are of no use without it: bring ` +
+        "it back, or give the node an empty data directory and let the cluster rebuild its share";
+      throw new FsError("EIO", message);
+    }
     if (!isNew && format !== INDEX_FORMAT) {
       await store.close();
       throw new FsError(

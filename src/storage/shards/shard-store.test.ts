@@ -16,6 +16,7 @@ import {
   verdictOf,
 } from "../../testing/shard/shard-service-conformance.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { MemoryMachine } from "../../testing/shard/memory-machine.ts";
 import { fillIndex } from "../../testing/shard/full-index-process.ts";
 import { flipByte, makeTempDir, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
 import { TEST_CLUSTER } from "../../testing/shard/test-name.ts";
@@ -174,4 +175,16 @@ test("an index that cannot grow refuses shards, loses none, and the node lives o
   t.is((await store.stats()).shards, outcome.left);
   await store.close();
   await rm(directory, { recursive: true });
+});
+
+test("a node whose index is lost doesn't start, and deletes no shard", async (t) => {
+  const machine = new MemoryMachine();
+  const first = await machine.start();
+  await putShard(first, shardId(1), payloadOf(LARGE));
+  await first.close();
+  await machine.disk.removeTree("/node/index");
+  for (const again of [1, 2]) {
+    await t.throwsAsync(machine.start(), { message: /bring it back/ }, `start ${again}`);
+  }
+  t.truthy(machine.disk.factsSync(machine.pathOf(shardId(1))));
 });

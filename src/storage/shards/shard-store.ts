@@ -123,6 +123,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
       clock,
       openStore,
       onBroken,
+      mayBeNew: (await files.groups()).length === 0,
     });
     return new ShardStore(options, index, files, failed);
   }
