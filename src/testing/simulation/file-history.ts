@@ -6,8 +6,16 @@ import { readStamp, RECORD_BYTES } from "./stamps.ts";
  */
 export type Progress = "begun" | "acknowledged" | "durable";
 
+/** Who did it: a process of a client. */
+interface Doer {
+  readonly isAlive: boolean;
+}
+
 /** Something done to the file, in the order that its owners did it. */
 interface Step {
+  readonly by: Doer;
+  /** Its bytes are on the nodes. */
+  readonly isContent: boolean;
   progress: Progress;
   /** When it was acknowledged. */
   atMs: number;
@@ -24,27 +32,34 @@ interface NameStep extends Step {
   readonly name: string | undefined;
 }
 
-/** Steps that must have happened by the rules of the moment. */
+/** Steps that must have happened by the rules of the moment, as far as each can tell for itself. */
 export type IsBinding = (step: Readonly<Step>) => boolean;
 
 export class FileHistory {
   readonly key: number;
   readonly #cluster: number;
-  #writes: WriteStep[] = [];
+  readonly #writes: WriteStep[] = [];
   readonly #names: NameStep[] = [];
+  /** Both, in their order. */
+  readonly #steps: Step[] = [];
 
   constructor(cluster: number, key: number) {
     this.#cluster = cluster;
     this.key = key;
   }
 
-  beginWrite(operation: number, offset: number, lengthBytes: number): void {
+  beginWrite(by: Doer, operation: number, offset: number, lengthBytes: number): void {
     const end = offset + lengthBytes;
-    this.#writes.push({ operation, offset, end, progress: "begun", atMs: Infinity });
+    const begun = { by, isContent: true, progress: "begun", atMs: Infinity } as const;
+    const step: WriteStep = { ...begun, operation, offset, end };
+    this.#writes.push(step);
+    this.#steps.push(step);
   }
 
-  beginName(name: string | undefined): void {
-    this.#names.push({ name, progress: "begun", atMs: Infinity });
+  beginName(by: Doer, name: string | undefined): void {
+    const step: NameStep = { by, isContent: false, name, progress: "begun", atMs: Infinity };
+    this.#names.push(step);
+    this.#steps.push(step);
   }
 
   /** The last change of names was acknowledged. */
@@ -58,21 +73,47 @@ export class FileHistory {
     advance(done, "acknowledged", nowMs);
   }
 
-  /** All that was acknowledged is on disk, but for what may have been forgotten before. */
-  synced(nowMs: number, isBinding: IsBinding): void {
-    advance([...this.#writes, ...this.#names].filter(isBinding), "durable", nowMs);
+  /**
+   * `by` was told that all is on disk: what it had been promised itself is, and what of others may
+   * not have been forgotten before.
+   */
+  synced(by: Doer, nowMs: number, isBinding: IsBinding): void {
+    const own = this.#steps.filter((step) => step.by === by && step.progress !== "begun");
+    advance([...own, ...this.#binding(isBinding)], "durable", nowMs);
+  }
+
+  /** All of its bytes were promised to be there after whatever power cut. */
+  get isDurable(): boolean {
+    return this.#writes.every(({ progress }) => progress === "durable");
+  }
+
+  /** What follows on what may have been forgotten can't be relied on, either. */
+  #binding(isBinding: IsBinding): Set<Step> {
+    const binding = new Set<Step>();
+    let isBroken = false;
+    for (const step of this.#steps) {
+      if (step.progress === "durable" && isBinding(step)) binding.add(step);
+      if (step.progress !== "acknowledged") continue;
+      const stands = isBinding(step);
+      if (stands && !isBroken) binding.add(step);
+      // Content that is gone takes nothing along.
+      if (!stands && !step.isContent) isBroken = true;
+    }
+    return binding;
   }
 
   /** Names it may have now; undefined among them: it may be gone, or not there yet. */
   possibleNames(isBinding: IsBinding): (string | undefined)[] {
-    const last = this.#names.findLastIndex(isBinding);
+    const binding = this.#binding(isBinding);
+    const last = this.#names.findLastIndex((step) => binding.has(step));
     const before = last === -1 ? [undefined] : [];
     return [...before, ...this.#names.slice(Math.max(0, last)).map(({ name }) => name)];
   }
 
   /** What is wrong with the file's whole content; nothing where all is well. */
   wrongIn(bytes: Buffer, isBinding: IsBinding): string | undefined {
-    const binding = this.#writes.filter(isBinding);
+    const all = this.#binding(isBinding);
+    const binding = this.#writes.filter((step) => all.has(step));
     const least = Math.max(0, ...binding.map(({ end }) => end));
     const most = Math.max(0, ...this.#writes.map(({ end }) => end));
     if (bytes.length < least) return `${bytes.length} bytes are there, ${least} were written`;
@@ -103,7 +144,7 @@ export class FileHistory {
   }
 }
 
-function advance(steps: readonly Step[], progress: Progress, nowMs: number): void {
+function advance(steps: Iterable<Step>, progress: Progress, nowMs: number): void {
   for (const step of steps) {
     if (step.progress === "durable") continue;
     if (step.progress === "begun") step.atMs = nowMs;

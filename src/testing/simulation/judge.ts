@@ -4,6 +4,9 @@ import type { SimProcess } from "./machine.ts";
 import type { IsBinding } from "./file-history.ts";
 import type { Timeline } from "./timeline.ts";
 
+/** A client has found a server that came back, and done again what it was promised. */
+const REDO_MS = 30_000;
+
 /** A power cut of a machine that others rely on. */
 interface PowerCut {
   readonly atMs: number;
@@ -21,6 +24,7 @@ export class Judge {
   readonly #serverCuts: PowerCut[] = [];
   readonly #nodeCuts: PowerCut[] = [];
   readonly #inos = new Map<Ino, string>();
+  readonly #lostSessions = new Set<object>();
   readonly #holders = new Map<string, SimProcess>();
 
   constructor(timeline: Timeline, cluster: number, options: { isMild: boolean; parity: number }) {
@@ -43,11 +47,16 @@ export class Judge {
     this.#nodeCuts.push({ atMs: this.#timeline.nowMs, machine });
   }
 
-  /** What was acknowledged by then, and no power cut since may have taken. */
+  /** What was acknowledged by then, and nothing since may have taken. */
   asOf(nowMs: number): IsBinding {
-    return ({ progress, atMs }) => {
+    return ({ progress, atMs, by, isContent }) => {
       if (progress === "begun" || atMs > nowMs) return false;
-      return progress === "durable" || !this.#mayBeForgotten(atMs);
+      if (progress === "durable") return true;
+      if (isContent && this.#nodesCutSince(atMs) > this.#parity) return false;
+      const cut = this.#serverCuts.findLast((one) => one.atMs >= atMs);
+      if (cut === undefined) return true;
+      // Its client does it again, or is told, once it has found the server.
+      return by.isAlive && !this.#lostSessions.has(by) && nowMs - cut.atMs > REDO_MS;
     };
   }
 
@@ -76,15 +85,10 @@ export class Judge {
 
   /** The process was told that its session, and with it its locks, are lost. */
   lostSession(process: SimProcess): void {
+    this.#lostSessions.add(process);
     for (const [lock, holder] of this.#holders) {
       if (holder === process) this.#holders.delete(lock);
     }
-  }
-
-  #mayBeForgotten(atMs: number): boolean {
-    return (
-      this.#serverCuts.some((cut) => cut.atMs >= atMs) || this.#nodesCutSince(atMs) > this.#parity
-    );
   }
 
   #nodesCutSince(atMs: number): number {

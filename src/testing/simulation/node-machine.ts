@@ -29,8 +29,7 @@ const HOST = "nodes.sim";
 
 export class NodeMachine {
   readonly machine: Machine;
-  /** Of the process that runs now. */
-  running: RunningNode | undefined;
+  #running: RunningNode | undefined;
   /** The port it is to have instead of that of its last start. */
   wantedPort: number | undefined;
   readonly #options: NodeMachineOptions;
@@ -40,15 +39,20 @@ export class NodeMachine {
     this.machine = options.machine;
   }
 
+  /** Of the process that runs now, once it serves. */
+  get running(): RunningNode | undefined {
+    return this.machine.process === undefined ? undefined : this.#running;
+  }
+
   /** Resolves when it serves. Rejects when it can't; the process is dead then. */
   async start(): Promise<void> {
     const { network, metaAddress, codecs } = this.#options;
     const process = this.machine.start();
     const { clock, disk, random, openStore } = process;
     const log = this.#options.log(process);
-    this.running = undefined;
+    this.#running = undefined;
     try {
-      this.running = await startNodeIn(
+      this.#running = await startNodeIn(
         {
           clock,
           disk,
@@ -72,7 +76,7 @@ export class NodeMachine {
   /** As SIGTERM does it. */
   async stop(): Promise<void> {
     const { process } = this.machine;
-    await this.running?.close();
+    await this.#running?.close();
     process?.kill();
   }
 

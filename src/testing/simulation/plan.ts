@@ -58,14 +58,16 @@ export interface Plan {
 export function planOf(seed: number): Plan {
   const random = seededRandom(seed);
   const isMild = random.chance(0.3);
+  const faults = someOf(random, isMild ? MILD : FAULTS);
   return {
     seed,
     nodes: 6 + random.below(2),
     clients: 2 + random.below(2),
     programs: 1 + random.below(2),
     isMild,
-    hasLargeFiles: random.chance(0.2),
-    faults: someOf(random, isMild ? MILD : FAULTS),
+    // Only shards that are files rot.
+    hasLargeFiles: faults.includes("rot") || random.chance(0.2),
+    faults,
     faultPauseMs: 500 + random.below(4000),
     pauseMs: random.pick([100, 400, 1500]),
     busyMs: 4000 + random.below(10_000),
@@ -73,7 +75,7 @@ export function planOf(seed: number): Plan {
     nodeOutAfterMs: random.pick([15_000, 60_000, 600_000]),
     checkpointBytes: random.pick([4096, 65_536, 1_048_576]),
     network: {
-      loss: 0,
+      loss: isMild ? 0 : random.pick([0, 0, 0.001, 0.01]),
       doubling: isMild ? 0 : random.pick([0, 0, 0.01, 0.05]),
       straying: random.pick([0, 0.01, 0.05]),
       strayMs: isMild ? 50 : random.pick([50, 500, 3000]),

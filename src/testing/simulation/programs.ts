@@ -140,9 +140,9 @@ export class Program {
   }
 
   async #make(file: SimFile): Promise<FileHandle> {
-    const { judge } = this.#options;
+    const { judge, mount } = this.#options;
     const name = present(file.name);
-    file.history.beginName(name);
+    file.history.beginName(mount.process, name);
     const made = await this.#vfs.create(ROOT_CALLER, ROOT, name, 0o644, O_RDWR);
     file.history.named(this.#nowMs);
     file.ino = made.attr.ino;
@@ -158,7 +158,8 @@ export class Program {
 
   /** A few writes, perhaps an fsync, and a close. */
   async #writeAndClose(file: SimFile, fh: FileHandle): Promise<void> {
-    const { random, judge, hasLargeFiles } = this.#options;
+    const { random, judge, hasLargeFiles, mount } = this.#options;
+    const { process } = mount;
     const { history } = file;
     const isLarge = hasLargeFiles && random.chance(0.2);
     const first = this.#options.files.nextOperation();
@@ -169,16 +170,16 @@ export class Program {
         const room = Math.max(1, SMALL_FILE_BYTES - lengthBytes);
         const offset = random.chance(0.4) ? 0 : random.below(room / RECORD_BYTES) * RECORD_BYTES;
         const bytes = stampedBytes(judge.cluster, history.key, operation, offset, lengthBytes);
-        history.beginWrite(operation, offset, lengthBytes);
+        history.beginWrite(process, operation, offset, lengthBytes);
         this.#note(`writes ${operation} to ${nameOf(file)}: ${offset} +${lengthBytes}`);
         await this.#vfs.write(fh, offset, bytes, false);
-        if (random.chance(0.2)) await this.#options.mount.process.clock.sleep(random.below(200));
+        if (random.chance(0.2)) await process.clock.sleep(random.below(200));
         operation = this.#options.files.nextOperation();
       }
       if (random.chance(0.4)) {
         await this.#vfs.fsync(fh, false);
         history.written(first, this.#nowMs);
-        history.synced(this.#nowMs, judge.asOf(this.#nowMs));
+        history.synced(process, this.#nowMs, judge.asOf(this.#nowMs));
         this.#note(`has synced ${nameOf(file)}`);
       }
       await this.#vfs.flush(fh);
@@ -253,8 +254,8 @@ export class Program {
         const fh = await this.#make(file);
         await this.#writeAndClose(file, fh);
         const from = present(file.name);
-        file.history.beginName(slot);
-        old?.history.beginName(undefined);
+        file.history.beginName(mount.process, slot);
+        old?.history.beginName(mount.process, undefined);
         file.name = slot;
         await this.#vfs.rename(ROOT_CALLER, ROOT, from, ROOT, slot, 0);
         file.history.named(this.#nowMs);
@@ -271,7 +272,7 @@ export class Program {
     const from = file.name;
     const stem = from.split("r")[0] ?? "";
     const to = `${stem}r${this.#options.files.nextOperation()}` as Name; // letters and digits
-    file.history.beginName(to);
+    file.history.beginName(this.#options.mount.process, to);
     file.name = to;
     await this.#vfs.rename(ROOT_CALLER, ROOT, from, ROOT, to, 0);
     file.history.named(this.#nowMs);
@@ -281,7 +282,7 @@ export class Program {
   async #unlink(file: SimFile): Promise<void> {
     const { name } = file;
     if (name?.startsWith("s") !== false) return;
-    file.history.beginName(undefined);
+    file.history.beginName(this.#options.mount.process, undefined);
     await this.#vfs.unlink(ROOT_CALLER, ROOT, name);
     file.history.named(this.#nowMs);
     this.#note(`unlinked ${name}`);

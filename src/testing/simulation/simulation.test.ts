@@ -3,7 +3,7 @@ import test from "ava";
 import { runSeeds, seedsFromEnvironment } from "./run-seeds.ts";
 
 /** A minute or two of two processors; `scripts/simulate` runs more. */
-const SEEDS = 300;
+const SEEDS = 120;
 const PROGRAMS = 2;
 
 const { first, count } = seedsFromEnvironment(SEEDS);

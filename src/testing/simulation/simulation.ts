@@ -19,6 +19,8 @@ const CALM_MS = 150_000;
 /** Faults are over, so that repair and gc end within this. */
 const CLEAN_MS = 400_000;
 const LOOK_MS = 1000;
+/** The metadata server knows by then who is there. */
+const NOTICE_MS = 8000;
 const REMOUNT_MS = 2000;
 const UNMOUNT_MS = 60_000;
 /** Those that come back have been started, and those that don't are known to be down. */
@@ -189,7 +191,12 @@ class Simulation {
     for (const { mount, machine } of clients) {
       if (mount?.process.isAlive !== true) continue;
       try {
-        await this.#world.until(mount.close(), UNMOUNT_MS, `${machine.name} unmounts`);
+        const closing = mount.close();
+        if (!(await this.#world.until(closing, UNMOUNT_MS, `${machine.name} unmounts`))) return;
+        const { nowMs } = this.#timeline;
+        for (const { history } of this.#files.all) {
+          history.synced(mount.process, nowMs, judge.asOf(nowMs));
+        }
       } catch (error) {
         // What it could not write is told.
         if (!isFsError(error) || judge.isMild) throw error;
@@ -200,11 +207,16 @@ class Simulation {
 
   /** Nothing waits for repair or gc any more. */
   async #becomeClean(): Promise<void> {
-    const { server, judge } = this.#world;
+    const { server, nodes, judge } = this.#world;
     const endMs = this.#timeline.nowMs + CLEAN_MS;
+    // Until all are back a server that has just started may think that they are.
+    const areBack = (): boolean => nodes.every(({ running }) => running !== undefined);
+    await this.#timeline.run(areBack, endMs);
+    await this.#world.pass(NOTICE_MS);
     const dirty = (): number => {
       const { parts } = server;
       if (parts === undefined) return Infinity;
+      if (parts.cluster.current().nodes.some(({ state }) => state !== "up")) return Infinity;
       // What was never durable may be gone, and its group waits for it in vain.
       const lost = judge.mayBeUnreadable() ? parts.jobs.report().unreadableBlocks : 0;
       return Math.max(0, parts.cluster.groups.dirty().length - lost);
@@ -248,7 +260,9 @@ class Simulation {
       const wrong = file.history.wrongIn(await readWhole(vfs, ino), asOf);
       if (wrong !== undefined) judge.broken(`${nameOf(file)} in the end: ${wrong}`);
     } catch (error) {
-      if (!isFsError(error, "EIO") || !judge.mayBeUnreadable()) throw error;
+      if (!isFsError(error)) throw error;
+      const isExcused = judge.mayBeUnreadable() && !file.history.isDurable;
+      if (!isExcused) judge.broken(`${nameOf(file)} in the end: ${error.code} ${error.message}`);
     }
   }
 }
