@@ -180,7 +180,7 @@ test("kill -9 in mid-work loses no acknowledged shard and brings none half-writt
   }
   const verdicts = await node.service.secure(
     acknowledged.map(({ id }) => id),
-    { verify: false },
+    "unseen",
   );
   t.true(verdicts.every((verdict) => verdict === "secure"));
   const { shards } = await node.service.stats();

@@ -84,7 +84,10 @@ export class NodeCalls {
     return infos;
   }
 
-  /** Has the node say of each shard, in order, whether it is there whole and on disk. */
+  /**
+   * Has the node say of each shard, in order, whether it is there whole and on disk. Unless it is
+   * to `verify`, it believes its earlier starts: else each start would have it read its whole disk.
+   */
   async secure(
     node: MapNode,
     ids: readonly ShardId[],
@@ -94,7 +97,7 @@ export class NodeCalls {
     const verdicts: ShardVerdict[] = [];
     for (const batch of batches(ids, SECURE_SHARDS_AT_ONCE)) {
       const said = await this.#within(NODE_SECURE_TIMEOUT_MS, signal, (ended) =>
-        this.#shardsOf(node).secure(batch, { verify }, ended),
+        this.#shardsOf(node).secure(batch, verify ? "every" : "unflushed", ended),
       );
       verdicts.push(...said);
     }

@@ -131,7 +131,7 @@ export class StripeSync {
   async #syncBatch(link: NodeLink, batch: readonly UnsyncedShard[]): Promise<void> {
     const ids = batch.map(({ block, slot }) => block.places.shardId(slot));
     const call = link.start(SHARD_SYNC_TIMEOUT_MS, (service, signal) =>
-      service.secure(ids, { verify: false }, signal),
+      service.secure(ids, "unseen", signal),
     );
     const verdicts = await call.done;
     batch.forEach(({ block, slot }, at) => {

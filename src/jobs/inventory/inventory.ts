@@ -112,7 +112,7 @@ export class Inventory {
       holders.map(async ({ node, slot }) => {
         const id = { pool: pool.id, pg, slice, index, slot };
         try {
-          const [verdict] = await shardsOf(node).secure([id], { verify: true }, signal);
+          const [verdict] = await shardsOf(node).secure([id], "every", signal);
           if (verdict === "secure") good.slots.add(slot);
           else if (verdict === "spoilt") good.spoilt += 1;
         } catch (error) {

@@ -323,7 +323,7 @@ const CALLS: readonly ((service: HttpShardService) => Promise<unknown>)[] = [
   (service) => service.deleteMany([shardId(1)]),
   (service) => service.list(shardId(1).pool, shardId(1).pg),
   (service) => service.groups(),
-  (service) => service.secure([shardId(1)], { verify: false }),
+  (service) => service.secure([shardId(1)], "unseen"),
   (service) => service.rebuild({ id: shardId(1), policy: { k: 4, m: 2 }, sources: [] }),
   (service) => service.stats(),
 ];

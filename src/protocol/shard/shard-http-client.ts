@@ -30,6 +30,7 @@ import type {
   ShardPayload,
   ShardService,
   ShardSlab,
+  SecureDepth,
   ShardVerdict,
 } from "./shard-service.ts";
 import {
@@ -181,10 +182,10 @@ export class HttpShardService implements ShardService, AsyncDisposable {
 
   async secure(
     ids: readonly ShardId[],
-    { verify }: { readonly verify: boolean },
+    depth: SecureDepth,
     signal?: AbortSignal,
   ): Promise<ShardVerdict[]> {
-    const path = verify ? `${ROUTES.secure}?verify` : ROUTES.secure;
+    const path = `${ROUTES.secure}?depth=${depth}`;
     const verdicts: ShardVerdict[] = [];
     for (const batch of slicesOf(ids, MAX_SECURE_SHARDS)) {
       const { body } = await this.#post(path, encodeShardIds(batch), signal);

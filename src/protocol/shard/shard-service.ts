@@ -13,6 +13,14 @@ export interface ShardPayload {
   cellCrcs: Uint32Array;
 }
 
+/**
+ * Which shards a node reads and compares with their checksums before it calls them secure. every:
+ * all. unseen: what it has neither received nor compared in this start, as an fsync asks.
+ * unflushed: what no start of it has noted to be on disk; the others need only stand, in full size.
+ */
+export const SECURE_DEPTHS = ["every", "unseen", "unflushed"] as const;
+export type SecureDepth = (typeof SECURE_DEPTHS)[number];
+
 export interface ShardInfo {
   id: ShardId;
   sizeBytes: number;
@@ -108,14 +116,10 @@ export interface ShardService {
   list(pool: PoolId, pg: number, cursor?: string, signal?: AbortSignal): Promise<ShardPage>;
   /** Placement groups this node holds shards of, as [pool, pg] pairs, ascending. */
   groups(signal?: AbortSignal): Promise<[PoolId, number][]>;
-  /**
-   * Brings shards to disk and says of each what became of it, in order. What the node has received
-   * or verified in this start needs no more than that; all else, and with `verify` everything, is
-   * read first and compared with its checksums.
-   */
+  /** Brings shards to disk and says of each what became of it, in order. */
   secure(
     ids: readonly ShardId[],
-    how: { readonly verify: boolean },
+    depth: SecureDepth,
     signal?: AbortSignal,
   ): Promise<ShardVerdict[]>;
   /** Fetches or decodes the shard from its peers and keeps it. */

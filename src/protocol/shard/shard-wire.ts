@@ -20,7 +20,7 @@ export const ROUTES = {
   deleteMany: "/batch/delete",
   park: "/batch/park",
   unpark: "/batch/unpark",
-  /** `?verify` reads and compares every shard. */
+  /** `?depth=`, a SecureDepth. */
   secure: "/batch/secure",
   /** GET. */
   groups: "/groups",

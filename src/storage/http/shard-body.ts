@@ -9,6 +9,8 @@ export function receiveBody(request: IncomingMessage, reception: ShardReception)
     let writing: Promise<void> | undefined;
     const fail = (error: Error): void => {
       request.off("data", onData);
+      // The end may come before the promise below is rejected; it must not make a success of it.
+      request.off("end", onEnd);
       request.resume();
       // A write under way must end before the caller may close the file.
       const ended = writing ?? Promise.resolve();
@@ -28,11 +30,12 @@ export function receiveBody(request: IncomingMessage, reception: ShardReception)
         fail(error as Error);
       }
     };
-    request.on("data", onData);
-    request.on("end", () => {
+    const onEnd = (): void => {
       if (writing === undefined) resolve();
       else writing.then(resolve, fail);
-    });
+    };
+    request.on("data", onData);
+    request.on("end", onEnd);
     request.on("error", fail);
     request.on("close", () => {
       if (!request.complete) fail(new FsError("EIO", "the sender went away in mid-shard"));

@@ -13,6 +13,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { NodeName } from "../../protocol/shard/node-name.ts";
 import { decodeShardIds, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
 import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.ts";
+import { SECURE_DEPTHS } from "../../protocol/shard/shard-service.ts";
 import {
   CELL_CRCS_HEADER,
   decodeCellCrcs,
@@ -144,9 +145,10 @@ class ShardHandlers {
   }
 
   async secure(request: Request, response: Response): Promise<void> {
-    const verify = request.query["verify"] !== undefined;
+    const depth = SECURE_DEPTHS.find((known) => known === request.query["depth"]);
+    if (depth === undefined) throw new FsError("EINVAL", "depth is every, unseen or unflushed");
     const ids = await idsOf(request, MAX_SECURE_SHARDS);
-    const verdicts = await this.#store.secure(ids, { verify }, goneSignal(response));
+    const verdicts = await this.#store.secure(ids, depth, goneSignal(response));
     sendBytes(response, encodeVerdicts(verdicts));
   }
 

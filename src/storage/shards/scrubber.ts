@@ -67,7 +67,7 @@ export class Scrubber implements AsyncDisposable {
       const shard = store.next(at);
       at = shard?.id;
       if (shard === undefined) break;
-      await store.secure([shard.id], { verify: true }, signal);
+      await store.secure([shard.id], "every", signal);
       await nextTurn(clock);
       checkedBytes += shard.sizeBytes;
     }

@@ -27,7 +27,7 @@ test("what was acknowledged 5 s ago survives a power cut, though nobody asked", 
   machine.disk.cut();
   const after = await machine.start();
   const ids = Array.from({ length: 20 }, (_, at) => shardId(at + 1, { pg: (at + 1) % 3 }));
-  const verdicts = await after.secure(ids, { verify: true });
+  const verdicts = await after.secure(ids, "every");
   t.deepEqual(
     verdicts,
     ids.map(() => "secure"),
@@ -53,7 +53,7 @@ test("a start tells of shards that the last one had acknowledged and not flushed
   const first = await machine.start();
   await putShard(first, shardId(1), payloadOf(LARGE));
   await putShard(first, shardId(2), payloadOf(64));
-  await first.secure([shardId(2)], { verify: false });
+  await first.secure([shardId(2)], "unseen");
   machine.disk.cut();
   const store = await machine.start();
   const flush = new SelfFlush({ store, clock: machine.clock, log: silentLog });

@@ -88,7 +88,7 @@ export class ShardCustody {
       record.sizeBytes === sizeBytes &&
       record.cellCrcs.every((crc, cell) => crc === cellCrcs[cell]);
     if (!same) throw new FsError("EEXIST", `other bytes stand under ${formatShardId(id)}`);
-    return this.isKnown(id, record) && this.#stands(id, record);
+    return this.isKnown(id, record) && this.stands(id, record);
   }
 
   /** True when this start has received the shard, or found it whole and brought it to disk. */
@@ -110,7 +110,7 @@ export class ShardCustody {
   }
 
   /** False when the shard's file is gone or of another size. */
-  #stands(id: ShardId, record: ShardRecord): boolean {
+  stands(id: ShardId, record: ShardRecord): boolean {
     return record.packed || this.#files.stands(id, record.sizeBytes);
   }
 
@@ -173,7 +173,7 @@ export class ShardCustody {
     await this.#turns.run(formatShardId(id), async () => {
       const record = this.#index.get(id);
       if (record === undefined || !isSame(record, seen)) return;
-      if (kind === "missing" && this.#stands(id, record)) return;
+      if (kind === "missing" && this.stands(id, record)) return;
       await this.#remove(id, record, kind);
     });
   }

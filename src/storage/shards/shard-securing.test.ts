@@ -15,27 +15,25 @@ import type { ShardStore } from "./shard-store.ts";
 
 const LARGE = 3 * CELL_BYTES;
 const SMALL = 64;
-const NO_VERIFY = { verify: false } as const;
 
 async function putAll(store: ShardStore, ids: readonly ShardId[], size = LARGE): Promise<void> {
   for (const id of ids) await putShard(store, id, payloadOf(size, id.slice));
 }
 
-/** What a power cut leaves of shards that are secure is the shards. */
 test("what is secure is there whole after a power cut, small and large", async (t) => {
   const machine = new MemoryMachine();
   const store = await machine.start();
   await putAll(store, [shardId(1), shardId(2, { pg: 9 })]);
   await putAll(store, [shardId(3)], SMALL);
   const ids = [shardId(1), shardId(2, { pg: 9 }), shardId(3)];
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["secure", "secure", "secure"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["secure", "secure", "secure"]);
   machine.disk.cut();
   const after = await machine.start();
   for (const id of ids) {
     const { bytes } = await readShard(after, id);
     t.is(Buffer.compare(bytes, payloadOf(bytes.length, id.slice).bytes), 0);
   }
-  t.deepEqual(await after.secure(ids, NO_VERIFY), ["secure", "secure", "secure"]);
+  t.deepEqual(await after.secure(ids, "unseen"), ["secure", "secure", "secure"]);
 });
 
 test("securing what this start has received reads nothing, and flushes it once", async (t) => {
@@ -43,11 +41,11 @@ test("securing what this start has received reads nothing, and flushes it once",
   const store = await machine.start();
   const ids = [shardId(1), shardId(2)];
   await putAll(store, ids);
-  await store.secure(ids, NO_VERIFY);
+  await store.secure(ids, "unseen");
   t.is(machine.callsOf("read"), 0);
   t.is(machine.callsOf("datasync"), 2);
   const before = machine.calls.length;
-  await store.secure([...ids, ...ids], NO_VERIFY);
+  await store.secure([...ids, ...ids], "unseen");
   t.is(machine.calls.length, before);
 });
 
@@ -57,10 +55,10 @@ test("a shard that a power cut took is never secure, whatever the index says", a
   await putAll(store, [shardId(1)]);
   // The index reaches the disk by itself; of the file only the name does.
   await putAll(store, [shardId(2)], SMALL);
-  await store.secure([shardId(2)], NO_VERIFY);
+  await store.secure([shardId(2)], "unseen");
   machine.disk.cut();
   const after = await machine.start();
-  t.deepEqual(await after.secure([shardId(1), shardId(2)], NO_VERIFY), ["missing", "secure"]);
+  t.deepEqual(await after.secure([shardId(1), shardId(2)], "unseen"), ["missing", "secure"]);
   await rejectsWith(t, "ENOENT", after.head(shardId(1)));
 });
 
@@ -75,9 +73,9 @@ test("bytes of an earlier start are secure only if they match their checksums", 
   machine.disk.reopenSync(machine.pathOf(shardId(3))).truncateSync(LARGE - 8);
   machine.disk.removeSync(machine.pathOf(shardId(4)));
   const store = await machine.start();
-  const verdicts = await store.secure(ids, NO_VERIFY);
+  const verdicts = await store.secure(ids, "unseen");
   t.deepEqual(verdicts, ["secure", "spoilt", "spoilt", "missing"]);
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["secure", "missing", "missing", "missing"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["secure", "missing", "missing", "missing"]);
   t.is((await store.stats()).quarantined, 2);
   t.deepEqual(
     machine.found.map(([{ slice }, kind]) => [slice as number, kind]),
@@ -95,13 +93,43 @@ test("what was found whole is read once a start", async (t) => {
   await putAll(first, [shardId(1)]);
   await first.close();
   const store = await machine.start();
-  await store.secure([shardId(1)], NO_VERIFY);
+  await store.secure([shardId(1)], "unseen");
   const reads = machine.callsOf("read");
   t.true(reads > 0);
-  await store.secure([shardId(1)], NO_VERIFY);
+  await store.secure([shardId(1)], "unseen");
   t.is(machine.callsOf("read"), reads);
-  await store.secure([shardId(1)], { verify: true });
+  await store.secure([shardId(1)], "every");
   t.true(machine.callsOf("read") > reads);
+});
+
+test("what an earlier start had flushed is believed, but not by an fsync", async (t) => {
+  const machine = new MemoryMachine();
+  const first = await machine.start();
+  const ids = [1, 2, 3].map((slice) => shardId(slice));
+  await putAll(first, ids);
+  await first.close();
+  machine.disk.reopenSync(machine.pathOf(shardId(2))).truncateSync(LARGE - 8);
+  machine.disk.removeSync(machine.pathOf(shardId(3)));
+  const store = await machine.start();
+  const reads = machine.callsOf("read");
+  t.deepEqual(await store.secure([shardId(1)], "unflushed"), ["secure"]);
+  t.is(machine.callsOf("read"), reads);
+  t.deepEqual(await store.secure(ids, "unflushed"), ["secure", "spoilt", "missing"]);
+  const later = machine.callsOf("read");
+  t.deepEqual(await store.secure([shardId(1)], "unseen"), ["secure"]);
+  t.true(machine.callsOf("read") > later);
+});
+
+test("a power cut leaves nothing that is believed without having been flushed", async (t) => {
+  const machine = new MemoryMachine();
+  const first = await machine.start();
+  await putAll(first, [shardId(1), shardId(2)]);
+  await first.secure([shardId(1)], "unseen");
+  machine.disk.cut();
+  const store = await machine.start();
+  const [flushed, other] = await store.secure([shardId(1), shardId(2)], "unflushed");
+  t.is(flushed, "secure");
+  t.not(other, "secure");
 });
 
 test("a disk that fails to flush a shard once is not believed the second time", async (t) => {
@@ -110,26 +138,26 @@ test("a disk that fails to flush a shard once is not believed the second time", 
   await putAll(store, [shardId(1), shardId(2)]);
   machine.fail("datasync", machine.pathOf(shardId(1)));
   const ids = [shardId(1), shardId(2)];
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["spoilt", "secure"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["spoilt", "secure"]);
   machine.heal();
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["missing", "secure"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["missing", "secure"]);
   t.deepEqual(machine.found, [[shardId(1), "corrupt"]]);
   // Put anew it is another file.
   await putAll(store, [shardId(1)]);
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["secure", "secure"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["secure", "secure"]);
 });
 
 test("a folder that can't be flushed condemns all that it may have lost", async (t) => {
   const machine = new MemoryMachine();
   const store = await machine.start();
   await putAll(store, [shardId(1)]);
-  await store.secure([shardId(1)], NO_VERIFY);
+  await store.secure([shardId(1)], "unseen");
   await putAll(store, [shardId(2), shardId(3)]);
   machine.fail("sync", "/node/shards");
   const ids = [shardId(1), shardId(2), shardId(3)];
-  t.deepEqual(await store.secure([shardId(2)], NO_VERIFY), ["spoilt"]);
+  t.deepEqual(await store.secure([shardId(2)], "unseen"), ["spoilt"]);
   machine.heal();
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["secure", "missing", "missing"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["secure", "missing", "missing"]);
 });
 
 test("a file that can't be opened says nothing of its bytes", async (t) => {
@@ -137,8 +165,8 @@ test("a file that can't be opened says nothing of its bytes", async (t) => {
   const store = await machine.start();
   await putAll(store, [shardId(1)]);
   machine.fail("open", machine.pathOf(shardId(1)));
-  await rejectsWith(t, "EIO", store.secure([shardId(1)], NO_VERIFY));
-  await rejectsWith(t, "EIO", store.secure([shardId(1)], { verify: true }));
+  await rejectsWith(t, "EIO", store.secure([shardId(1)], "unseen"));
+  await rejectsWith(t, "EIO", store.secure([shardId(1)], "every"));
   machine.heal();
   t.is(await verdictOf(store, shardId(1)), "secure");
   t.deepEqual(machine.found, []);
@@ -186,7 +214,7 @@ test("a stopped node has all on disk, and its next start has nothing to look at"
   t.is(await store.secureEarlier(), 0);
   t.is(machine.callsOf("read"), 0);
   const ids = [shardId(1), shardId(2)];
-  t.deepEqual(await store.secure(ids, NO_VERIFY), ["secure", "secure"]);
+  t.deepEqual(await store.secure(ids, "unseen"), ["secure", "secure"]);
 });
 
 test("after a crash a start looks at what the last one had not flushed, and no more", async (t) => {
@@ -196,7 +224,7 @@ test("after a crash a start looks at what the last one had not flushed, and no m
   await first.flush(first.acknowledged());
   await putAll(first, [shardId(3), shardId(4)]);
   await putAll(first, [shardId(5)], SMALL);
-  await first.secure([shardId(4), shardId(5)], NO_VERIFY);
+  await first.secure([shardId(4), shardId(5)], "unseen");
   machine.disk.cut();
   const store = await machine.start();
   t.is(await store.secureEarlier(), 1);
@@ -212,14 +240,14 @@ test("an index that can't be flushed is the end: nothing is secure, kept or foun
   const machine = new MemoryMachine();
   const store = await machine.start();
   await putAll(store, [shardId(1)]);
-  await store.secure([shardId(1)], NO_VERIFY);
+  await store.secure([shardId(1)], "unseen");
   machine.fail("datasync", "/node/index");
   await putAll(store, [shardId(2)], SMALL).catch(() => undefined);
-  await rejectsWith(t, "EIO", store.secure([shardId(2)], NO_VERIFY));
+  await rejectsWith(t, "EIO", store.secure([shardId(2)], "unseen"));
   t.like(await t.throwsAsync(store.failed), { code: "EIO" });
   machine.heal();
   // A second try would seem to succeed.
-  await rejectsWith(t, "EIO", store.secure([shardId(2)], NO_VERIFY));
+  await rejectsWith(t, "EIO", store.secure([shardId(2)], "unseen"));
   await rejectsWith(t, "EIO", putShard(store, shardId(3), payloadOf(SMALL)));
   await t.throwsAsync(async () => store.head(shardId(1)));
 });

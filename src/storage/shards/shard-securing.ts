@@ -6,7 +6,7 @@ import { CELL_BYTES } from "../../domain/format.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { nextTurn, type Clock } from "../../platform/clock.ts";
 import { checkSignal } from "../../protocol/shard/shard-exchange.ts";
-import type { ShardVerdict } from "../../protocol/shard/shard-service.ts";
+import type { SecureDepth, ShardVerdict } from "../../protocol/shard/shard-service.ts";
 import type { ShardCustody } from "./shard-custody.ts";
 import type { ShardFlusher } from "./shard-flusher.ts";
 import type { ShardIndex } from "./shard-index.ts";
@@ -38,12 +38,12 @@ export class ShardSecuring {
 
   async secure(
     ids: readonly ShardId[],
-    verify: boolean,
+    depth: SecureDepth,
     signal: AbortSignal | undefined,
   ): Promise<ShardVerdict[]> {
     const { index, custody, flusher } = this.#parts;
     const looked: (ShardRecord | ShardVerdict)[] = [];
-    for (const id of ids) looked.push(await this.#look(id, verify, signal));
+    for (const id of ids) looked.push(await this.#look(id, depth, signal));
     const there = ids.filter((_, at) => typeof looked[at] === "object");
     const condemned = await flusher.flush(there);
     let newest = 0;
@@ -58,7 +58,9 @@ export class ShardSecuring {
       if (typeof record === "string") return record;
       if (condemned.has(formatShardId(id))) return "spoilt";
       if (!custody.isStill(id, record)) return "missing";
-      if (record.start !== index.start) custody.secured(id, record);
+      if (record.start !== index.start && !this.#believes(id, record, depth)) {
+        custody.secured(id, record);
+      }
       return "secure";
     });
   }
@@ -75,7 +77,7 @@ export class ShardSecuring {
     for (let id = index.next(undefined); id !== undefined; id = index.next(id)) {
       const record = index.get(id);
       if (record !== undefined && record.start !== index.start && !index.wasFlushed(record)) {
-        const [verdict] = await this.secure([id], false, signal);
+        const [verdict] = await this.secure([id], "unflushed", signal);
         if (verdict !== "secure") lost++;
       }
       if (++looked % WALK_TURN_SHARDS !== 0) continue;
@@ -89,14 +91,15 @@ export class ShardSecuring {
   /** The shard's record when its bytes may be trusted, once they are on disk. */
   async #look(
     id: ShardId,
-    verify: boolean,
+    depth: SecureDepth,
     signal: AbortSignal | undefined,
   ): Promise<ShardRecord | ShardVerdict> {
     const { index, custody, flusher, clock } = this.#parts;
     const record = index.get(id);
     if (record === undefined) return "missing";
     const isKnown = custody.isKnown(id, record);
-    if (verify || !isKnown) {
+    if (this.#believes(id, record, depth) && custody.stands(id, record)) return record;
+    if (depth === "every" || !isKnown) {
       checkSignal(signal);
       const verdict = await this.#verify(id, record);
       if (verdict !== "whole") return verdict;
@@ -105,6 +108,12 @@ export class ShardSecuring {
     }
     if (!isKnown && !record.packed && !index.wasFlushed(record)) flusher.mayBeUnsynced(id);
     return record;
+  }
+
+  /** True when what an earlier start has noted of the shard is enough. */
+  #believes(id: ShardId, record: ShardRecord, depth: SecureDepth): boolean {
+    const { index, custody } = this.#parts;
+    return depth === "unflushed" && !custody.isKnown(id, record) && index.wasFlushed(record);
   }
 
   /** Compares all cells with their checksums; a shard that is spoilt is set aside. */

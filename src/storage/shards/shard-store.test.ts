@@ -40,7 +40,7 @@ test("a reopened store has every shard, its counts and its groups", async (t) =>
   }
   t.like(await store.stats(), { shards: 2, usedBytes: 64 + LARGE });
   t.is((await store.groups()).length, 1);
-  const verdicts = await store.secure([shardId(64), shardId(LARGE)], { verify: false });
+  const verdicts = await store.secure([shardId(64), shardId(LARGE)], "unseen");
   t.deepEqual(verdicts, ["secure", "secure"]);
   await opened.close();
 });

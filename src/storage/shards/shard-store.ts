@@ -17,6 +17,7 @@ import type {
   ShardPayload,
   ShardService,
   ShardSlab,
+  SecureDepth,
   ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 import { checkPayload, checkShardSize } from "../../protocol/shard/shard-wire.ts";
@@ -299,10 +300,10 @@ export class ShardStore implements ShardService, AsyncDisposable {
 
   secure(
     ids: readonly ShardId[],
-    { verify }: { readonly verify: boolean },
+    depth: SecureDepth,
     signal?: AbortSignal,
   ): Promise<ShardVerdict[]> {
-    return this.#securing.secure(ids, verify, signal);
+    return this.#securing.secure(ids, depth, signal);
   }
 
   /** What has been acknowledged by now, for `flush`. */
@@ -342,7 +343,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
   }
 
   async #isSecure(id: ShardId, signal: AbortSignal | undefined): Promise<boolean> {
-    const [verdict] = await this.secure([id], { verify: true }, signal);
+    const [verdict] = await this.secure([id], "every", signal);
     return verdict === "secure";
   }
 

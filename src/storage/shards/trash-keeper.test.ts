@@ -112,7 +112,7 @@ test("what comes out of the trash is looked at before it is called secure", asyn
   await putAndPark(store);
   machine.disk.spoil(machine.pathOf(shardId(1)), 5);
   await store.unpark(IDS);
-  t.deepEqual(await store.secure(IDS, { verify: false }), ["spoilt", "secure"]);
+  t.deepEqual(await store.secure(IDS, "unseen"), ["spoilt", "secure"]);
 });
 
 test("a shard that was not flushed when it was parked is flushed when it is back", async (t) => {
@@ -120,7 +120,7 @@ test("a shard that was not flushed when it was parked is flushed when it is back
   const store = await machine.start();
   await putAndPark(store);
   await store.unpark(IDS);
-  t.deepEqual(await store.secure(IDS, { verify: false }), ["secure", "secure"]);
+  t.deepEqual(await store.secure(IDS, "unseen"), ["secure", "secure"]);
   machine.disk.cut();
   const after = await machine.start();
   for (const id of IDS) t.is(await verdictOf(after, id), "secure");

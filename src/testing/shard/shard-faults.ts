@@ -10,6 +10,7 @@ import type {
   ShardPayload,
   ShardService,
   ShardSlab,
+  SecureDepth,
   ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 
@@ -132,11 +133,11 @@ export class FaultyShardService implements ShardService {
 
   async secure(
     ids: readonly ShardId[],
-    how: { readonly verify: boolean },
+    depth: SecureDepth,
     signal?: AbortSignal,
   ): Promise<ShardVerdict[]> {
     await this.#enter("secure", ids, signal);
-    return this.#inner.secure(ids, how, signal);
+    return this.#inner.secure(ids, depth, signal);
   }
 
   async rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {

@@ -16,6 +16,7 @@ import type {
   ShardPayload,
   ShardService,
   ShardSlab,
+  SecureDepth,
   ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 import { checkPayload } from "../../protocol/shard/shard-wire.ts";
@@ -166,7 +167,7 @@ export class MemoryShardService implements ShardService {
 
   async secure(
     ids: readonly ShardId[],
-    { verify }: { readonly verify: boolean },
+    depth: SecureDepth,
     signal?: AbortSignal,
   ): Promise<ShardVerdict[]> {
     checkSignal(signal);
@@ -174,7 +175,7 @@ export class MemoryShardService implements ShardService {
       const name = formatShardId(id);
       const shard = this.#shards.get(name);
       if (shard === undefined) return "missing";
-      if (verify && TEST_SEAL.corruptCells(id, shard.bytes, shard.cellCrcs).length > 0) {
+      if (depth === "every" && TEST_SEAL.corruptCells(id, shard.bytes, shard.cellCrcs).length > 0) {
         this.#shards.delete(name);
         this.secured.delete(name);
         this.#quarantined++;
@@ -189,7 +190,7 @@ export class MemoryShardService implements ShardService {
     const { tools } = this.#options;
     if (tools === undefined) throw new FsError("ENOSYS", "this fake was given no peers");
     const known = this.#shards.get(formatShardId(request.id));
-    const [verdict] = await this.secure([request.id], { verify: true }, signal);
+    const [verdict] = await this.secure([request.id], "every", signal);
     if (known !== undefined && verdict === "secure") {
       return { id: request.id, sizeBytes: known.bytes.length };
     }

@@ -13,6 +13,7 @@ import type {
   ShardService,
   ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
+import { SECURE_DEPTHS } from "../../protocol/shard/shard-service.ts";
 
 export function shardId(slice: number, fields: Partial<ShardId> = {}): ShardId {
   return { pool: 1 as PoolId, pg: 7, slice: slice as SliceId, index: 0, slot: 0, ...fields };
@@ -54,7 +55,7 @@ export async function verdictOf(
   service: Pick<ShardService, "secure">,
   id: ShardId,
 ): Promise<ShardVerdict> {
-  const [verdict] = await service.secure([id], { verify: true });
+  const [verdict] = await service.secure([id], "every");
   return present(verdict);
 }
 
@@ -243,9 +244,9 @@ export function testShardService(
       await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(64)));
       await rejectsWith(t, "ENOENT", service.get(shardId(1), 0, new Uint8Array(0)));
       await rejectsWith(t, "ENOENT", service.head(shardId(1)));
-      for (const verify of [false, true]) {
+      for (const depth of SECURE_DEPTHS) {
         const ids = [shardId(2), shardId(1), shardId(2)];
-        t.deepEqual(await service.secure(ids, { verify }), ["secure", "missing", "secure"]);
+        t.deepEqual(await service.secure(ids, depth), ["secure", "missing", "secure"]);
       }
       t.deepEqual(await service.headMany([shardId(1), shardId(2)]), [
         undefined,
@@ -262,7 +263,7 @@ export function testShardService(
     const ids = shards.map(({ id }) => id);
     await putAll(service, shards);
     t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 600);
-    const verdicts = await service.secure([...ids, shardId(601)], { verify: false });
+    const verdicts = await service.secure([...ids, shardId(601)], "unseen");
     t.deepEqual(verdicts, [...ids.map(() => "secure"), "missing"]);
     await service.deleteMany(ids);
     t.is((await service.headMany(ids)).filter((info) => info !== undefined).length, 0);

@@ -18,6 +18,7 @@ import type {
   ShardPayload,
   ShardService,
   ShardSlab,
+  SecureDepth,
   ShardVerdict,
 } from "../../protocol/shard/shard-service.ts";
 import type { SimProcess } from "./machine.ts";
@@ -98,10 +99,10 @@ export class SimShardService implements ShardService {
 
   secure(
     ids: readonly ShardId[],
-    how: { readonly verify: boolean },
+    depth: SecureDepth,
     signal?: AbortSignal,
   ): Promise<ShardVerdict[]> {
-    return this.#ask("secure", signal, (node) => node.secure(ids, how));
+    return this.#ask("secure", signal, (node) => node.secure(ids, depth));
   }
 
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {
