@@ -12,6 +12,7 @@ import {
 } from "../../protocol/shard/shard-key.ts";
 import { FlushedStarts } from "./flushed-starts.ts";
 import { GroupCounts } from "./group-counts.ts";
+import { indexTable } from "./index-salvage.ts";
 import { IndexWriter, type IndexChange } from "./index-writer.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type {
@@ -61,10 +62,10 @@ export class ShardIndex {
 
   private constructor(store: OrderedStore, start: number, on: IndexWorld) {
     this.#store = store;
-    this.#records = store.table("shards");
-    this.#packed = store.table("packed");
-    this.#counts = new GroupCounts(store.table("groups"));
-    this.#state = store.table("state");
+    this.#records = indexTable(store, "shards");
+    this.#packed = indexTable(store, "packed");
+    this.#counts = new GroupCounts(indexTable(store, "groups"));
+    this.#state = indexTable(store, "state");
     this.#writer = new IndexWriter(store, on.clock);
     this.#onBroken = on.onBroken;
     this.#trash = new ShardTrash(store);
@@ -78,7 +79,7 @@ export class ShardIndex {
    */
   static async open(directory: string, on: IndexWorld): Promise<ShardIndex> {
     const store = on.openStore({ directory, what: "the node's index", syncEachCommit: false });
-    const state = store.table("state");
+    const state = indexTable(store, "state");
     const format = state.get(Buffer.from(FORMAT))?.readUInt8(0);
     const isNew = format === undefined && state.get(Buffer.from(START_OF_VERSION_1)) === undefined;
     if (isNew && !on.mayBeNew) {
@@ -106,7 +107,7 @@ export class ShardIndex {
       index.putState(FORMAT, Buffer.of(INDEX_FORMAT)),
     ]);
     // From here on all that earlier starts have committed is on disk, too.
-    await store.sync();
+    await index.#orBroken(store.sync());
     return index;
   }
 

@@ -236,6 +236,24 @@ test("after a crash a start looks at what the last one had not flushed, and no m
   t.is(await store.secureEarlier(), 0);
 });
 
+test("after a failed flush of the index the next start's word holds", async (t) => {
+  const machine = new MemoryMachine();
+  const first = await machine.start();
+  machine.fail("datasync", "/node/index");
+  // Several pages, which no later write makes dirty again.
+  const sizeBytes = 16 * 1024;
+  await putAll(first, [shardId(1)], sizeBytes);
+  await t.throwsAsync(first.secure([shardId(1)], "unseen"));
+  await t.throwsAsync(first.failed);
+  machine.heal();
+  const second = await machine.start();
+  t.deepEqual(await second.secure([shardId(1)], "unseen"), ["secure"]);
+  machine.disk.cut();
+  const third = await machine.start();
+  t.true(third.start > second.start);
+  t.is((await readShard(third, shardId(1))).bytes.length, sizeBytes);
+});
+
 test("an index that can't be flushed is the end: nothing is secure, kept or found", async (t) => {
   const machine = new MemoryMachine();
   const store = await machine.start();

@@ -1,5 +1,4 @@
 // One node's shards: the index and the files kept in step, and every promise of ShardService.
-import { join } from "node:path";
 import { CellSeal } from "../../codec/cell-seal.ts";
 import { FsError } from "../../domain/errno.ts";
 import { formatShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
@@ -30,6 +29,7 @@ import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { ShardCustody } from "./shard-custody.ts";
 import { ShardFiles } from "./shard-files.ts";
 import { ShardFlusher } from "./shard-flusher.ts";
+import { indexDirectory, markFlushFailed, salvageIndex } from "./index-salvage.ts";
 import { ShardIndex } from "./shard-index.ts";
 import { ShardReading } from "./shard-reading.ts";
 import { ShardRebuild, type RebuildTools } from "./shard-rebuild.ts";
@@ -117,10 +117,15 @@ export class ShardStore implements ShardService, AsyncDisposable {
   /** Opens the store in `options.directory`, making it when missing. One process at a time. */
   static async open(options: ShardStoreOptions): Promise<ShardStore> {
     const files = await ShardFiles.open(options.disk, options.directory);
-    const { promise: failed, reject: onBroken } = deferred<never>();
+    const { promise: failed, reject } = deferred<never>();
     failed.catch(() => undefined);
-    const { clock, openStore } = options;
-    const index = await ShardIndex.open(join(options.directory, "index"), {
+    const { clock, disk, directory, openStore } = options;
+    const onBroken = (error: FsError): void => {
+      markFlushFailed(disk, directory);
+      reject(error);
+    };
+    await salvageIndex(disk, directory, openStore);
+    const index = await ShardIndex.open(indexDirectory(directory), {
       clock,
       openStore,
       onBroken,

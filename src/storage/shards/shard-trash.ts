@@ -1,5 +1,6 @@
 // The trash of a node's index: shards that somebody took for garbage by inference. Their bytes stay
 // where they are; the records wait here, by id and by the time they came.
+import { indexTable } from "./index-salvage.ts";
 import type { ShardId } from "../../domain/ids.ts";
 import type { OrderedStore, StoreBatch, StoreTable } from "../../platform/store/ordered-store.ts";
 import { readShardKey, shardKey } from "../../protocol/shard/shard-key.ts";
@@ -27,8 +28,8 @@ export class ShardTrash {
   #usedBytes = 0;
 
   constructor(store: OrderedStore) {
-    this.#parked = store.table("parked");
-    this.#order = store.table("trash");
+    this.#parked = indexTable(store, "parked");
+    this.#order = indexTable(store, "trash");
     for (const { value } of this.#order.range({ start: FIRST })) this.#count(1, sizeOf(value));
   }
 

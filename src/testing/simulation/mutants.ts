@@ -58,4 +58,12 @@ export const MUTANTS: readonly Mutant[] = [
     first: 20,
     count: 20,
   },
+  {
+    name: "an index is believed after one of its flushes has failed",
+    file: "dist/storage/shards/shard-store.js",
+    find: "await salvageIndex(disk, directory, openStore);",
+    replace: "",
+    first: 2011,
+    count: 1,
+  },
 ];

@@ -126,7 +126,10 @@ class Simulation {
   async #losePower(): Promise<void> {
     const { server, nodes, judge, random, kept } = this.#world;
     this.#timeline.note("power is lost everywhere");
-    for (const lost of nodes.slice(0, random.below(PARITY + 1))) kept.add(lost.machine);
+    // One node's disk may hold what is spoilt and nobody has read since: it counts as lost.
+    const spoils = this.#plan.faults.some((kind) => kind === "rot" || kind === "lyingFlush");
+    const away = random.below(spoils ? PARITY : PARITY + 1);
+    for (const lost of nodes.slice(0, away)) kept.add(lost.machine);
     judge.serverLostPower(server.machine.name);
     server.machine.cut(random);
     for (const { machine } of nodes) {
