@@ -2,7 +2,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
-import { E2eCluster, runDfs } from "../../testing/e2e/e2e-cluster.ts";
+import { E2eCluster } from "../../testing/e2e/e2e-cluster.ts";
+import { runDfs } from "../../testing/e2e/run-dfs.ts";
 import { present } from "../../testing/present.ts";
 
 const PASSWORD = "correct horse battery";

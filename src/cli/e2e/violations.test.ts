@@ -8,7 +8,7 @@ import test, { type ExecutionContext } from "ava";
 import { HttpShardService } from "../../protocol/shard/shard-http-client.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { EXIT } from "../terminal/exit-codes.ts";
-import { runDfs } from "../../testing/e2e/e2e-cluster.ts";
+import { runDfs } from "../../testing/e2e/run-dfs.ts";
 import { shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { nodeNameIn } from "../../testing/shard/test-name.ts";
 import { present } from "../../testing/present.ts";

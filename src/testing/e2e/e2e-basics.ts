@@ -3,7 +3,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ExecutionContext } from "ava";
-import { runDfs, type E2eCluster } from "./e2e-cluster.ts";
+import type { E2eCluster } from "./e2e-cluster.ts";
+import { runDfs } from "./run-dfs.ts";
 import { assertAllWhole, drawSeed, MIB, seededFiles, writeAllSeeded } from "./e2e-files.ts";
 
 /** Each runs in an empty directory; what it prints must be the same everywhere. */

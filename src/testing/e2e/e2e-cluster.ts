@@ -1,68 +1,22 @@
 // A demo cluster for one end-to-end test: separate processes, a real mount, a directory of its own,
 // and all of it gone when the test has ended.
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ExecutionContext } from "ava";
 import type { DemoReport } from "../../cli/demo/demo-report.ts";
 import type { FuseDriver } from "../../fuse/driver.ts";
 import type { ClusterStatus } from "../../protocol/admin/admin-api.ts";
+import { CommandHand } from "./command-hand.ts";
+import { COMMAND_TIMEOUT_MS, type CommandResult, type RunOptions } from "./run-dfs.ts";
 
-const DFS = fileURLToPath(new URL("../../../bin/dfs", import.meta.url));
 /**
  * A test that takes longer hangs. No promise of dfs: those are asserted with their own numbers.
  * Many times what the slowest takes, so that a busy machine fails none.
  */
 export const HANG_MS = 900_000;
-/** A command, or a wait, that takes longer hangs; the test is told which. */
-const COMMAND_TIMEOUT_MS = 300_000;
 /** Waiting for something that has no event: a node's state in the cluster. */
 const POLL_INTERVAL_MS = 100;
-
-export interface CommandResult {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-  tookMs: number;
-}
-
-export interface RunOptions {
-  input?: string | Buffer;
-  env?: NodeJS.ProcessEnv;
-  /** Another program than dfs, which finds dfs in $DFS. */
-  program?: string;
-  /** Default five minutes. */
-  timeoutMs?: number;
-}
-
-/** Runs `dfs` (or another program) and never rejects because of its exit code. */
-export function runDfs(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
-  const beginMs = performance.now();
-  return new Promise((resolve, reject) => {
-    const child = spawn(options.program ?? DFS, args, {
-      env: { ...process.env, DFS, ...options.env },
-      cwd: "/",
-      timeout: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
-      killSignal: "SIGKILL",
-    });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.once("error", reject);
-    child.once("close", (code) => {
-      const tookMs = performance.now() - beginMs;
-      // latin1 keeps every byte, so that binary output can be compared.
-      const stdout = Buffer.concat(out).toString("latin1");
-      resolve({ code, stdout, stderr: Buffer.concat(err).toString(), tookMs });
-    });
-    // The program may end without reading: its exit code tells.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(options.input ?? "");
-  });
-}
 
 /**
  * What a hook has instead of a test's teardown: steps that another hook takes at the end, last ones
@@ -94,6 +48,8 @@ export class E2eCluster {
   readonly mnt: string;
   /** For files of the test, gone with it. */
   readonly scratch: string;
+  /** This process writes into the mount. */
+  readonly #hand = new CommandHand();
 
   private constructor(base: string) {
     this.directory = join(base, "cluster");
@@ -113,6 +69,7 @@ export class E2eCluster {
     const cluster = new E2eCluster(base);
     t.teardown(async () => {
       await cluster.demo("down", "--purge");
+      cluster.#hand.close();
       await rm(base, { recursive: true, force: true });
     });
     const mount = options.mount === false ? ["--no-mount"] : [];
@@ -129,7 +86,7 @@ export class E2eCluster {
 
   /** Runs a command as the admin, whatever its exit code. */
   run(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
-    return runDfs(args, { ...options, env: { ...this.env, ...options.env } });
+    return this.#hand.run(args, { ...options, env: { ...this.env, ...options.env } });
   }
 
   /** As run; throws with the command's stderr unless it exits with 0. Returns stdout. */

@@ -6,14 +6,8 @@ import { mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ExecutionContext, TestFn } from "ava";
-import {
-  E2eCluster,
-  runDfs,
-  Teardowns,
-  type ClusterOptions,
-  type CommandResult,
-  HANG_MS,
-} from "./e2e-cluster.ts";
+import { E2eCluster, Teardowns, type ClusterOptions, HANG_MS } from "./e2e-cluster.ts";
+import { runDfs, type CommandResult } from "./run-dfs.ts";
 
 /** Not compiled, so they stay where they are. */
 const SCRIPTS = fileURLToPath(new URL("../../../src/testing/programs/", import.meta.url));

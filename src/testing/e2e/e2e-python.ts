@@ -1,6 +1,6 @@
 // System calls that Node has no function for, made by a Python program in a directory; it tells
 // what each gave: an errno's name, or its result.
-import { runDfs } from "./e2e-cluster.ts";
+import { runDfs } from "./run-dfs.ts";
 
 /** A program that takes longer hangs. */
 const PYTHON_TIMEOUT_MS = 300_000;
