@@ -33,6 +33,29 @@ test("a mutation beyond the reply slots leaves when one before it is answered", 
   t.is(last[4], (freed[4] as number) + 1, "with the next number");
 });
 
+test("a change that waits for what is kept to be on disk leaves as soon as it is", (t) => {
+  const log = { full: true, keep: () => undefined, durable: () => void (log.full = false) };
+  const calls = new PendingCalls(log);
+  const sent: Message[] = [];
+  calls.resume((message) => sent.push(message));
+  void calls.add(CHANGE, ["x"], Infinity);
+  t.is(sent.length, 0);
+  void calls.add(LOOK, [1], Infinity);
+  calls.answer([idOf(sent[0]), null, 7, null]);
+  t.is(present(sent[1])[1], CHANGE.number, "the answer to a flush says so");
+  log.full = true;
+  void calls.add(CHANGE, ["y"], Infinity);
+  calls.disconnect();
+  log.full = false;
+  const again: Message[] = [];
+  calls.resume((message) => again.push(message));
+  t.deepEqual(
+    again.map((message) => present(message[2] as string[])[0]),
+    ["x", "y"],
+    "so does the welcome of a server that was started anew",
+  );
+});
+
 test("reads need no slot and never wait", (t) => {
   const calls = new PendingCalls(new ChangeLog());
   const sent: Message[] = [];

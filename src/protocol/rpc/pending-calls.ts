@@ -92,12 +92,13 @@ export class PendingCalls {
     }
   }
 
-  /** Some of what was kept is on disk: there may be room for what waits. */
+  /** There may be room for what waits: a slot is free, or what was kept is on disk. */
   proceed(): void {
-    while (this.#freeSlots.length > 0 && !this.#log.full) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      if (this.#takeSlot(next)) this.#send(next);
+    for (;;) {
+      const [next] = this.#waiting;
+      if (next === undefined || !this.#takeSlot(next)) return;
+      this.#waiting.shift();
+      this.#send(next);
     }
   }
 
@@ -113,6 +114,7 @@ export class PendingCalls {
     // Those still without a slot are sent by whoever frees one, not here as well.
     const ready = [...this.#calls.values()].filter(isReady);
     for (const call of ready) this.#send(call);
+    this.proceed();
   }
 
   /**
@@ -193,15 +195,15 @@ export class PendingCalls {
 
   #remove(call: PendingCall): void {
     this.#calls.delete(call.id);
-    if (call.slot === undefined) {
-      const position = call.procedure.once ? this.#waiting.indexOf(call) : -1;
+    if (call.slot !== undefined) {
+      const { index, holder } = call.slot;
+      invariant(holder === call, "a reply slot is given back once, by its holder", { index });
+      call.slot.holder = undefined;
+      this.#freeSlots.push(call.slot);
+    } else if (call.procedure.once) {
+      const position = this.#waiting.indexOf(call);
       if (position >= 0) this.#waiting.splice(position, 1);
-      return;
     }
-    const { index, holder } = call.slot;
-    invariant(holder === call, "a reply slot is given back once, by its holder", { index });
-    call.slot.holder = undefined;
-    this.#freeSlots.push(call.slot);
     this.proceed();
   }
 
