@@ -14,7 +14,6 @@ import { NODE_DOWN_AFTER_MS, NODE_OUT_AFTER_MS } from "../meta/cluster/limits.ts
 import type { Engine } from "../meta/engine/engine.ts";
 import { formatNamespace } from "../meta/namespace/inodes.ts";
 import { NumberRanges } from "../meta/namespace/number-ranges.ts";
-import { nowOf } from "../meta/namespace/transactions.ts";
 import { endJobSessions } from "../meta/session/job-session.ts";
 import { SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
 import { MetaRpcHost } from "../meta/session/meta-rpc-host.ts";
@@ -103,7 +102,7 @@ export class MetadataParts {
     const mayHaveForgotten = engine.incarnations.at(-1)?.beganAt === engine.position;
     await engine.transact(
       (tx) => {
-        formatNamespace(tx, nowOf({ clock }));
+        formatNamespace(tx, clock.now());
         endJobSessions(tx);
         formatCluster(tx, clusterId, pool);
       },

@@ -1,12 +1,13 @@
 // Time as a dependency, so that tests and the simulation can own it.
 import { uptime } from "node:os";
+import type { Timespec } from "../domain/attributes.ts";
 import { MachineTime } from "./machine-time.ts";
 
 export interface Clock {
   /** Wall clock, milliseconds since 1970. */
   nowMs(): number;
-  /** Wall clock in nanoseconds since 1970. */
-  nowNs(): bigint;
+  /** Wall clock as times of files have it. */
+  now(): Timespec;
   /** Monotonic milliseconds, for measuring spans; they go on while the machine sleeps. */
   monotonicMs(): number;
   /**
@@ -21,14 +22,13 @@ export interface Clock {
 
 const machineTime = new MachineTime({
   wallMs: () => Date.now(),
-  hrNs: () => process.hrtime.bigint(),
   awakeMs: () => performance.now(),
   sinceBootMs: () => uptime() * 1000,
 });
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  nowNs: () => machineTime.wallNs(),
+  now: () => machineTime.now(),
   monotonicMs: () => machineTime.monotonicMs(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs);

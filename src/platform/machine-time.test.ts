@@ -8,7 +8,6 @@ class Machine implements TimeReadings {
   slept = 0;
 
   wallMs = (): number => Math.floor(this.wall);
-  hrNs = (): bigint => BigInt(Math.round(this.awake * 1e6));
   awakeMs = (): number => this.awake;
   sinceBootMs = (): number => 90_000 + this.awake + this.slept;
 
@@ -23,24 +22,25 @@ class Machine implements TimeReadings {
   }
 }
 
-test("the wall clock's nanoseconds stay within its millisecond, whatever steps it makes", (t) => {
+test("the wall clock stays within its millisecond, whatever steps it makes", (t) => {
   const machine = new Machine();
   const time = new MachineTime(machine);
   for (const step of [0, 3_600_000, -7_200_000, 0.4, -0.3, 86_400_000]) {
     machine.wall += step;
     for (let i = 0; i < 5; i++) {
       machine.run(0.37);
-      t.is(time.wallNs() / 1_000_000n, BigInt(machine.wallMs()), `after a step of ${step} ms`);
+      const { sec, nsec } = time.now();
+      t.is(sec * 1000 + Math.floor(nsec / 1e6), machine.wallMs(), `after a step of ${step} ms`);
     }
   }
 });
 
-test("between two milliseconds of the wall clock its nanoseconds go on", (t) => {
+test("between two milliseconds of the wall clock its time goes on", (t) => {
   const machine = new Machine();
   const time = new MachineTime(machine);
-  const first = time.wallNs();
+  const first = time.now().nsec;
   machine.run(0.25);
-  t.is(time.wallNs() - first, 250_000n);
+  t.true(Math.abs(time.now().nsec - first - 250_000) < 1000);
 });
 
 test("time in which the machine slept is counted at the first look afterwards", (t) => {

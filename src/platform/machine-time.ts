@@ -1,26 +1,27 @@
-// What a machine's raw clocks say, put right: a wall clock in nanoseconds that follows every step,
-// and a monotonic one that counts the time in which the machine slept.
+// What a machine's raw clocks say, put right: a fine wall clock that follows every step, and a
+// monotonic one that counts the time in which the machine slept.
+import type { Timespec } from "../domain/attributes.ts";
 
 /** Raw clocks of the machine. */
 export interface TimeReadings {
   /** Wall clock, whole milliseconds since 1970. */
   wallMs(): number;
-  /** Nanoseconds that never go back, finer than the others. */
-  hrNs(): bigint;
-  /** Milliseconds that never go back; they stand still while the machine sleeps. */
+  /** Milliseconds and parts of them; never goes back, stands still while the machine sleeps. */
   awakeMs(): number;
   /** Milliseconds since the machine's start, its sleep included; costs a system call. */
   sinceBootMs(): number;
 }
 
-const NS_PER_MS = 1_000_000n;
+const NS_PER_MS = 1_000_000;
+/** Within a millisecond still, with room for the rounding of floating point. */
+const LAST_PART_MS = 0.999;
 /** A change of wall against monotonic time worth a look at the third clock: sleep, or a step. */
 const NOTICEABLE_MS = 100;
 
 export class MachineTime {
   readonly #readings: TimeReadings;
-  /** Wall clock minus hrNs. */
-  #wallOffsetNs: bigint;
+  /** Wall clock minus awakeMs, to parts of a millisecond. */
+  #fineAheadMs: number;
   /** Wall clock minus awakeMs when it was last looked at. */
   #wallAheadMs: number;
   /** sinceBootMs minus awakeMs at the beginning. */
@@ -29,21 +30,21 @@ export class MachineTime {
 
   constructor(readings: TimeReadings) {
     this.#readings = readings;
-    this.#wallOffsetNs = BigInt(readings.wallMs()) * NS_PER_MS - readings.hrNs();
     const awakeMs = readings.awakeMs();
     this.#wallAheadMs = readings.wallMs() - awakeMs;
+    this.#fineAheadMs = this.#wallAheadMs;
     this.#bootAheadMs = readings.sinceBootMs() - awakeMs;
   }
 
-  /** Nanoseconds since 1970: the wall clock's millisecond, divided by the finer clock. */
-  wallNs(): bigint {
-    const hrNs = this.#readings.hrNs();
-    const beginNs = BigInt(this.#readings.wallMs()) * NS_PER_MS;
-    const estimateNs = this.#wallOffsetNs + hrNs;
-    const lastNs = beginNs + NS_PER_MS - 1n;
-    const nowNs = estimateNs < beginNs ? beginNs : estimateNs > lastNs ? lastNs : estimateNs;
-    if (nowNs !== estimateNs) this.#wallOffsetNs = nowNs - hrNs;
-    return nowNs;
+  /** The wall clock's millisecond, divided by the finer clock. */
+  now(): Timespec {
+    const wallMs = this.#readings.wallMs();
+    const awakeMs = this.#readings.awakeMs();
+    const partMs = this.#fineAheadMs + awakeMs - wallMs;
+    const within = Math.min(Math.max(partMs, 0), LAST_PART_MS);
+    if (within !== partMs) this.#fineAheadMs = wallMs + within - awakeMs;
+    const sec = Math.floor(wallMs / 1000);
+    return { sec, nsec: Math.floor((wallMs - sec * 1000 + within) * NS_PER_MS) };
   }
 
   /** Milliseconds that never go back and that go on while the machine sleeps. */

@@ -1,4 +1,5 @@
 // A clock that moves only when told, for tests of timers, leases and breakers.
+import type { Timespec } from "../domain/attributes.ts";
 import type { Clock } from "../platform/clock.ts";
 
 interface Timer {
@@ -20,8 +21,9 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
-  nowNs(): bigint {
-    return BigInt(this.#nowMs) * 1_000_000n;
+  now(): Timespec {
+    const sec = Math.floor(this.#nowMs / 1000);
+    return { sec, nsec: Math.round((this.#nowMs - sec * 1000) * 1e6) };
   }
 
   monotonicMs(): number {

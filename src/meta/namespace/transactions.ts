@@ -3,7 +3,6 @@
 import { isDirectory, type Caller, type Timespec } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import type { Ino, Name, SessionId } from "../../domain/ids.ts";
-import type { Clock } from "../../platform/clock.ts";
 import type {
   ChangeOperation,
   MetaArgs,
@@ -25,24 +24,21 @@ import { MAY_EXECUTE, MAY_READ, mayAccess, requireAccess } from "../../domain/pe
 import * as ranges from "./ranges.ts";
 import { renameEntry } from "./rename.ts";
 import { abandonSlices, requireOwnSlices } from "./slices.ts";
-import { settleSlices, type ChangedBy } from "./unsettled-slices.ts";
+import { settleSlices } from "./unsettled-slices.ts";
 import * as xattrs from "./xattrs.ts";
 
 /** For whom an operation is done, and with what. */
 export interface Scope extends entries.Witness {
   readonly session: SessionId;
-  readonly clock: Pick<Clock, "nowNs">;
+  /** When all of it happens. */
+  readonly now: Timespec;
   /** Numbers of what the operation makes; all of one operation follow one another. */
   readonly ids: NumberSource;
   /** It was done and acknowledged before, and a power cut has undone it since. */
   readonly isRedo: boolean;
 }
 
-type Read<O extends ReadOperation> = (
-  scope: Scope,
-  tx: ReadTransaction,
-  ...args: MetaArgs<O>
-) => MetaResult<O>;
+type Read<O extends ReadOperation> = (tx: ReadTransaction, ...args: MetaArgs<O>) => MetaResult<O>;
 type Change<O extends ChangeOperation> = (
   scope: Scope,
   tx: Transaction,
@@ -51,30 +47,30 @@ type Change<O extends ChangeOperation> = (
 
 /** They throw FsError with the operation's POSIX errno. */
 export const READS: { readonly [O in ReadOperation]: Read<O> } = {
-  lookup: (_, tx, caller, parent, name) => {
+  lookup: (tx, caller, parent, name) => {
     const directory = loadDirectory(tx, parent);
     requireAccess(caller, directory, MAY_EXECUTE);
     if (name === ".") return attrOf(directory);
     if (name === "..") return attrOf(loadInode(tx, directory.parent));
     return attrOf(loadInode(tx, requireDentry(tx, parent, name).ino));
   },
-  getattr: (_, tx, ino) => attrOf(loadInode(tx, ino)),
-  readlink: (_, tx, _caller, ino) => entries.readSymlink(tx, ino),
-  readdir: (_, tx, caller, ino, cursor, limit, withAttrs) => {
+  getattr: (tx, ino) => attrOf(loadInode(tx, ino)),
+  readlink: (tx, _caller, ino) => entries.readSymlink(tx, ino),
+  readdir: (tx, caller, ino, cursor, limit, withAttrs) => {
     const directory = loadDirectory(tx, ino);
     requireAccess(caller, directory, MAY_READ);
     const searchable = mayAccess(caller, directory, MAY_EXECUTE);
     return listDirectory(tx, ino, cursor, limit, withAttrs && searchable);
   },
-  parentOf: (_, tx, ino) => {
+  parentOf: (tx, ino) => {
     const inode = loadInode(tx, ino);
     if (!isDirectory(inode.mode)) throw new FsError("ENOTDIR", `inode ${ino} is no directory`);
     return inode.parent;
   },
-  extents: (_, tx, ino, chunks) => extentsOf(tx, loadRegular(tx, ino), chunks),
-  nextData: (_, tx, ino, offset) => ranges.nextData(tx, loadRegular(tx, ino), offset),
-  getxattr: (_, tx, caller, ino, name) => xattrs.getXattr(tx, caller, ino, name),
-  listxattr: (_, tx, caller, ino) => xattrs.listXattrs(tx, caller, ino),
+  extents: (tx, ino, chunks) => extentsOf(tx, loadRegular(tx, ino), chunks),
+  nextData: (tx, ino, offset) => ranges.nextData(tx, loadRegular(tx, ino), offset),
+  getxattr: (tx, caller, ino, name) => xattrs.getXattr(tx, caller, ino, name),
+  listxattr: (tx, caller, ino) => xattrs.listXattrs(tx, caller, ino),
 };
 
 /** They throw FsError with the operation's POSIX errno before they have written anything. */
@@ -118,7 +114,7 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   },
   commit: (scope, tx, request) => {
     requireOwnSlices(tx, scope.session, request);
-    const inode = commitExtents(tx, request, by(scope));
+    const inode = commitExtents(tx, request, scope);
     return { attr: attrOf(inode), unsettled: inode.marked };
   },
   settle: (_, tx, slices) => settleSlices(tx, slices),
@@ -129,30 +125,20 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
       slices.filter(({ slice }) => holdsSlice(tx, session, slice)),
     );
   },
-  changeRange: (scope, tx, request) => ranges.changeRange(tx, request, nowOf(scope)),
-  copyRange: (scope, tx, request) => ranges.copyRange(tx, request, by(scope)),
+  changeRange: (scope, tx, request) => ranges.changeRange(tx, request, scope.now),
+  copyRange: (scope, tx, request) => ranges.copyRange(tx, request, scope),
   setxattr: (scope, tx, caller, ino, name, value, flags) =>
-    xattrs.setXattr(tx, caller, ino, name, value, flags, nowOf(scope)),
+    xattrs.setXattr(tx, caller, ino, name, value, flags, scope.now),
   removexattr: (scope, tx, caller, ino, name) =>
-    xattrs.removeXattr(tx, caller, ino, name, nowOf(scope)),
+    xattrs.removeXattr(tx, caller, ino, name, scope.now),
 };
 
-export function nowOf({ clock }: Pick<Scope, "clock">): Timespec {
-  const ns = clock.nowNs();
-  const sec = ns / 1_000_000_000n;
-  return { sec: Number(sec), nsec: Number(ns - sec * 1_000_000_000n) };
-}
-
-function by(scope: Scope): ChangedBy {
-  return { session: scope.session, now: nowOf(scope) };
-}
-
 function newEntry(scope: Scope, caller: Caller, parent: Ino, name: Name): entries.NewEntry {
-  return { caller, parent, name, now: nowOf(scope), ids: scope.ids, witness: scope };
+  return { caller, parent, name, now: scope.now, ids: scope.ids, witness: scope };
 }
 
 function making(scope: Scope, caller: Caller): Making {
-  return { caller, now: nowOf(scope), ids: scope.ids };
+  return { caller, now: scope.now, ids: scope.ids };
 }
 
 function loadRegular(tx: ReadTransaction, ino: Ino): Inode {

@@ -12,7 +12,6 @@ import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keys } from "../schema/keys.ts";
 import { commitExtents } from "./data.ts";
 import { loadInode } from "./inodes.ts";
-import { nowOf } from "./transactions.ts";
 import { dropMarks, unsettledOf, unsettledOfSession, walkMarks } from "./unsettled-slices.ts";
 
 const n = (name: string): Name => name as Name;
@@ -26,7 +25,7 @@ async function fresh(): Promise<[TestNamespace, Ino, Ino]> {
 function commitDurably(fs: TestNamespace, ino: Ino, extents: ExtentCommit[]): Promise<unknown> {
   const rest = { minSizeBytes: 0, mtime: { sec: 1, nsec: 0 }, killPrivileges: false };
   const request = { ino, extents, ...rest, durable: true };
-  return fs.do((_ns, tx) => commitExtents(tx, request, { session: SESSION, now: nowOf(fs) }));
+  return fs.do((_ns, tx) => commitExtents(tx, request, { session: SESSION, now: fs.clock.now() }));
 }
 
 async function unsettled(fs: TestNamespace, ino: Ino): Promise<number[]> {
@@ -87,7 +86,7 @@ test("a session is told of what it brought", async (t) => {
   const request = { extents: [fs.extent(0, 100)], minSizeBytes: 0, mtime: { sec: 1, nsec: 0 } };
   const rest = { ino: g, killPrivileges: false, durable: false };
   await fs.do((_ns, tx) =>
-    commitExtents(tx, { ...request, ...rest }, { session: other, now: nowOf(fs) }),
+    commitExtents(tx, { ...request, ...rest }, { session: other, now: fs.clock.now() }),
   );
   const seenBy = async (session: SessionId): Promise<number[]> => {
     const page = await fs.see((_ns, tx) => unsettledOfSession(tx, session, undefined));

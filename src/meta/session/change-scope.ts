@@ -1,38 +1,29 @@
 // One change as it is carried out: by which clock, with which numbers, on what it met. All of that
 // goes into its trace, by which it can be done again in the same way after a power cut.
 import { FsError } from "../../domain/errno.ts";
+import type { Timespec } from "../../domain/attributes.ts";
 import type { Ino, SessionId } from "../../domain/ids.ts";
-import type { Clock } from "../../platform/clock.ts";
 import type { ChangeTrace } from "../../protocol/meta/wire-trace.ts";
 import type { NumberSource } from "../namespace/number-ranges.ts";
-import { nowOf, type Scope } from "../namespace/transactions.ts";
+import type { Scope } from "../namespace/transactions.ts";
 
 export class ChangeScope implements Scope, NumberSource {
   readonly session: SessionId;
   readonly isRedo: boolean;
-  readonly #nowNs: bigint;
+  readonly now: Timespec;
   readonly #numbers: NumberSource;
   readonly #met: Ino[] = [];
   #firstId = 0;
 
-  /** All of it happens at `nowNs`. */
-  constructor(session: SessionId, nowNs: bigint, numbers: NumberSource, isRedo: boolean) {
+  constructor(session: SessionId, now: Timespec, numbers: NumberSource, isRedo: boolean) {
     this.session = session;
     this.isRedo = isRedo;
-    this.#nowNs = nowNs;
+    this.now = now;
     this.#numbers = numbers;
   }
 
   get ids(): NumberSource {
     return this;
-  }
-
-  get clock(): Pick<Clock, "nowNs"> {
-    return this;
-  }
-
-  nowNs(): bigint {
-    return this.#nowNs;
   }
 
   take(count: number): number {
@@ -46,7 +37,7 @@ export class ChangeScope implements Scope, NumberSource {
   }
 
   get trace(): ChangeTrace {
-    return { firstId: this.#firstId, time: nowOf(this), met: this.#met };
+    return { firstId: this.#firstId, time: this.now, met: this.#met };
   }
 }
 

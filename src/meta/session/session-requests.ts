@@ -21,7 +21,7 @@ import type { LockRegistry } from "../locks/lock-registry.ts";
 import { abandonSlices } from "../namespace/slices.ts";
 import { requireUnused } from "../namespace/inodes.ts";
 import type { NumberRanges } from "../namespace/number-ranges.ts";
-import { CHANGES, READS, type Scope } from "../namespace/transactions.ts";
+import { CHANGES, READS } from "../namespace/transactions.ts";
 import { getReply, putReply, type StoredReply } from "../schema/session-records.ts";
 import { changedMeanwhile, ChangeScope, GivenNumbers, requireSame } from "./change-scope.ts";
 import { SERVICES, type ServiceScope } from "./services.ts";
@@ -54,7 +54,6 @@ export class SessionRequests {
   readonly #strict: boolean;
   readonly #serviceScope: ServiceScope;
   readonly #session: SessionId;
-  readonly #readScope: Scope;
   /** The last acknowledged change that wasn't known to be on disk then. */
   #undurablePosition = 0;
 
@@ -65,7 +64,6 @@ export class SessionRequests {
     this.#numbers = numbers;
     this.#strict = strict;
     this.#session = session;
-    this.#readScope = { session, clock, ids: numbers, isRedo: false, met: () => undefined };
     this.#serviceScope = {
       session,
       engine,
@@ -131,7 +129,7 @@ export class SessionRequests {
     args: MetaArgs<O>,
   ): MetaResult<O> | Promise<MetaResult<O>> {
     const read = READS[operation];
-    return this.#engine.read((tx) => read(this.#readScope, tx, ...args));
+    return this.#engine.read((tx) => read(tx, ...args));
   }
 
   async #change<O extends ChangeOperation>(
@@ -207,7 +205,7 @@ export class SessionRequests {
     if (grows(operation) && !this.#engine.hasRoom()) {
       throw new FsError("ENOSPC", "the metadata server's disk is full but for its reserve");
     }
-    const scope = new ChangeScope(this.#session, this.#clock.nowNs(), this.#numbers, false);
+    const scope = new ChangeScope(this.#session, this.#clock.now(), this.#numbers, false);
     return this.#carryOut(tx, operation, args, ticket, scope);
   }
 
@@ -221,10 +219,9 @@ export class SessionRequests {
     const stored = getReply(tx, this.#session, ticket.slot);
     // It wasn't lost, or was done again before, and its client hasn't heard of it.
     if (stored !== undefined && stored.sequence >= ticket.sequence) return stored.position;
-    const { sec, nsec } = before.time;
     const scope = new ChangeScope(
       this.#session,
-      BigInt(sec) * 1_000_000_000n + BigInt(nsec),
+      before.time,
       new GivenNumbers(before.firstId, (id) => {
         if (id >= this.#numbers.reservedBelow) throw changedMeanwhile();
         requireUnused(tx, id);
@@ -268,7 +265,7 @@ export class SessionRequests {
     const { position, trace } = stored;
     const result = rowOf(operation).result.read(stored.packed);
     if (!hasFirstChunk(result)) return { result, position, trace };
-    const [firstChunk] = READS.extents(this.#readScope, tx, result.attr.ino, [0]);
+    const [firstChunk] = READS.extents(tx, result.attr.ino, [0]);
     if (firstChunk === undefined) return { result, position, trace };
     return { result: { ...result, firstChunk }, position, trace };
   }

@@ -9,7 +9,7 @@ import { commitExtents } from "../../meta/namespace/data.ts";
 import { formatNamespace } from "../../meta/namespace/inodes.ts";
 import { NumberRanges, type NumberSource } from "../../meta/namespace/number-ranges.ts";
 import { reapStep } from "../../meta/namespace/reaper.ts";
-import { CHANGES, nowOf, READS, type Scope } from "../../meta/namespace/transactions.ts";
+import { CHANGES, READS, type Scope } from "../../meta/namespace/transactions.ts";
 import { attrOf } from "../../meta/schema/inode.ts";
 import type {
   ChangeOperation,
@@ -41,13 +41,13 @@ export type NamespaceCalls = {
 };
 
 export function namespaceCalls(scope: Scope): NamespaceCalls {
-  const bound = Object.entries({ ...READS, ...CHANGES }).map(([name, operation]) => {
+  const bound = Object.entries(CHANGES).map(([name, operation]) => {
     const call = (...args: readonly unknown[]): unknown =>
       Reflect.apply(operation, undefined, [scope, ...args]);
     return [name, call];
   });
-  // The two tables hold every operation, and binding its scope leaves the other arguments.
-  return Object.fromEntries(bound) as NamespaceCalls;
+  // The two tables hold every operation, and binding a change's scope leaves the other arguments.
+  return { ...READS, ...Object.fromEntries(bound) } as NamespaceCalls;
 }
 
 export class TestNamespace implements AsyncDisposable {
@@ -59,14 +59,23 @@ export class TestNamespace implements AsyncDisposable {
 
   private constructor(engine: Engine, ids: NumberSource) {
     this.engine = engine;
-    this.scope = { session: SESSION, clock: this.clock, ids, isRedo: false, met: () => undefined };
+    const { clock } = this;
+    this.scope = {
+      session: SESSION,
+      get now() {
+        return clock.now();
+      },
+      ids,
+      isRedo: false,
+      met: () => undefined,
+    };
     this.calls = namespaceCalls(this.scope);
   }
 
   static async on(engine: Engine): Promise<TestNamespace> {
     const fixture = new TestNamespace(engine, await NumberRanges.open(engine));
     await fixture.do((_ns, tx) => {
-      formatNamespace(tx, nowOf(fixture));
+      formatNamespace(tx, fixture.clock.now());
       for (const session of [SESSION, OTHER_SESSION]) putSession(tx, session, TEST_SESSION);
     });
     return fixture;
@@ -130,7 +139,7 @@ export class TestNamespace implements AsyncDisposable {
     const rest = { minSizeBytes, mtime, killPrivileges: false, durable: false };
     const request = { ino, extents, ...rest };
     return this.do((_ns, tx) =>
-      attrOf(commitExtents(tx, request, { session: SESSION, now: nowOf(this) })),
+      attrOf(commitExtents(tx, request, { session: SESSION, now: this.clock.now() })),
     );
   }
 

@@ -8,7 +8,6 @@ import type { Engine } from "../../meta/engine/engine.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
 import { formatNamespace } from "../../meta/namespace/inodes.ts";
 import { NumberRanges } from "../../meta/namespace/number-ranges.ts";
-import { nowOf } from "../../meta/namespace/transactions.ts";
 import { SessionRegistry, type Session } from "../../meta/session/session-registry.ts";
 import { silentLog } from "../../observability/log.ts";
 import { systemClock, type Clock } from "../../platform/clock.ts";
@@ -118,7 +117,7 @@ export interface LocalMetaOptions {
 export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<LocalMeta> {
   const { clock = new FakeClock(), engine = new MemoryEngine(), pgCount = 16 } = options;
   await engine.transact((tx) => {
-    formatNamespace(tx, nowOf({ clock }));
+    formatNamespace(tx, clock.now());
     formatCluster(tx, systemRandom.uuid(), {
       id: DEFAULT_POOL,
       name: "default",

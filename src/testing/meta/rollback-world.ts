@@ -9,7 +9,6 @@ import { ClusterRegistry } from "../../meta/cluster/cluster-registry.ts";
 import { LmdbEngine } from "../../meta/engine/lmdb-engine.ts";
 import { formatNamespace } from "../../meta/namespace/inodes.ts";
 import { NumberRanges } from "../../meta/namespace/number-ranges.ts";
-import { nowOf } from "../../meta/namespace/transactions.ts";
 import { MetaRpcHost } from "../../meta/session/meta-rpc-host.ts";
 import { SessionRegistry } from "../../meta/session/session-registry.ts";
 import { silentLog } from "../../observability/log.ts";
@@ -182,7 +181,7 @@ export class RollbackWorld implements AsyncDisposable {
     const mayHaveForgotten = engine.incarnations.at(-1)?.beganAt === engine.position;
     await engine.transact(
       (tx) => {
-        formatNamespace(tx, nowOf({ clock }));
+        formatNamespace(tx, clock.now());
         const pool = { id: DEFAULT_POOL, name: "default", k: 4, m: 2, pgCount: 16 };
         formatCluster(tx, this.#clusterId, pool);
       },

@@ -194,7 +194,10 @@ function processClock(process: SimProcess): Clock {
   };
   return {
     nowMs: () => Math.floor(machine.wallMs),
-    nowNs: () => BigInt(Math.round(machine.wallMs * 1000)) * 1000n,
+    now: () => {
+      const sec = Math.floor(machine.wallMs / 1000);
+      return { sec, nsec: Math.floor((machine.wallMs - sec * 1000) * 1e6) };
+    },
     monotonicMs: () => machine.monotonicMs,
     after: (delayMs, callback) => after(delayMs, "timer", callback),
     soon: (callback) => void after(TURN_MS, "soon", callback),

@@ -61,7 +61,7 @@ export class FileWriter implements WritebackTarget {
   #waiters: (() => void)[] = [];
   #failure: FsError | undefined;
   #killPrivileges = false;
-  #lastWriteNs = 0n;
+  #lastWrite: Timespec = { sec: 0, nsec: 0 };
   #lastWriteMs = 0;
   #dirtyEnd = 0;
 
@@ -88,7 +88,7 @@ export class FileWriter implements WritebackTarget {
   }
 
   get lastWrite(): Timespec {
-    return timespecOf(this.#lastWriteNs);
+    return this.#lastWrite;
   }
 
   get lastWriteMs(): number {
@@ -204,7 +204,7 @@ export class FileWriter implements WritebackTarget {
     const nowMs = this.#services.clock.monotonicMs();
     const context = { poolId: this.#owner.pool, nowMs };
     this.#lastWriteMs = nowMs;
-    this.#lastWriteNs = this.#services.clock.nowNs();
+    this.#lastWrite = this.#services.clock.now();
     this.#dirtyEnd = Math.max(this.#dirtyEnd, offset + count);
     if (!this.dirty) this.#services.writeback.add(this);
     let done = 0;
@@ -360,9 +360,4 @@ export class FileWriter implements WritebackTarget {
     this.#waiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-function timespecOf(ns: bigint): Timespec {
-  const sec = ns / 1_000_000_000n;
-  return { sec: Number(sec), nsec: Number(ns - sec * 1_000_000_000n) };
 }
