@@ -182,6 +182,7 @@ export class BackgroundJobs implements AsyncDisposable {
   async close(): Promise<void> {
     for (const stop of this.#stopListening) stop();
     await Promise.all(this.#loops.map((loop) => loop.close()));
+    this.#backup?.close();
     await this.#blocks[Symbol.asyncDispose]();
     await this.#peers.close();
   }

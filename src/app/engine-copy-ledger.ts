@@ -10,6 +10,7 @@ import type {
   NodeCopy,
 } from "../jobs/backup/copy-ledger.ts";
 import { makeCopy } from "../meta/copies/copy-maker.ts";
+import { checked } from "../meta/copies/copy-reader.ts";
 import { PARTIAL_SUFFIX, readPieces, writeCopyFile } from "../meta/copies/copy-files.ts";
 import {
   addCopyPart,
@@ -100,7 +101,7 @@ export class DirectoryCopyFiles implements CopyFiles {
   }
 
   read({ madeMs }: FileCopy): AsyncIterable<Buffer> {
-    return readPieces(this.#disk, this.#path(madeMs));
+    return checked(readPieces(this.#disk, this.#path(madeMs)));
   }
 
   async remove({ madeMs }: FileCopy): Promise<void> {

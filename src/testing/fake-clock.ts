@@ -9,6 +9,8 @@ interface Timer {
 
 export class FakeClock implements Clock {
   #nowMs: number;
+  /** How far its wall clock was stepped away from its monotonic one. */
+  #steppedMs = 0;
   readonly #startMs: number;
   readonly #timers = new Set<Timer>();
 
@@ -18,12 +20,18 @@ export class FakeClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#steppedMs;
   }
 
   now(): Timespec {
-    const sec = Math.floor(this.#nowMs / 1000);
-    return { sec, nsec: Math.round((this.#nowMs - sec * 1000) * 1e6) };
+    const nowMs = this.nowMs();
+    const sec = Math.floor(nowMs / 1000);
+    return { sec, nsec: Math.round((nowMs - sec * 1000) * 1e6) };
+  }
+
+  /** Somebody sets the wall clock: no timer comes sooner or later by it. */
+  step(byMs: number): void {
+    this.#steppedMs += byMs;
   }
 
   monotonicMs(): number {

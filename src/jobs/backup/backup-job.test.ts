@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -90,15 +90,15 @@ test("the first copy is made soon after the start, the next ones on schedule", a
   const w = await World.make(t);
   const job = w.job();
   const first = await job.pass(SIGNAL);
-  t.deepEqual(first, { againAfterMs: 600_000 });
+  t.deepEqual(first, { idleForMs: 600_000 });
   await w.clock.advance(600_000);
   t.is(await job.pass(SIGNAL), "done");
   t.is((await w.files()).length, 1);
   t.deepEqual(job.state(), { fileMs: w.clock.nowMs(), nodesMs: w.clock.nowMs() });
-  t.deepEqual(await job.pass(SIGNAL), { againAfterMs: HOUR_MS });
+  t.deepEqual(await job.pass(SIGNAL), { idleForMs: HOUR_MS });
   await w.clock.advance(HOUR_MS / 2);
   // A restart doesn't begin the hour anew.
-  t.deepEqual(await w.job().pass(SIGNAL), { againAfterMs: HOUR_MS / 2 });
+  t.deepEqual(await w.job().pass(SIGNAL), { idleForMs: HOUR_MS / 2 });
 });
 
 test("so many copies are kept as were asked for, and two on the nodes", async (t) => {
@@ -184,6 +184,15 @@ test("a copy that the nodes don't take whole goes to gc, and the one before stay
     undefined,
   );
   t.is((await w.files()).length, 2);
+  // Only the nodes are without, and have it at the next try: of the file.
+  w.blocks.onPut = () => undefined;
+  await w.clock.advance(1000);
+  t.is(await job.pass(SIGNAL), "done");
+  t.is((await w.files()).length, 2);
+  const [, again] = w.copies();
+  t.is(present(again).madeMs, w.clock.nowMs() - 1000);
+  await readCopy(w.pieces(present(again).number));
+  t.deepEqual(await job.pass(SIGNAL), { idleForMs: HOUR_MS - 1000 });
 });
 
 test("what a killed server had begun is dropped, by its record", async (t) => {
@@ -209,19 +218,61 @@ test("what a killed server had begun is dropped, by its record", async (t) => {
 test("a disk without room beside the metadata doesn't keep a copy from the nodes", async (t) => {
   const w = await World.make(t);
   const full = new DirectoryCopyFiles(systemDisk, w.directory);
+  const room = new DirectoryCopyFiles(systemDisk, w.directory);
   full.write = () => Promise.reject(new FsError("ENOSPC", "no space left"));
   const job = w.job({ files: full });
   await w.clock.advance(HOUR_MS);
   await t.throwsAsync(job.pass(SIGNAL), { code: "ENOSPC" });
   const [copy] = w.copies();
   await readCopy(w.pieces(present(copy).number));
+  // Which doesn't put another one there at each try.
+  await t.throwsAsync(job.pass(SIGNAL), { code: "ENOSPC" });
+  t.deepEqual(
+    w.copies().map(({ number }) => number),
+    [1],
+  );
+  full.write = (madeMs, pieces) => room.write(madeMs, pieces);
+  t.is(await job.pass(SIGNAL), "done");
+  t.is((await w.files()).length, 1);
+  t.is(w.copies().length, 1);
+});
+
+test("a file that was spoilt since doesn't become a copy on the nodes", async (t) => {
+  const w = await World.make(t);
+  w.hasNodes = false;
+  const job = w.job();
+  await w.clock.advance(HOUR_MS);
+  await job.pass(SIGNAL);
+  const path = join(w.directory, present((await w.files())[0]));
+  const bytes = await readFile(path);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  await writeFile(path, bytes);
+  w.hasNodes = true;
+  await t.throwsAsync(job.pass(SIGNAL), { code: "EBADMSG" });
+  t.deepEqual(w.copies(), []);
+});
+
+test("a wall clock that was set back neither stops copies nor has the newest go", async (t) => {
+  const w = await World.make(t);
+  const job = w.job({ keep: 1 });
+  await w.clock.advance(HOUR_MS);
+  await job.pass(SIGNAL);
+  const madeMs = w.clock.nowMs();
+  w.clock.step(-40 * 24 * HOUR_MS);
+  t.deepEqual(await job.pass(SIGNAL), { idleForMs: HOUR_MS });
+  await w.clock.advance(HOUR_MS);
+  t.is(await job.pass(SIGNAL), "done");
+  t.deepEqual(job.state(), { fileMs: madeMs + 1, nodesMs: madeMs + 1 });
+  t.deepEqual(await w.files(), [`metadata-00${madeMs + 1}.dfscopy`]);
+  // Nor does a start at such a time wait for longer than the first one.
+  t.deepEqual(await w.job().pass(SIGNAL), { idleForMs: 600_000 });
 });
 
 test("a copy that is asked for is made at once, and who asked hears of it", async (t) => {
   const w = await World.make(t);
   w.hasNodes = false;
   const job = w.job({ everyMs: 0 });
-  t.like(await job.pass(SIGNAL), { againAfterMs: 86_400_000 });
+  t.like(await job.pass(SIGNAL), { idleForMs: 86_400_000 });
   const asked = job.request();
   await job.pass(SIGNAL);
   t.deepEqual(await asked, { fileMs: w.clock.nowMs() });
@@ -231,6 +282,19 @@ test("a copy that is asked for is made at once, and who asked hears of it", asyn
   const refused = broken.request();
   await t.throwsAsync(broken.pass(SIGNAL), { code: "EIO" });
   await t.throwsAsync(refused, { code: "EIO" });
+});
+
+test("who asks for a copy hears of whatever keeps it from being made, and of the end", async (t) => {
+  const w = await World.make(t);
+  const list = (): Promise<never> => Promise.reject(new FsError("EIO", "the disk is broken"));
+  const broken = w.job({ files: { ...fileless, list } });
+  const refused = broken.request();
+  await t.throwsAsync(broken.pass(SIGNAL), { code: "EIO" });
+  await t.throwsAsync(refused, { code: "EIO" });
+  const waiting = broken.request();
+  broken.close();
+  await t.throwsAsync(waiting, { code: "EAGAIN", message: /stopping/ });
+  await t.throwsAsync(broken.request(), { code: "EAGAIN" });
 });
 
 const fileless = {

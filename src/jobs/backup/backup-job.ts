@@ -2,6 +2,7 @@
 // to it, and the same bytes as coded blocks on the storage nodes, against the loss of its disk.
 // Older ones go when newer ones are whole.
 import { deferred, type Deferred } from "../../platform/flow/deferred.ts";
+import { FsError } from "../../domain/errno.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Log } from "../../observability/log.ts";
 import type { BlockStore } from "../../stripes/block-store.ts";
@@ -36,15 +37,18 @@ export class BackupJob implements Job {
   readonly intervalMs: number;
   readonly #options: BackupOptions;
   readonly #beganMs: number;
+  /** When copies that still stand were made, by the monotonic clock: those of this start. */
+  readonly #madeAtMs = new Map<number, number>();
   #made = 0;
   #bytes = 0;
   #asked: Deferred<BackupState>[] = [];
+  #closed = false;
   #state: BackupState = {};
 
   constructor(options: BackupOptions) {
     this.#options = options;
     const { everyMs, clock } = options;
-    this.intervalMs = everyMs > 0 ? everyMs : DAY_MS;
+    this.intervalMs = everyMs > 0 ? Math.min(everyMs, DAY_MS) : DAY_MS;
     this.#beganMs = clock.monotonicMs();
   }
 
@@ -55,7 +59,15 @@ export class BackupJob implements Job {
   request(): Promise<BackupState> {
     const asked = deferred<BackupState>();
     this.#asked.push(asked);
+    if (this.#closed) this.close();
     return asked.promise;
+  }
+
+  /** Call it when no pass is left: whoever asked for a copy hears that none is made. */
+  close(): void {
+    this.#closed = true;
+    const stopping = new FsError("EAGAIN", "the metadata server is stopping; ask again later");
+    for (const { reject } of this.#asked.splice(0)) reject(stopping);
   }
 
   counts(): JobCounts {
@@ -67,22 +79,42 @@ export class BackupJob implements Job {
   }
 
   async pass(signal: AbortSignal): Promise<PassOutcome> {
-    const { files, ledger } = this.#options;
-    const onNodes = await this.#dropUnfinished(await ledger.copies());
-    const standing = await files.list();
-    this.#note(standing, onNodes);
-    const dueInMs = this.#dueInMs(standing.at(-1));
-    const asked = this.#asked;
-    if (asked.length === 0 && dueInMs > 0) return { againAfterMs: dueInMs };
-    this.#asked = [];
+    const asked = this.#asked.splice(0);
     try {
-      await this.#makeBoth(onNodes, signal);
+      const outcome = await this.#copyWhatIsDue(asked.length > 0, signal);
+      for (const { resolve } of asked) resolve(this.#state);
+      return outcome;
     } catch (error) {
       const reason = error instanceof Error ? error : new Error(String(error));
       for (const { reject } of asked) reject(reason);
       throw error;
     }
-    for (const { resolve } of asked) resolve(this.#state);
+  }
+
+  /** A full disk beside the metadata doesn't keep a copy from the nodes. */
+  async #copyWhatIsDue(isAsked: boolean, signal: AbortSignal): Promise<PassOutcome> {
+    const { ledger, files, hasNodes } = this.#options;
+    const onNodes = await this.#dropUnfinished(await ledger.copies());
+    const standing = await files.list();
+    this.#note(standing, onNodes);
+    const fileDueInMs = isAsked ? 0 : this.#dueInMs(standing.at(-1));
+    const nodesDueInMs = !hasNodes() ? Infinity : isAsked ? 0 : this.#dueInMs(onNodes.at(-1));
+    const dueInMs = Math.min(fileDueInMs, nodesDueInMs);
+    if (dueInMs > 0) return { idleForMs: Math.min(dueInMs, DAY_MS) };
+    const madeMs = this.#nextMadeMs([...standing, ...onNodes]);
+    const written = await settled(
+      fileDueInMs > 0 ? Promise.resolve(standing) : this.#writeFile(madeMs, onNodes),
+    );
+    if (nodesDueInMs <= 0) {
+      signal.throwIfAborted();
+      const kept = written.status === "fulfilled" ? written.value : standing;
+      const file = written.status === "fulfilled" ? kept.at(-1) : undefined;
+      const put = await settled(this.#putOnNodes(file, madeMs, onNodes, signal));
+      if (put.status === "fulfilled") this.#note(kept, put.value);
+      else if (written.status === "fulfilled") throw put.reason;
+      else this.#options.log.warn({ err: put.reason }, "metadata was not copied to the nodes");
+    }
+    if (written.status === "rejected") throw written.reason;
     return "done";
   }
 
@@ -90,26 +122,41 @@ export class BackupJob implements Job {
   #dueInMs(newest: FileCopy | undefined): number {
     const { everyMs, clock } = this.#options;
     if (everyMs === 0) return DAY_MS;
-    if (newest !== undefined) return newest.madeMs + everyMs - clock.nowMs();
+    const ageMs = newest === undefined ? undefined : this.#ageMs(newest);
+    if (ageMs !== undefined) return everyMs - ageMs;
     const firstMs = Math.min(everyMs, COPY_FIRST_AFTER_MS);
     return this.#beganMs + firstMs - clock.monotonicMs();
   }
 
-  /** A full disk beside the metadata doesn't keep a copy from the nodes. */
-  async #makeBoth(onNodes: readonly NodeCopy[], signal: AbortSignal): Promise<void> {
-    const { ledger, files, hasNodes, clock } = this.#options;
-    const madeMs = clock.nowMs();
-    const written = await settled(files.write(madeMs, ledger.make(madeMs)));
+  /** Undefined where the wall clock was set back since, before this start. */
+  #ageMs({ madeMs }: FileCopy): number | undefined {
+    const { clock } = this.#options;
+    const madeAtMs = this.#madeAtMs.get(madeMs);
+    if (madeAtMs !== undefined) return clock.monotonicMs() - madeAtMs;
+    const ageMs = clock.nowMs() - madeMs;
+    return ageMs < 0 ? undefined : ageMs;
+  }
+
+  /** The newest stays the newest where the wall clock was set back. */
+  #nextMadeMs(standing: readonly FileCopy[]): number {
+    const newestMs = Math.max(...standing.map(({ madeMs }) => madeMs));
+    const madeMs = Math.max(this.#options.clock.nowMs(), newestMs + 1);
+    const kept = new Set(standing.map((copy) => copy.madeMs));
+    for (const known of this.#madeAtMs.keys()) if (!kept.has(known)) this.#madeAtMs.delete(known);
+    this.#madeAtMs.set(madeMs, this.#options.clock.monotonicMs());
+    return madeMs;
+  }
+
+  /** The files that stand then. */
+  async #writeFile(madeMs: number, onNodes: readonly NodeCopy[]): Promise<FileCopy[]> {
+    const { ledger, files, log } = this.#options;
+    const written = await files.write(madeMs, ledger.make(madeMs));
     const kept = await this.#rotate();
     this.#note(kept, onNodes);
-    if (hasNodes()) {
-      const pieces = written.status === "fulfilled" ? files.read({ madeMs }) : ledger.make(madeMs);
-      this.#note(kept, await this.#putOnNodes(madeMs, pieces, onNodes, signal));
-    }
-    if (written.status === "rejected") throw written.reason;
     this.#made += 1;
-    this.#bytes += written.value.sizeBytes;
-    this.#options.log.info(written.value, "metadata was copied");
+    this.#bytes += written.sizeBytes;
+    log.info(written, "metadata was copied to a file");
+    return kept;
   }
 
   async #rotate(): Promise<FileCopy[]> {
@@ -120,14 +167,20 @@ export class BackupJob implements Job {
     return kept;
   }
 
+  /**
+   * The copies that stand on the nodes then.
+   * @param file what is put; without one, what the metadata is now
+   */
   async #putOnNodes(
-    madeMs: number,
-    pieces: AsyncIterable<Buffer>,
+    file: FileCopy | undefined,
+    nowMs: number,
     standing: readonly NodeCopy[],
     signal: AbortSignal,
   ): Promise<NodeCopy[]> {
-    const { ledger, blocks } = this.#options;
+    const { ledger, blocks, files, log } = this.#options;
+    const madeMs = file?.madeMs ?? nowMs;
     let copy = await ledger.begin(madeMs);
+    const pieces = file === undefined ? ledger.make(madeMs) : files.read(file);
     const writer = new BlockWriter(
       blocks,
       async (part) => {
@@ -143,6 +196,9 @@ export class BackupJob implements Job {
       const kept = standing.slice(Math.max(0, standing.length + 1 - NODE_COPIES_KEPT));
       const obsolete = standing.filter((old) => !kept.includes(old));
       await ledger.finish(copy, sizeBytes, obsolete);
+      this.#made += 1;
+      this.#bytes += sizeBytes;
+      log.info({ number: copy.number, sizeBytes }, "metadata was copied to the nodes");
       return [...kept, { ...copy, sizeBytes }];
     } catch (error) {
       await writer.settle();

@@ -43,7 +43,7 @@ export interface CopyFiles {
   list(): Promise<FileCopy[]>;
   /** Keeps the copy that the pieces are. @throws FsError ENOSPC, EIO, EBADMSG */
   write(madeMs: number, pieces: AsyncIterable<Buffer>): Promise<MadeCopy>;
-  /** Pieces of one. */
+  /** Pieces of one. They end with EBADMSG where it is no longer what was written. */
   read(file: FileCopy): AsyncIterable<Buffer>;
   remove(file: FileCopy): Promise<void>;
 }

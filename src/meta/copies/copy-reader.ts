@@ -49,6 +49,16 @@ export async function readCopy(
   throw decoder.cutShort();
 }
 
+/** Passes a copy's pieces on. @throws FsError as readCopy, by the end of them */
+export async function* checked<P extends Uint8Array>(pieces: AsyncIterable<P>): AsyncGenerator<P> {
+  const decoder = new CopyDecoder();
+  for await (const piece of pieces) {
+    decoder.check(piece);
+    yield piece;
+  }
+  if (decoder.facts === undefined) throw decoder.cutShort();
+}
+
 /** Push-style: for whoever passes a copy on and checks it on the way. */
 export class CopyDecoder {
   readonly #hash = createHash("sha256");
