@@ -1,5 +1,6 @@
 // Puts a stream of bytes into blocks of the copies' pool, a bounded number at a time.
 import { BLOCK_BYTES, COPY_POOL, MAX_BLOCKS_PER_SLICE } from "../../domain/format.ts";
+import { invariant } from "../../domain/invariant.ts";
 import type { SliceId } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 import type { BlockStore } from "../../stripes/block-store.ts";
@@ -60,7 +61,7 @@ export class BlockWriter {
     this.#filled = 0;
     const index = this.#count % MAX_BLOCKS_PER_SLICE;
     if (index === 0) this.#slice = await this.#sliceOf(this.#count / MAX_BLOCKS_PER_SLICE);
-    if (this.#slice === undefined) return;
+    invariant(this.#slice !== undefined, "a block is of a slice", { count: this.#count });
     this.#count += 1;
     const ref = { pool: COPY_POOL, slice: this.#slice, index, lengthBytes: data.length };
     while (this.#puts.size >= COPY_BLOCKS_AT_ONCE) await Promise.race(this.#puts);
