@@ -5,8 +5,9 @@ import type { ClusterMap } from "../domain/cluster-map.ts";
 import { FsError, isFsError } from "../domain/errno.ts";
 import { filesOf, type DamagedFile } from "../jobs/inventory/damaged-files.ts";
 import { findCopies, readFoundCopy, type FoundCopy } from "../jobs/inventory/find-copies.ts";
+import { NODE_COPIES_KEPT } from "../jobs/limits.ts";
 import { newestMap } from "../meta/cluster/cluster-records.ts";
-import { adoptCopy, storedCopies } from "../meta/copies/copy-records.ts";
+import { adoptCopy, dropCopy, storedCopies } from "../meta/copies/copy-records.ts";
 import type { CopyFacts } from "../meta/copies/copy-reader.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -62,14 +63,12 @@ export async function recoverCluster(request: RecoverRequest): Promise<RecoverRe
     random,
     openStore: openLmdbStore,
   });
+  // The others, which it doesn't know, are nobody's: a survey that has seen all nodes parks them.
   await engine.transact(
     (tx) => {
-      const known = new Set(storedCopies(tx).map(({ number }) => number));
-      for (const { number, parts } of copies) {
-        if (known.has(number)) continue;
-        // What can't be read counts as begun and never ended: the server drops it.
-        adoptCopy(tx, number, parts, number === copy.number ? facts : undefined);
-      }
+      adoptCopy(tx, copy, facts);
+      // As when it was made; the copy itself can't know.
+      for (const old of storedCopies(tx).slice(0, -NODE_COPIES_KEPT)) dropCopy(tx, old);
     },
     { durable: true },
   );

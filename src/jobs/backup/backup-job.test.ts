@@ -284,7 +284,7 @@ test("a copy that is asked for is made at once, and who asked hears of it", asyn
   await t.throwsAsync(refused, { code: "EIO" });
 });
 
-test("who asks for a copy hears of whatever keeps it from being made, and of the end", async (t) => {
+test("who asks for a copy hears of whatever keeps it from being made", async (t) => {
   const w = await World.make(t);
   const list = (): Promise<never> => Promise.reject(new FsError("EIO", "the disk is broken"));
   const broken = w.job({ files: { ...fileless, list } });

@@ -64,10 +64,15 @@ function putNextNumber(tx: Transaction, number: number): void {
 }
 
 /**
- * For a store that may have forgotten which copies there are: slices of others are nobody's, unless
- * they are adopted.
+ * For a store that may have forgotten which copies there are, or that one has ended since: slices
+ * of others than it knows to be whole are nobody's, unless they are adopted.
  */
 export function leapCopies(tx: Transaction): void {
+  for (const { number, sizeBytes } of storedCopies(tx)) {
+    if (sizeBytes !== undefined) continue;
+    tx.delete(keys.copy(number));
+    endUnknownRange(tx, copySlice(number, 0), copySlice(number + 1, 0));
+  }
   const next = nextNumber(tx);
   putNextNumber(tx, next + LEAP);
   endUnknownRange(tx, copySlice(next, 0), copySlice(next + LEAP, 0));
@@ -108,19 +113,15 @@ export function isBeingPut(tx: ReadTransaction, slice: SliceId): boolean {
   return sizeBytes === undefined && copy.part < parts;
 }
 
-/**
- * A copy that was found on the nodes and isn't known, as one of an older state than the copy is.
- * @param whole what it is, where all of it was read; else it counts as begun and not ended
- */
+/** A copy that was found whole on the nodes; nothing changes where it is known. */
 export function adoptCopy(
   tx: Transaction,
-  number: number,
-  parts: number,
-  whole: { readonly madeMs: number; readonly sizeBytes: number } | undefined,
+  found: { readonly number: number; readonly parts: number },
+  whole: { readonly madeMs: number; readonly sizeBytes: number },
 ): void {
-  let copy: StoredCopy = { number, madeMs: whole?.madeMs ?? 0, parts: 0 };
-  while (copy.parts < parts) copy = addCopyPart(tx, copy);
-  if (whole !== undefined) finishCopy(tx, copy, whole.sizeBytes);
+  const { number, parts } = found;
+  if (storedCopies(tx).some((known) => known.number === number)) return;
+  finishCopy(tx, { number, parts, madeMs: whole.madeMs }, whole.sizeBytes);
 }
 
 /** Its blocks go to gc. */

@@ -70,6 +70,8 @@ export async function openTempStore(options: Partial<ShardStoreOptions> = {}): P
 export interface ServedStore extends TempStore {
   url: string;
   service: HttpShardService;
+  /** Nobody answers any more at its address. */
+  stop: () => Promise<void>;
 }
 
 /** A store behind a real socket, and a client of it. */
@@ -82,10 +84,12 @@ export async function openServedStore(
   const server = await NodeServer.listen(app, "127.0.0.1", 0, systemClock);
   const url = `http://127.0.0.1:${server.port}`;
   const service = new HttpShardService(url, { clock: systemClock, ...TEST_NAME });
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= server.close());
   const close = async (): Promise<void> => {
     await service.close();
-    await server.close();
+    await stop();
     await temp.close();
   };
-  return { ...temp, url, service, close };
+  return { ...temp, url, service, stop, close };
 }
