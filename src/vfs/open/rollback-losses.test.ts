@@ -3,11 +3,15 @@ import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { ROOT_INO, type Ino } from "../../domain/ids.ts";
 import { toName } from "../../domain/name.ts";
 import { silentLog } from "../../observability/log.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
+import type { MetaSession } from "../../protocol/meta/meta-service.ts";
 import { RollbackWorld, type WorldClient } from "../../testing/meta/rollback-world.ts";
+import { present } from "../../testing/present.ts";
 import { MemoryBlockStore } from "../../testing/vfs/block-memory.ts";
 import { createFile, readAll } from "../../testing/vfs/vfs-mount.ts";
 import { O_RDWR } from "../vfs.ts";
 import { DfsVfs } from "./dfs-vfs.ts";
+import { MAX_REOPENS_IN_FLIGHT } from "./limits.ts";
 
 const root = ROOT_CALLER;
 const n = toName;
@@ -129,4 +133,43 @@ test("what was lost of a closed file is told to who opens and syncs it next, onc
   const { fh } = await world.wait(a.vfs.open(root, ino, O_RDWR));
   await t.throwsAsync(world.wait(a.vfs.fsync(fh)), { code: "EIO" });
   await world.wait(a.vfs.fsync(fh));
+});
+
+test("what is seen of a file after a power cut doesn't hide what it took from it", async (t) => {
+  await using world = await RollbackWorld.start();
+  const [, b] = await mounts(world);
+  const { session } = await world.connect();
+  const answers = deferred();
+  const late: Ino[] = [];
+  let inos: Ino[] = [];
+  const meta: MetaSession = {
+    ...session,
+    getattr: async (ino) => {
+      const isFirst = late.length < MAX_REOPENS_IN_FLIGHT && inos.includes(ino);
+      if (isFirst) late.push(ino);
+      const attr = await session.getattr(ino);
+      if (isFirst) await answers.promise;
+      return attr;
+    },
+  };
+  const { clock } = world;
+  const blocks = new MemoryBlockStore();
+  const vfs = new DfsVfs({ meta, blocks, clock, log: silentLog });
+  const opened = [];
+  for (let count = 0; count <= MAX_REOPENS_IN_FLIGHT; count++) {
+    opened.push(await world.wait(createFile(vfs, `f${count}`)));
+  }
+  const { fh, attr } = present(opened.at(-1));
+  await world.wait(vfs.fsync(fh));
+  await world.wait(clock.sleep(10));
+  await world.wait(b.vfs.setattr(root, attr.ino, { mode: 0o100600 }));
+  const seen = await world.wait(vfs.open(root, attr.ino, 0));
+  t.is(seen.attr.mode, 0o100600);
+  inos = opened.map((file) => file.attr.ino);
+  await cutWhileAway(world, b);
+  while (late.length < MAX_REOPENS_IN_FLIGHT) await world.wait(clock.sleep(10));
+  const shown = await world.wait(Promise.resolve(vfs.getattr(root, attr.ino)));
+  t.is(shown.mode, 0o100644);
+  answers.resolve();
+  await t.throwsAsync(world.wait(vfs.fsync(fh)), { code: "EIO" });
 });

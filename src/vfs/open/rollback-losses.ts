@@ -57,28 +57,38 @@ export class RollbackLosses {
 
   /** Changes by others that this mount has seen, and that nobody was there to do again. */
   async #check(files: readonly FileData[]): Promise<void> {
-    const next = files.filter(({ dead }) => dead === undefined).values();
+    // As it was before the cut: what is observed meanwhile is of after it.
+    const next = files
+      .filter(({ dead }) => dead === undefined)
+      .map((file) => ({ file, seen: file.beliefs.attr }))
+      .values();
     const checkNext = async (): Promise<void> => {
-      for (const file of next) await this.#checkOne(file);
+      for (const { file, seen } of next) await this.#checkOne(file, seen);
     };
     await Promise.all(Array.from({ length: MAX_REOPENS_IN_FLIGHT }, checkNext));
   }
 
-  async #checkOne(file: FileData): Promise<void> {
+  async #checkOne(file: FileData, seen: Attr): Promise<void> {
     const { ino } = file;
-    const seen = file.beliefs.attr;
     try {
       if (!isBefore(await this.#meta.getattr(ino), seen)) return;
-      const message = `a power cut of the metadata server undid changes of inode ${ino} by others`;
-      file.writer.failures.set(new FsError("EIO", message));
+      file.writer.failures.set(this.#failure(ino, "undid what others had changed"));
     } catch (error) {
-      const message = `inode ${ino} is not what it was before a power cut of the metadata server`;
-      const failure = new FsError("EIO", message, { cause: error });
       passViolation(error);
-      if (isFsError(error, "ENOENT", "ESTALE")) file.dead ??= failure;
-      else file.writer.failures.set(failure);
+      if (isFsError(error, "ENOENT", "ESTALE")) {
+        file.dead ??= this.#failure(ino, "took an open file", error);
+      } else {
+        const what = "may have undone what others had changed: it could not be looked at";
+        file.writer.failures.set(this.#failure(ino, what, error));
+      }
     }
-    this.#log.error({ ino }, "a power cut of the metadata server undid what others had changed");
+  }
+
+  /** What the file answers; logged, too. */
+  #failure(ino: Ino, what: string, cause?: unknown): FsError {
+    const text = `a power cut of the metadata server ${what}`;
+    this.#log.error({ ino, err: cause }, text);
+    return new FsError("EIO", `${text} (inode ${ino})`, { cause });
   }
 }
 
