@@ -122,9 +122,9 @@ export function dropMarks(tx: Transaction, places: readonly SlicePlace[]): void 
   for (const { ino, slice } of places) tx.delete(keys.unsettled(ino, slice));
   for (const ino of new Set(places.map((place) => place.ino))) {
     const record = tx.get(keys.inode(ino));
-    if (record === undefined || hasMarks(tx, ino)) continue;
-    const inode = decodeInode(record);
-    if (inode.marked) tx.put(keys.inode(ino), encodeInode({ ...inode, marked: false }));
+    const inode = record && decodeInode(record);
+    if (inode?.marked !== true || hasMarks(tx, ino)) continue;
+    tx.put(keys.inode(ino), encodeInode({ ...inode, marked: false }));
   }
 }
 
