@@ -3,7 +3,7 @@
 import type { ClusterMap, MapNode } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
-import type { GroupConcerns, GroupKey } from "../../meta/cluster/group-ledger.ts";
+import { keyOfGroup, type GroupConcerns, type GroupKey } from "../../meta/cluster/group-ledger.ts";
 import type { GroupLook } from "../../meta/cluster/group-registry.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { NodeCalls } from "../node-calls.ts";
@@ -77,8 +77,4 @@ export class ClusterView {
   holdersOf(group: GroupKey): readonly MapNode[] {
     return this.#holders.get(keyOfGroup(group)) ?? [];
   }
-}
-
-export function keyOfGroup({ pool, pg }: GroupKey): string {
-  return `${pool}/${pg}`;
 }

@@ -1,17 +1,17 @@
 // One placement group brought into order: what was reported of it is checked, every home answers
 // for its shards, what it lacks is built anew; only then do surplus copies go. Repair and the
 // survey of all groups share this, one look at a group at a time.
-import { poolOf } from "../../domain/cluster-map.ts";
-import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
+import { poolOf, type MapNode } from "../../domain/cluster-map.ts";
+import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
-import type { GroupKey } from "../../meta/cluster/group-ledger.ts";
+import { keyOfGroup, type GroupKey } from "../../meta/cluster/group-ledger.ts";
 import type { Log } from "../../observability/log.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
 import { forEachBounded } from "../concurrency.ts";
 import { REPAIR_REBUILDS_AT_ONCE } from "../limits.ts";
 import type { NodeCalls } from "../node-calls.ts";
 import type { SliceState, SliceStates } from "../slice-ledger.ts";
-import { keyOfGroup, type ClusterView, type RepairGroups } from "./cluster-view.ts";
+import type { ClusterView, RepairGroups } from "./cluster-view.ts";
 import { GroupState, type HeldShard } from "./group-state.ts";
 import type { BlockPlan, RebuildTask } from "./repair-plan.ts";
 import type { ShardCheck } from "./shard-check.ts";
@@ -22,14 +22,6 @@ export interface GroupRepairOptions {
   calls: NodeCalls;
   check: ShardCheck;
   log: Log;
-}
-
-/** Since the server started. */
-export interface RepairCounts {
-  shardsRebuilt: number;
-  shardsDeleted: number;
-  shardsParked: number;
-  shardsSpoilt: number;
 }
 
 export interface GroupResult {
@@ -47,18 +39,20 @@ export interface GroupResult {
   unexplained: number;
 }
 
+type Removal = (node: MapNode, ids: readonly ShardId[]) => Promise<void>;
+
 export class GroupRepair {
-  readonly counts: RepairCounts = {
-    shardsRebuilt: 0,
-    shardsDeleted: 0,
-    shardsParked: 0,
-    shardsSpoilt: 0,
-  };
   readonly #options: GroupRepairOptions;
   readonly #turns = new KeyedTurns<string>();
+  #shardsRebuilt = 0;
 
   constructor(options: GroupRepairOptions) {
     this.#options = options;
+  }
+
+  /** Since the server started. */
+  get shardsRebuilt(): number {
+    return this.#shardsRebuilt;
   }
 
   /** Looks at the group, mends what it can, and has recorded what it found. */
@@ -99,7 +93,7 @@ export class GroupRepair {
       const isSpare = state.isSpare(shard);
       const result = await this.#options.check.check(node, shard, isSpare, signal);
       if (result === "good") state.checked(node.id, shard);
-      if (result === "gone") this.#spoilt(state, node.id, shard);
+      if (result === "gone") state.lost(node.id, shard);
       if (result === "unsure") state.disputed(node.id, shard);
     }
   }
@@ -113,7 +107,7 @@ export class GroupRepair {
           const verdicts = await calls.secure(home, shards, verify, signal);
           shards.forEach((shard, at) => {
             if (verdicts[at] === "secure") state.secured(home.id, shard, verify);
-            else this.#spoilt(state, home.id, shard);
+            else state.lost(home.id, shard);
           });
         } catch (error) {
           passViolation(error);
@@ -124,11 +118,6 @@ export class GroupRepair {
     );
   }
 
-  #spoilt(state: GroupState, node: NodeId, shard: ShardId): void {
-    this.counts.shardsSpoilt += 1;
-    state.lost(node, shard);
-  }
-
   async #rebuildAll(state: GroupState, tasks: RebuildTask[], signal: AbortSignal): Promise<void> {
     const { calls, log, ledger } = this.#options;
     const rebuilt: RebuildTask[] = [];
@@ -137,7 +126,7 @@ export class GroupRepair {
     await forEachBounded(byUrgency, REPAIR_REBUILDS_AT_ONCE, async (task) => {
       try {
         await calls.rebuild(task.target, task.request, signal);
-        this.counts.shardsRebuilt += 1;
+        this.#shardsRebuilt += 1;
         state.rebuilt(task.target.id, task.request.id);
         rebuilt.push(task);
       } catch (error) {
@@ -158,26 +147,28 @@ export class GroupRepair {
     plans: readonly BlockPlan[],
     signal: AbortSignal,
   ): Promise<{ copies: boolean; garbage: boolean }> {
-    const { ledger } = this.#options;
+    const { ledger, calls } = this.#options;
+    const erase: Removal = (node, ids) => calls.deleteMany(node, ids, signal);
+    const park: Removal = (node, ids) => calls.park(node, ids, signal);
     const surplus = plans.flatMap((plan) => plan.surplus).filter(({ id }) => state.isReplaced(id));
-    const gone = await this.#remove("shardsDeleted", surplus, state, signal);
+    const gone = await this.#remove(erase, surplus, state, signal);
     for (const { node, id } of gone) state.lost(node, id);
     const { dead, orphans } = state;
-    const deleted = await this.#remove("shardsDeleted", dead, state, signal);
+    const deleted = await this.#remove(erase, dead, state, signal);
     const mayPark = orphans.length > 0 && (await ledger.mayInfer());
-    const parked = mayPark ? await this.#remove("shardsParked", orphans, state, signal) : [];
+    const parked = mayPark ? await this.#remove(park, orphans, state, signal) : [];
     const garbage = deleted.length === dead.length && parked.length === orphans.length;
     return { copies: gone.length === surplus.length, garbage };
   }
 
-  /** Deletes or parks shards, on their nodes; those that are gone then. */
+  /** Removes shards from their nodes; those that are gone then. */
   async #remove(
-    counter: "shardsDeleted" | "shardsParked",
+    removal: Removal,
     shards: readonly HeldShard[],
     { view }: GroupState,
     signal: AbortSignal,
   ): Promise<HeldShard[]> {
-    const { calls, log } = this.#options;
+    const { log } = this.#options;
     const gone: HeldShard[] = [];
     for (const nodeId of new Set(shards.map(({ node }) => node))) {
       const node = view.reachable.get(nodeId);
@@ -185,9 +176,7 @@ export class GroupRepair {
       const held = shards.filter((shard) => shard.node === nodeId);
       const ids = held.map(({ id }) => id);
       try {
-        if (counter === "shardsParked") await calls.park(node, ids, signal);
-        else await calls.deleteMany(node, ids, signal);
-        this.counts[counter] += ids.length;
+        await removal(node, ids);
         gone.push(...held);
       } catch (error) {
         passViolation(error);

@@ -1,11 +1,11 @@
 // Repair: looks at the placement groups that are not known to be whole, those of which damage was
 // reported first, until they are.
-import type { GroupKey } from "../../meta/cluster/group-ledger.ts";
+import { keyOfGroup, type GroupKey } from "../../meta/cluster/group-ledger.ts";
 import { forEachBounded } from "../concurrency.ts";
 import type { Job, JobCounts } from "../job.ts";
 import { REPAIR_GROUPS_AT_ONCE, REPAIR_INTERVAL_MS } from "../limits.ts";
 import type { NodeCalls } from "../node-calls.ts";
-import { ClusterView, keyOfGroup, type RepairCluster } from "./cluster-view.ts";
+import { ClusterView, type RepairCluster } from "./cluster-view.ts";
 import type { GroupRepair } from "./group-repair.ts";
 
 export interface RepairOptions {
@@ -31,7 +31,7 @@ export class RepairJob implements Job {
 
   /** Waiting placement groups, rebuilt shards. */
   counts(): JobCounts {
-    const done = this.#options.repair.counts.shardsRebuilt;
+    const done = this.#options.repair.shardsRebuilt;
     return { waiting: this.#groupsLeft, done };
   }
 

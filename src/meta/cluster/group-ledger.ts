@@ -101,7 +101,7 @@ export class GroupLedger {
 
   /** Forgets what was answered, but for what was reported or doubted again since. */
   answer(key: GroupKey, { findings, doubts }: GroupConcerns): void {
-    const group = this.#concerns.get(keyOf(key));
+    const group = this.#concerns.get(keyOfGroup(key));
     if (group === undefined) return;
     const numbers = new Set(findings.map(({ number }) => number));
     for (const [text, { number }] of group.findings) {
@@ -110,11 +110,11 @@ export class GroupLedger {
     for (const { node, number } of doubts) {
       if (group.doubts.get(node)?.number === number) group.doubts.delete(node);
     }
-    if (group.findings.size + group.doubts.size === 0) this.#concerns.delete(keyOf(key));
+    if (group.findings.size + group.doubts.size === 0) this.#concerns.delete(keyOfGroup(key));
   }
 
   concernsOf(key: GroupKey): GroupConcerns {
-    const group = this.#concerns.get(keyOf(key));
+    const group = this.#concerns.get(keyOfGroup(key));
     if (group === undefined) return NO_CONCERNS;
     return { findings: [...group.findings.values()], doubts: [...group.doubts.values()] };
   }
@@ -135,21 +135,22 @@ export class GroupLedger {
     const dirty: GroupKey[] = [];
     for (const [pool, epochs] of this.#cleanEpochs) {
       epochs.forEach((cleanEpoch, pg) => {
-        if (cleanEpoch < epoch || this.#concerns.has(keyOf({ pool, pg }))) dirty.push({ pool, pg });
+        if (cleanEpoch < epoch || this.#concerns.has(keyOfGroup({ pool, pg })))
+          dirty.push({ pool, pg });
       });
     }
     return dirty;
   }
 
   #concerned({ pool, pg }: GroupKey): Concerned {
-    const known = this.#concerns.get(keyOf({ pool, pg }));
+    const known = this.#concerns.get(keyOfGroup({ pool, pg }));
     if (known !== undefined) return known;
     const group: Concerned = { pool, pg, findings: new Map(), doubts: new Map() };
-    this.#concerns.set(keyOf({ pool, pg }), group);
+    this.#concerns.set(keyOfGroup({ pool, pg }), group);
     return group;
   }
 }
 
-function keyOf({ pool, pg }: GroupKey): string {
+export function keyOfGroup({ pool, pg }: GroupKey): string {
   return `${pool}/${pg}`;
 }

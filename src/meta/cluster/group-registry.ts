@@ -5,7 +5,7 @@ import type { Epoch, NodeId } from "../../domain/ids.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { Engine } from "../engine/engine.ts";
 import { putConcerns, putGroupClean } from "./cluster-records.ts";
-import type { GroupConcerns, GroupKey, GroupLedger } from "./group-ledger.ts";
+import { keyOfGroup, type GroupConcerns, type GroupKey, type GroupLedger } from "./group-ledger.ts";
 import { groupsOf, survivableLosses } from "./tolerance.ts";
 
 export interface GroupRegistryOptions {
@@ -50,7 +50,7 @@ export class GroupRegistry {
     for (const report of reports) {
       const { pool, pg } = report.shard;
       if (!this.#canBe(report) || !this.#ledger.addDamage(report)) continue;
-      touched.set(`${pool}/${pg}`, { pool, pg });
+      touched.set(keyOfGroup(report.shard), { pool, pg });
     }
     await this.#storeNews([...touched.values()]);
   }
