@@ -4,7 +4,7 @@
 import { poolOf, type MapNode } from "../../domain/cluster-map.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
-import { keyOfGroup, type GroupKey } from "../../meta/cluster/group-ledger.ts";
+import { keyOfGroup, type GroupConcerns, type GroupKey } from "../../meta/cluster/group-ledger.ts";
 import type { Log } from "../../observability/log.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
 import { forEachBounded } from "../concurrency.ts";
@@ -37,6 +37,8 @@ export interface GroupResult {
   unreadable: number;
   /** Blocks that no record explains. */
   unexplained: number;
+  /** Of the concerns that it began with those that it could not answer. */
+  unanswered: GroupConcerns;
 }
 
 type Removal = (node: MapNode, ids: readonly ShardId[]) => Promise<void>;
@@ -79,12 +81,13 @@ export class GroupRepair {
     const tidied = await this.#tidy(state, plans, signal);
     const sawAll = view.isComplete && state.survey.unreachable.length === 0;
     const isClean = sawAll && state.isWhole && tidied.copies;
-    await groups.recordLooks([{ group, isClean, answers: state.answers() }], view.map.epoch);
+    const { answers, unanswered } = state.outcome();
+    await groups.recordLooks([{ group, isClean, answers }], view.map.epoch);
     const unreadable = plans.filter((plan) => plan.unreadable).length;
     const isTidy = tidied.copies && tidied.garbage;
     const waitsForNodes = !view.isComplete && isTidy && state.waitsForNodes;
     const { unexplained } = state;
-    return { isClean, sawAll, isTidy, waitsForNodes, unreadable, unexplained };
+    return { isClean, sawAll, isTidy, waitsForNodes, unreadable, unexplained, unanswered };
   }
 
   /** Has reported shards read by their holders and reads them; spoilt ones stand no longer. */

@@ -2,8 +2,9 @@
 // live, and which shards their holders answered for. No calls; those are GroupRepair's.
 import type { MapNode, Pool } from "../../domain/cluster-map.ts";
 import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
-import type { GroupConcerns, GroupKey } from "../../meta/cluster/group-ledger.ts";
+import type { Doubt, Finding, GroupConcerns, GroupKey } from "../../meta/cluster/group-ledger.ts";
 import { homeNodes } from "../../placement/placement.ts";
+import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { SliceState } from "../slice-ledger.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import { GroupSurvey, type BlockSurvey } from "./group-survey.ts";
@@ -180,17 +181,26 @@ export class GroupState {
     );
   }
 
-  /** Which of the group's concerns this look has answered. */
-  answers(): GroupConcerns {
-    const findings = this.#concerns.findings.filter(({ report: { shard, node } }) => {
-      const block = this.#live.get(keyOfBlock(shard));
-      if (block === undefined) return !this.#pending.has(keyOfBlock(shard));
-      if (!this.#sure.has(keyOf(shard))) return false;
-      const isLeft = block.holders[shard.slot]?.includes(node) === true;
-      return !isLeft || this.#verified.has(keyOfCopy(node, shard));
-    });
-    const doubts = this.#concerns.doubts.filter(({ node }) => this.#hasAnsweredFor(node));
-    return { findings, doubts };
+  /** Which of the group's concerns this look has answered, and which it has not. */
+  outcome(): { answers: GroupConcerns; unanswered: GroupConcerns } {
+    const { findings, doubts } = this.#concerns;
+    const isAnswered = ({ report }: Finding): boolean => this.#hasAnswered(report);
+    const isSettled = ({ node }: Doubt): boolean => this.#hasAnsweredFor(node);
+    return {
+      answers: { findings: findings.filter(isAnswered), doubts: doubts.filter(isSettled) },
+      unanswered: {
+        findings: findings.filter((finding) => !isAnswered(finding)),
+        doubts: doubts.filter((doubt) => !isSettled(doubt)),
+      },
+    };
+  }
+
+  #hasAnswered({ shard, node }: DamageReport): boolean {
+    const block = this.#live.get(keyOfBlock(shard));
+    if (block === undefined) return !this.#pending.has(keyOfBlock(shard));
+    if (!this.#sure.has(keyOf(shard))) return false;
+    const isLeft = block.holders[shard.slot]?.includes(node) === true;
+    return !isLeft || this.#verified.has(keyOfCopy(node, shard));
   }
 
   /** A node that is no home of the group any more has nothing to answer for. */

@@ -249,3 +249,23 @@ test("groups for which nothing can be done before a node is back are left alone"
   await world.revive(away);
   t.is(await world.pass(), "done");
 });
+
+test("what is said of a group during a look at it is looked at next", async (t) => {
+  const world = await RepairWorld.make();
+  const file = await world.write();
+  const [away, witness] = [present(world.homesOf(file)[0]), present(world.homesOf(file)[1])];
+  await world.kill(away);
+  const secure = witness.secure.bind(witness);
+  witness.secure = async (...asked) => {
+    witness.secure = secure;
+    const verdicts = await secure(...asked);
+    await world.lose(file, 1);
+    await world.report(file, 1, "missing");
+    return verdicts;
+  };
+  t.is(await world.pass(), "later");
+  t.deepEqual(world.where(file), { atHome: 5, elsewhere: 0 });
+  t.is(await world.pass(), "later");
+  t.deepEqual(world.where(file), ALL_HOME);
+  t.is(world.reports, 0);
+});

@@ -1,6 +1,6 @@
 // Repair: looks at the placement groups that are not known to be whole, those of which damage was
 // reported first, until they are.
-import { keyOfGroup, type GroupKey } from "../../meta/cluster/group-ledger.ts";
+import { keyOfGroup, type GroupConcerns, type GroupKey } from "../../meta/cluster/group-ledger.ts";
 import { forEachBounded } from "../concurrency.ts";
 import type { Job, JobCounts } from "../job.ts";
 import { REPAIR_GROUPS_AT_ONCE, REPAIR_INTERVAL_MS } from "../limits.ts";
@@ -54,12 +54,17 @@ export class RepairJob implements Job {
     await forEachBounded(this.#inOrder(groups), REPAIR_GROUPS_AT_ONCE, async (group) => {
       // What is moved now would be moved again.
       if (cluster.current() !== view.map || this.#isWaiting(group, view)) return;
-      const { isClean, unreadable, waitsForNodes } = await repair.look(group, view, signal);
+      const { isClean, unreadable, waitsForNodes, unanswered } = await repair.look(
+        group,
+        view,
+        signal,
+      );
       this.#looked.add(keyOfGroup(group));
       // While nodes are away it is their absence that matters, and is told.
       if (view.isComplete) unreadableBlocks += unreadable;
       if (isClean) this.#groupsLeft -= 1;
-      if (waitsForNodes) this.#waiting.set(keyOfGroup(group), this.#situation(group, view));
+      // What was said of it meanwhile is not dealt with.
+      if (waitsForNodes) this.#waiting.set(keyOfGroup(group), situation(view, unanswered));
     });
     if (cluster.current() !== view.map) return "more";
     this.#looked.clear();
@@ -78,12 +83,12 @@ export class RepairJob implements Job {
 
   /** All was done before that can be until a node comes back or something new is said. */
   #isWaiting(group: GroupKey, view: ClusterView): boolean {
-    return this.#waiting.get(keyOfGroup(group)) === this.#situation(group, view);
+    const concerns = this.#options.cluster.groups.concernsOf(group);
+    return this.#waiting.get(keyOfGroup(group)) === situation(view, concerns);
   }
+}
 
-  #situation(group: GroupKey, { map, reachable }: ClusterView): string {
-    const { findings, doubts } = this.#options.cluster.groups.concernsOf(group);
-    const concerns = [...findings, ...doubts].map(({ number }) => number);
-    return `${map.epoch} ${[...reachable.keys()].toSorted().join()} ${concerns.join()}`;
-  }
+function situation({ map, reachable }: ClusterView, { findings, doubts }: GroupConcerns): string {
+  const concerns = [...findings, ...doubts].map(({ number }) => number);
+  return `${map.epoch} ${[...reachable.keys()].toSorted().join()} ${concerns.join()}`;
 }
