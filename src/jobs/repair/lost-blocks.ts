@@ -5,6 +5,7 @@ import { poolOf } from "../../domain/cluster-map.ts";
 import type { NodeId, ShardId, SliceId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import { blockCount } from "../../domain/layout.ts";
+import { keyOfGroup } from "../../meta/cluster/group-ledger.ts";
 import { homeNodes, placementGroupOf } from "../../placement/placement.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import { WALK_STEP_RECORDS } from "../limits.ts";
@@ -26,15 +27,18 @@ export class LostBlocks {
   }
 
   /**
-   * Looks at live slices from `from` on, and reports what their homes lack. Resolves to where to go
-   * on; undefined at the end.
+   * Looks at live slices from `from` on, and reports what their homes lack in groups that count as
+   * whole. Resolves to where to go on; undefined at the end.
    */
   async step(from: SliceId, view: ClusterView, signal: AbortSignal): Promise<SliceId | undefined> {
     const { ledger, calls, groups } = this.#options;
     const { found, next } = await ledger.stripedSlices(from, WALK_STEP_RECORDS);
+    // What hasn't come home yet isn't lost, and repair has those groups before it anyway.
+    const dirty = new Set(groups.dirty().map(keyOfGroup));
     const byHome = new Map<NodeId, ShardId[]>();
     for (const slice of found) {
       for (const { home, shard } of questionsOf(slice, view.map)) {
+        if (dirty.has(keyOfGroup(shard))) continue;
         const shards = byHome.get(home);
         if (shards === undefined) byHome.set(home, [shard]);
         else shards.push(shard);

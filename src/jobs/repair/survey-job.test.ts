@@ -108,3 +108,17 @@ test("a file of which no node has a shard left is missed, whatever the listings"
   t.is(await world.pass(), "later");
   t.is(world.repairJob.unreadableBlocks, 1);
 });
+
+test("shards that haven't come home yet aren't called missing", async (t) => {
+  const world = await RepairWorld.make();
+  const away = present(world.nodes[0]);
+  await world.kill(away);
+  for (let count = 0; count < 24; count++) await world.write();
+  await world.revive(away);
+  away.fail("rebuild", "ENOSPC");
+  await world.clock.advance(FIRST_SURVEY_AFTER_MS);
+  await world.survey();
+  t.is(world.surveyJob.counts().done, 1);
+  t.true(world.dirty > 0);
+  t.is(world.reports, 0);
+});
