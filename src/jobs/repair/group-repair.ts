@@ -7,6 +7,7 @@ import { passViolation } from "../../domain/invariant.ts";
 import { keyOfGroup, type GroupConcerns, type GroupKey } from "../../meta/cluster/group-ledger.ts";
 import type { Log } from "../../observability/log.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
+import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { forEachBounded } from "../concurrency.ts";
 import { REPAIR_REBUILDS_AT_ONCE } from "../limits.ts";
 import type { NodeCalls } from "../node-calls.ts";
@@ -46,6 +47,7 @@ type Removal = (node: MapNode, ids: readonly ShardId[]) => Promise<void>;
 export class GroupRepair {
   readonly #options: GroupRepairOptions;
   readonly #turns = new KeyedTurns<string>();
+  readonly #rebuilding = new WorkLimit(REPAIR_REBUILDS_AT_ONCE);
   #shardsRebuilt = 0;
 
   constructor(options: GroupRepairOptions) {
@@ -128,7 +130,9 @@ export class GroupRepair {
     const byUrgency = [...tasks].sort((a, b) => a.survivors - b.survivors);
     await forEachBounded(byUrgency, REPAIR_REBUILDS_AT_ONCE, async (task) => {
       try {
-        await calls.rebuild(task.target, task.request, signal);
+        await this.#rebuilding.run(1, undefined, () =>
+          calls.rebuild(task.target, task.request, signal),
+        );
         this.#shardsRebuilt += 1;
         state.rebuilt(task.target.id, task.request.id);
         rebuilt.push(task);

@@ -1,7 +1,7 @@
 import test from "ava";
 import { RepairWorld } from "../../testing/jobs/repair-world.ts";
 import { present } from "../../testing/present.ts";
-import { NODE_CALL_TIMEOUT_MS } from "../limits.ts";
+import { NODE_CALL_TIMEOUT_MS, REPAIR_REBUILDS_AT_ONCE } from "../limits.ts";
 
 const ALL_HOME = { atHome: 6, elsewhere: 0 };
 
@@ -268,4 +268,24 @@ test("what is said of a group during a look at it is looked at next", async (t) 
   t.is(await world.pass(), "later");
   t.deepEqual(world.where(file), ALL_HOME);
   t.is(world.reports, 0);
+});
+
+test("shards are rebuilt a few at a time, over all groups that are looked at", async (t) => {
+  const world = await RepairWorld.make();
+  const files = [];
+  for (let count = 0; count < 32; count++) files.push(await world.write());
+  for (const file of files) await world.lose(file, 0);
+  await world.meta.cluster.groups.doubtNode(present(world.nodes[0]).id, false);
+  let [busy, most] = [0, 0];
+  for (const node of world.nodes) {
+    const rebuild = node.rebuild.bind(node);
+    node.rebuild = async (...asked) => {
+      busy += 1;
+      most = Math.max(most, busy);
+      return await rebuild(...asked).finally(() => (busy -= 1));
+    };
+  }
+  t.is(await world.pass(), "done");
+  for (const file of files) t.deepEqual(world.where(file), ALL_HOME);
+  t.is(most, REPAIR_REBUILDS_AT_ONCE);
 });
