@@ -3,6 +3,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../observability/log.ts";
 import { passViolation } from "../domain/invariant.ts";
+import { sharedAbort } from "../platform/flow/abort.ts";
 import { JOB_REST_FACTOR, JOB_RETRY_MAX_MS, JOB_RETRY_MIN_MS } from "./limits.ts";
 
 /**
@@ -49,7 +50,7 @@ export class JobLoop {
   readonly #job: Job;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #stop = new AbortController();
+  readonly #stop = sharedAbort();
   #wake: () => void = () => undefined;
   #woken = false;
   #retryMs = JOB_RETRY_MIN_MS;

@@ -1,6 +1,6 @@
 // SIGTERM and SIGINT as something to wait for, for the commands that run until they are told to
 // stop.
-import { setMaxListeners } from "node:events";
+import { sharedAbort } from "../../platform/flow/abort.ts";
 import { CliError, EXIT } from "../terminal/exit-codes.ts";
 
 export class StopSignals {
@@ -33,9 +33,7 @@ export class StopSignals {
  * Aborts at the first signal, so that a command can tidy up; the second ends the process at once.
  */
 export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  // Every request under way listens, and there may be many.
-  setMaxListeners(0, controller.signal);
+  const controller = sharedAbort();
   const signals = new StopSignals();
   void signals.reached(1).then(() => {
     controller.abort(new CliError(EXIT.failure, "interrupted"));
