@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { E2eCluster, HANG_MS } from "../../testing/e2e/e2e-cluster.ts";
 import { whyNoRootMount } from "../../testing/fuse/fuse-harness.ts";
+import { present } from "../../testing/present.ts";
 
 const why = whyNoRootMount();
 const rootTest = why === undefined ? test : test.skip;
@@ -47,7 +48,6 @@ while refusals < 10:
     time.sleep(0.1)
 print(reason)
 `;
-import { present } from "../../testing/present.ts";
 
 rootTest(
   title("with its disk full the metadata server reads and deletes, and goes on"),
@@ -99,6 +99,12 @@ rootTest(
     await cluster.waitUntil("the server to stop", async () => {
       return (await cluster.report()).meta.pid === null;
     });
+    const { code, stderr } = await cluster.run(["meta", "--data", metadata, "--port", "0"]);
+    t.is(code, 1);
+    t.regex(
+      stderr,
+      /the metadata database can't be opened: .* bytes left .*; make room .* start again/,
+    );
     await rm(join(metadata, "others"));
     await cluster.start("meta");
     t.is(await removed, "gone");

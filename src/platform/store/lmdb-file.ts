@@ -1,11 +1,13 @@
 // Looks at an lmdb file before lmdb maps it, since that ends the process (a segmentation fault or a
 // bus error) where the file isn't one. The layout is that of lmdb-js's LMDB 0.9.90, mdb.c: MDB_meta
 // behind a page header of 24 bytes, in the first two pages.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { FsError } from "../../domain/errno.ts";
 
 const FILE = "data.mdb";
+/** The lock file, a transaction, and the journal or record that a start writes beside them. */
+const START_BYTES = 256 * 1024;
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 const PAGE_BYTES_AT = 48;
@@ -13,6 +15,20 @@ const PAGE_BYTES_AT = 48;
 const ROOTS_AT = [88, 136];
 const META_BYTES = 168;
 const NO_ROOT = 2n ** 64n - 1n;
+
+/** Without room lmdb's mapped pages would end the process. @throws FsError ENOSPC */
+export function requireRoom(directory: string, what: string): void {
+  const { bavail, bsize } = statfsSync(existingAt(directory));
+  if (bavail * bsize >= START_BYTES) return;
+  const text = `${what} can't be opened: ${directory} has ${bavail * bsize} bytes left on its disk`;
+  throw new FsError("ENOSPC", `${text}; make room for ${START_BYTES} bytes and start again`);
+}
+
+function existingAt(path: string): string {
+  for (let at = path; ; at = dirname(at)) {
+    if (existsSync(at) || at === dirname(at)) return at;
+  }
+}
 
 /** A file that is missing or empty is none yet. @throws FsError EIO */
 export function requireLmdbFile(directory: string, what: string): void {

@@ -2,7 +2,7 @@
 import { open, type Database, type RangeOptions, type RootDatabase } from "lmdb";
 import { FsError } from "../../domain/errno.ts";
 import { invariant, passViolation } from "../../domain/invariant.ts";
-import { requireLmdbFile } from "./lmdb-file.ts";
+import { requireLmdbFile, requireRoom } from "./lmdb-file.ts";
 import type {
   OrderedStore,
   StoreBatch,
@@ -102,6 +102,7 @@ class LmdbOrderedStore implements OrderedStore {
   constructor(options: StoreOptions) {
     const { directory, syncEachCommit, mapBytes } = options;
     this.#options = options;
+    requireRoom(directory, options.what);
     requireLmdbFile(directory, options.what);
     this.#root = open<Uint8Array, Uint8Array>({
       path: directory,
@@ -212,7 +213,7 @@ class LmdbOrderedStore implements OrderedStore {
   }
 }
 
-/** @throws FsError EIO when its file is damaged; what lmdb says when it can't be used */
+/** @throws FsError EIO its file is damaged, ENOSPC no room; what lmdb says when it can't be used */
 export function openLmdbStore(options: StoreOptions): OrderedStore {
   return new LmdbOrderedStore(options);
 }
