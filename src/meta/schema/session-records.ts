@@ -1,5 +1,6 @@
 // How sessions and their stored replies are kept in the engine.
 import type { SessionId } from "../../domain/ids.ts";
+import type { SlotTicket } from "../../protocol/rpc/redo.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { takeNumbers } from "./counters.ts";
 import { firstNumber, keyRanges, keys } from "./keys.ts";
@@ -30,7 +31,15 @@ export interface StoredReply {
   readonly position: number;
   /** What the client is told beside it, as that travels. */
   readonly trace: unknown;
+  /** What couldn't be done again after a power cut, until the client surely has heard of it. */
+  readonly failed?: readonly FailedRedos[];
 }
+
+/** Numbers of requests, both included; with what was never acknowledged between. */
+export type FailedRedos = readonly [first: number, last: number];
+
+/** Of a slot that no request has ended in. */
+const NO_REPLY: StoredReply = { sequence: 0, packed: null, position: 0, trace: null };
 
 /** The next session's number. The transaction must be durable before it is told to anyone. */
 export function takeSessionId(tx: Transaction): SessionId {
@@ -69,11 +78,36 @@ export function putReply(
   tx: Transaction,
   session: SessionId,
   slot: number,
-  { sequence, packed, position, trace }: StoredReply,
+  { sequence, packed, position, trace, failed }: StoredReply,
 ): void {
-  const record = encodeRecord(REPLY_VERSION, [sequence, packed, position, trace]);
+  const fields = [sequence, packed, position, trace];
+  const record = encodeRecord(REPLY_VERSION, failed === undefined ? fields : [...fields, failed]);
   tx.put(keys.replySlot(session, slot), record);
 }
+
+/** The request with that number, which was lost, can't be done again; `stored` is its slot's. */
+export function putFailedRedo(
+  tx: Transaction,
+  session: SessionId,
+  { slot, sequence }: SlotTicket,
+  stored: StoredReply = NO_REPLY,
+): void {
+  const { failed = [] } = stored;
+  const newest = failed.at(-1);
+  // Nothing between was done again.
+  const follows = newest !== undefined && stored.sequence < newest[0];
+  const next: readonly FailedRedos[] = follows
+    ? [...failed.slice(0, -1), [newest[0], sequence]]
+    : [...failed, [sequence, sequence]];
+  putReply(tx, session, slot, { ...stored, failed: next });
+}
+
+export function hasFailed({ failed = [] }: StoredReply, sequence: number): boolean {
+  return failed.some(([first, last]) => first <= sequence && sequence <= last);
+}
+
+// Written by putReply only.
+type StoredFields = [number, unknown, number, unknown, (readonly FailedRedos[])?];
 
 export function getReply(
   tx: ReadTransaction,
@@ -84,8 +118,8 @@ export function getReply(
   if (record === undefined) return undefined;
   return decodeRecord(record, {
     [REPLY_VERSION]: (stored) => {
-      const [sequence, packed, position, trace] = stored as [number, unknown, number, unknown];
-      return { sequence, packed, position, trace };
+      const [sequence, packed, position, trace, failed] = stored as StoredFields;
+      return { sequence, packed, position, trace, ...(failed === undefined ? {} : { failed }) };
     },
   });
 }

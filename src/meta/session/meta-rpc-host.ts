@@ -1,7 +1,5 @@
 // Joins RPC connections to sessions: who may connect, which session a greeting begins or resumes.
 import type { Accounts, Principal } from "../../auth/accounts.ts";
-import { isFsError } from "../../domain/errno.ts";
-import { passViolation } from "../../domain/invariant.ts";
 import { bearerToken } from "../../auth/token.ts";
 import { CLOSE_GOING_AWAY, type Message } from "../../protocol/rpc/frame-channel.ts";
 import { packWelcome, readHello } from "../../protocol/meta/hello.ts";
@@ -10,14 +8,12 @@ import { packPush } from "../../protocol/meta/meta-pushes.ts";
 import type { MetaArgs, MetaOperation } from "../../protocol/meta/meta-operations.ts";
 import type { History } from "../../protocol/rpc/acknowledged.ts";
 import type { Procedure } from "../../protocol/rpc/procedure.ts";
-import type { Redo, RedoOutcome } from "../../protocol/rpc/redo.ts";
 import type { RpcHost, RpcPeer, RpcSession } from "../../protocol/rpc/served-connection.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
 import type { Engine } from "../engine/engine.ts";
 import { DURABLE_PUSH_CADENCE_MS } from "./limits.ts";
 import type { Session, SessionConnection, SessionRegistry } from "./session-registry.ts";
-import type { SessionRequests } from "./session-requests.ts";
 
 export class MetaRpcHost implements RpcHost<Principal> {
   readonly procedures = OPERATIONS_BY_NUMBER;
@@ -89,19 +85,6 @@ export class MetaRpcHost implements RpcHost<Principal> {
     return { welcome, session: this.#connect(session, peer) };
   }
 
-  async #doAgain(requests: SessionRequests, change: Redo): Promise<RedoOutcome> {
-    const { procedure, args, ticket, trace } = change;
-    try {
-      return await requests.redo(...operationOf(procedure, args), ticket, trace);
-    } catch (error) {
-      passViolation(error);
-      if (!isFsError(error)) throw error;
-      // Where the store has failed nothing was decided.
-      await this.#sessions.engine.flush();
-      return error;
-    }
-  }
-
   #connect(session: Session, peer: RpcPeer): RpcSession {
     const connection: SessionConnection = {
       displaced: () => peer.end(CLOSE_GOING_AWAY, "the session goes on elsewhere"),
@@ -121,8 +104,8 @@ export class MetaRpcHost implements RpcHost<Principal> {
         return recovery.over === undefined ? perform() : recovery.over.then(perform);
       },
       redo: (changes, sizeBytes) =>
-        recovery.contribute(session.id, changes, sizeBytes, (change) =>
-          this.#doAgain(requests, change),
+        recovery.contribute(session.id, changes, sizeBytes, ({ procedure, args, ticket, trace }) =>
+          requests.redo(...operationOf(procedure, args), ticket, trace),
         ),
       disconnected: disconnect,
       goodbye: () => {

@@ -235,6 +235,37 @@ test("who comes too late to do it again is told what is lost", async (t) => {
   t.is((await world.wait(a.lookup(root, ROOT_INO, n("d")))).nlink, 2);
 });
 
+test("what can't be done again is told, though its outcome was lost at first", async (t) => {
+  await using world = await RollbackWorld.start();
+  const { session: a, line } = await world.connect();
+  const { session: b } = await world.connect();
+  const losses = lossesOf(a);
+  const create = (session: MetaSession, name: string): Promise<unknown> =>
+    world.wait(session.create(root, ROOT_INO, n(name), { mode: FILE }, true));
+  // One after the other: all take the same reply slot.
+  for (const name of ["f", "g"]) await create(a, name);
+  await world.wait(a.mkdir(root, ROOT_INO, n("d"), 0o755));
+  for (const name of ["h", "i"]) await create(a, name);
+  line.up = false;
+  world.cut();
+  await world.restart();
+  for (const name of ["f", "g", "h"]) await create(b, name);
+  line.deaf = true;
+  line.up = true;
+  await world.wait(world.clock.sleep(2000));
+  t.is((await world.wait(b.lookup(root, ROOT_INO, n("d")))).nlink, 2, "it was done");
+  await cutAndReturn(world, b);
+  await world.wait(world.clock.sleep(2000));
+  line.deaf = false;
+  line.cut();
+  await world.wait(a.getattr(ROOT_INO));
+  t.deepEqual(
+    losses.map(({ operation }) => operation),
+    ["create", "create", "create"],
+  );
+  await world.wait(a.lookup(root, ROOT_INO, n("i")));
+});
+
 test("a change by name is never done to another inode than it was done to", async (t) => {
   await using world = await RollbackWorld.start();
   const { session: a, line } = await world.connect();

@@ -13,16 +13,23 @@ import {
 } from "../../protocol/meta/meta-operations.ts";
 import { changeTraceCodec, type ChangeTrace } from "../../protocol/meta/wire-trace.ts";
 import { Acknowledged } from "../../protocol/rpc/acknowledged.ts";
-import type { SlotTicket } from "../../protocol/rpc/redo.ts";
+import type { RedoOutcome, SlotTicket } from "../../protocol/rpc/redo.ts";
 import type { Ticket } from "../../protocol/rpc/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
+import { attempt } from "../engine/attempt.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
 import { abandonSlices } from "../namespace/slices.ts";
 import { requireUnused } from "../namespace/inodes.ts";
 import type { NumberRanges } from "../namespace/number-ranges.ts";
 import { CHANGES, READS } from "../namespace/transactions.ts";
-import { getReply, putReply, type StoredReply } from "../schema/session-records.ts";
+import {
+  getReply,
+  hasFailed,
+  putFailedRedo,
+  putReply,
+  type StoredReply,
+} from "../schema/session-records.ts";
 import { changedMeanwhile, ChangeScope, GivenNumbers, requireSame } from "./change-scope.ts";
 import { SERVICES, type ServiceScope } from "./services.ts";
 
@@ -105,23 +112,26 @@ export class SessionRequests {
   }
 
   /**
-   * Does again what was acknowledged and a power cut undid, in the same way. Resolves to its
-   * position now; what wasn't undone is left alone. Those that are called in order are done in
-   * order.
-   * @throws FsError why it can't be done: others have changed what it was about, or it is malformed
+   * Does again what was acknowledged and a power cut undid, in the same way. What wasn't undone is
+   * left alone. Those that are called in order are done in order.
+   * @returns its position now, or why it can't be done: others have changed what it was about, or
+   *   it is malformed
+   * @throws FsError EIO when the store has failed or closes: nothing was decided
    */
   async redo(
     operation: MetaOperation,
     args: MetaArgs<MetaOperation>,
     ticket: SlotTicket | undefined,
     trace: unknown,
-  ): Promise<number> {
-    const position =
+  ): Promise<RedoOutcome> {
+    const outcome =
       ticket === undefined
         ? await this.#unlockAgain(operation, args)
         : await this.#changeAgain(operation, args, ticket, trace);
-    this.#undurablePosition = Math.max(this.#undurablePosition, position);
-    return position;
+    if (typeof outcome === "number") {
+      this.#undurablePosition = Math.max(this.#undurablePosition, outcome);
+    }
+    return outcome;
   }
 
   #read<O extends ReadOperation>(
@@ -150,7 +160,8 @@ export class SessionRequests {
       if (ticket === undefined || didNothing(operation, result)) return result;
       return this.#acknowledge(result, position, trace);
     } catch (error) {
-      await this.#abandonIfGone(operation, args, error);
+      const orphans = orphanedBy(operation, args, error);
+      if (orphans.length > 0) await engine.transact((tx) => abandonSlices(tx, orphans));
       throw error;
     }
   }
@@ -160,27 +171,38 @@ export class SessionRequests {
     args: MetaArgs<MetaOperation>,
     ticket: SlotTicket,
     trace: unknown,
-  ): Promise<number> {
-    if (!isChange(operation)) throw new FsError("EPROTO", `${operation} is no change`);
-    const before = changeTraceCodec.read(trace);
+  ): Promise<RedoOutcome> {
+    if (!isChange(operation)) return new FsError("EPROTO", `${operation} is no change`);
+    let before: ChangeTrace;
     try {
-      return await this.#engine.transact((tx) =>
-        this.#stepAgain(tx, operation, args as MetaArgs<typeof operation>, ticket, before),
-      );
+      before = changeTraceCodec.read(trace);
     } catch (error) {
-      await this.#abandonIfGone(operation, args, error);
+      if (isFsError(error)) return error;
       throw error;
     }
+    return await this.#engine.transact((tx) =>
+      this.#stepAgain(tx, operation, args as MetaArgs<typeof operation>, ticket, before),
+    );
   }
 
   /** Locks are on disk before they are given; what was given back may have come back. */
-  async #unlockAgain(operation: MetaOperation, args: MetaArgs<MetaOperation>): Promise<number> {
+  async #unlockAgain(
+    operation: MetaOperation,
+    args: MetaArgs<MetaOperation>,
+  ): Promise<RedoOutcome> {
     const [request] = args as MetaArgs<"setlk">; // if it is what the next line wants
     if (operation !== "setlk" || request.type !== "unlock") {
-      throw new FsError("EPROTO", `${operation} is done again by its reply slot only`);
+      return new FsError("EPROTO", `${operation} is done again by its reply slot only`);
     }
     const { locks } = this.#serviceScope;
-    return (await locks.set(this.#session, request)).position ?? this.#engine.position;
+    try {
+      return (await locks.set(this.#session, request)).position ?? this.#engine.position;
+    } catch (error) {
+      if (!isFsError(error)) throw error;
+      // Fails, too, where it was the store's fault.
+      await this.#engine.transact(() => undefined);
+      return error;
+    }
   }
 
   #acknowledge<T>(result: T, position: number, trace: unknown): Acknowledged<T> {
@@ -215,23 +237,36 @@ export class SessionRequests {
     args: MetaArgs<O>,
     ticket: SlotTicket,
     before: ChangeTrace,
-  ): number {
+  ): RedoOutcome {
     const stored = getReply(tx, this.#session, ticket.slot);
-    // It wasn't lost, or was done again before, and its client hasn't heard of it.
-    if (stored !== undefined && stored.sequence >= ticket.sequence) return stored.position;
-    const scope = new ChangeScope(
-      this.#session,
-      before.time,
-      new GivenNumbers(before.firstId, (id) => {
-        if (id >= this.#numbers.reservedBelow) throw changedMeanwhile();
-        requireUnused(tx, id);
-      }),
-      true,
-    );
-    // It may take of the reserve of a full disk, as it had its place there before.
-    const { position } = this.#carryOut(tx, operation, args, ticket, scope);
-    requireSame(before, scope.trace);
-    return position;
+    if (stored !== undefined) {
+      // Its client hasn't heard of it. Later ones of its slot may have been done again.
+      if (hasFailed(stored, ticket.sequence)) return changedMeanwhile();
+      // It wasn't lost, or was done again before, and its client hasn't heard of that.
+      if (stored.sequence >= ticket.sequence) return stored.position;
+    }
+    try {
+      return attempt(tx, (part) => {
+        const scope = this.#scopeAgain(part, before);
+        // It may take of the reserve of a full disk, as it had its place there before.
+        const { position } = this.#carryOut(part, operation, args, ticket, scope, stored?.failed);
+        requireSame(before, scope.trace);
+        return position;
+      });
+    } catch (error) {
+      if (!isFsError(error)) throw error;
+      abandonSlices(tx, orphanedBy(operation, args, error));
+      putFailedRedo(tx, this.#session, ticket, stored);
+      return error;
+    }
+  }
+
+  #scopeAgain(tx: ReadTransaction, { time, firstId }: ChangeTrace): ChangeScope {
+    const numbers = new GivenNumbers(firstId, (id) => {
+      if (id >= this.#numbers.reservedBelow) throw changedMeanwhile();
+      requireUnused(tx, id);
+    });
+    return new ChangeScope(this.#session, time, numbers, true);
   }
 
   #carryOut<O extends ChangeOperation>(
@@ -240,6 +275,7 @@ export class SessionRequests {
     args: MetaArgs<O>,
     ticket: SlotTicket | undefined,
     scope: ChangeScope,
+    failed?: StoredReply["failed"],
   ): Done<O> {
     const result = CHANGES[operation](scope, tx, ...args);
     const { position } = tx;
@@ -247,7 +283,8 @@ export class SessionRequests {
     if (ticket !== undefined) {
       const packed = rowOf(operation).result.pack(withoutExtents(result));
       const { slot, sequence } = ticket;
-      putReply(tx, this.#session, slot, { sequence, packed, position, trace });
+      const reply = { sequence, packed, position, trace };
+      putReply(tx, this.#session, slot, failed === undefined ? reply : { ...reply, failed });
     }
     return { result, position, trace };
   }
@@ -268,17 +305,6 @@ export class SessionRequests {
     const [firstChunk] = READS.extents(tx, result.attr.ino, [0]);
     if (firstChunk === undefined) return { result, position, trace };
     return { result: { ...result, firstChunk }, position, trace };
-  }
-
-  /** A commit's file is gone, and with it all that could ever cite its slices. */
-  async #abandonIfGone(
-    operation: ChangeOperation,
-    args: MetaArgs<MetaOperation>,
-    error: unknown,
-  ): Promise<void> {
-    if (operation !== "commit" || !isFsError(error, "ENOENT")) return;
-    const [{ extents }] = args as MetaArgs<"commit">;
-    await this.#engine.transact((tx) => abandonSlices(tx, extents));
   }
 }
 
@@ -303,6 +329,17 @@ function grows(operation: ChangeOperation): boolean {
 function didNothing<O extends ChangeOperation>(operation: O, result: MetaResult<O>): boolean {
   // The result is that operation's.
   return operation === "rename" && (result as MetaResult<"rename">).unsettled !== undefined;
+}
+
+/** A commit's file is gone, and with it all that could ever cite its slices. */
+function orphanedBy<O extends ChangeOperation>(
+  operation: O,
+  args: MetaArgs<O>,
+  error: unknown,
+): MetaArgs<"commit">[0]["extents"] {
+  if (operation !== "commit" || !isFsError(error, "ENOENT")) return [];
+  const [{ extents }] = args as MetaArgs<"commit">;
+  return extents;
 }
 
 function hasFirstChunk<R>(result: R): result is R & MetaResult<"open"> {
