@@ -130,7 +130,7 @@ export class ServedConnection<P> implements RpcPeer {
     if (this.#channel.beat(false) >= RPC_SERVER_MISSED_HEARTBEATS) this.#channel.terminate();
   }
 
-  /** Resolves when every request received so far is answered, or the connection has ended. */
+  /** Resolves when all that was asked so far is answered, or the connection has ended. */
   drained(): Promise<void> {
     if (this.#outstanding === 0 || this.#ended) return Promise.resolve();
     return new Promise((resolve) => this.#onDrained.push(resolve));
@@ -185,15 +185,19 @@ export class ServedConnection<P> implements RpcPeer {
     for (const change of changes) redo.changes.push(change);
     if (!last) return;
     this.#redo = undefined;
+    // As a request that is worked on: it ends before the session or the server does.
+    this.#outstanding += 1;
     session.redo(redo.changes, redo.sizeBytes).then(
       (outcomes) => {
         if (outcomes.length > 0) this.#channel.send(packOutcomes(outcomes));
+        this.#settle();
       },
       (error: unknown) => {
         passViolation(error);
         this.#options.log.error({ err: error }, "what a client was promised could not be redone");
         // It connects anew, and asks again.
         this.end(CLOSE_GOING_AWAY, "the redo failed");
+        this.#settle();
       },
     );
   }

@@ -1,0 +1,98 @@
+// One connection as its server sees it, with a client that only sends what the test says.
+import test from "ava";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { silentLog } from "../../observability/log.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { MemorySocket } from "../../testing/meta/memory-sockets.ts";
+import { CLOSE_GOING_AWAY, FrameChannel, type Message } from "./frame-channel.ts";
+import { GOODBYE, HELLO, REDONE } from "./control-messages.ts";
+import type { Procedure } from "./procedure.ts";
+import { packRedo, type Redo, type RedoOutcome } from "./redo.ts";
+import { RpcServer } from "./rpc-server.ts";
+
+const CODEC = { pack: (value: unknown) => value, read: (raw: unknown) => raw };
+const PROCEDURE: Procedure = {
+  name: "change",
+  number: 0,
+  once: true,
+  doneBySessionEnd: false,
+  args: [CODEC],
+  result: CODEC,
+};
+const CHANGE: Redo = {
+  procedure: PROCEDURE,
+  args: [""],
+  ticket: { slot: 0, sequence: 1 },
+  incarnation: "one",
+  position: 1,
+  trace: null,
+};
+
+/** A server whose sessions redo when they are told to, and a client of it that has greeted. */
+class Wire {
+  /** What happened, on either side, in order. */
+  readonly seen: unknown[] = [];
+  readonly #redo = deferred<readonly RedoOutcome[]>();
+  readonly rpc: RpcServer<string>;
+  readonly #client: FrameChannel;
+
+  private constructor() {
+    const session = {
+      invoke: () => undefined,
+      redo: (changes: readonly Redo[]) => {
+        this.seen.push(`redo ${changes.length}`);
+        return this.#redo.promise;
+      },
+      goodbye: async () => void this.seen.push("ended"),
+      disconnected: () => undefined,
+    };
+    const host = {
+      procedures: [PROCEDURE],
+      authenticate: async () => "tester",
+      greet: async () => ({ welcome: [0, "welcome"], session }),
+    };
+    this.rpc = new RpcServer({ host, clock: new FakeClock(), log: silentLog });
+    const [near, far] = MemorySocket.pair();
+    this.rpc.serve("tester", far);
+    this.#client = new FrameChannel(near, {
+      message: ([, word]) => this.seen.push(word),
+      closed: (code) => this.seen.push(code),
+    });
+  }
+
+  static async open(): Promise<Wire> {
+    const wire = new Wire();
+    await wire.send([0, HELLO]);
+    return wire;
+  }
+
+  /** Until nothing moves any more. */
+  async send(...messages: readonly Message[]): Promise<void> {
+    for (const message of messages) this.#client.send(message);
+    for (let turns = 0; turns < 10; turns += 1) await nextTurn();
+  }
+
+  async redone(): Promise<void> {
+    this.#redo.resolve([7]);
+    await this.send();
+  }
+}
+
+test("a server that closes tells first what became of a redo", async (t) => {
+  const wire = await Wire.open();
+  await wire.send(...packRedo([CHANGE]));
+  const closed = wire.rpc.close();
+  await wire.send();
+  await wire.redone();
+  await closed;
+  t.deepEqual(wire.seen, ["welcome", "redo 1", REDONE, CLOSE_GOING_AWAY]);
+});
+
+test("a session that ends is first done with its redo", async (t) => {
+  const wire = await Wire.open();
+  await wire.send(...packRedo([CHANGE]), [0, GOODBYE]);
+  t.deepEqual(wire.seen, ["welcome", "redo 1"]);
+  await wire.redone();
+  t.deepEqual(wire.seen, ["welcome", "redo 1", "ended", REDONE, GOODBYE]);
+});
