@@ -7,6 +7,10 @@ import { NODE_DOWN_AFTER_MS } from "../meta/cluster/limits.ts";
 import { NUMBERS_WAITED_BELOW } from "../meta/namespace/limits.ts";
 import { MAX_SESSIONS, SESSION_DEAD_AFTER_MS } from "../meta/session/limits.ts";
 import {
+  MAX_KEPT_BYTES,
+  MAX_KEPT_CHANGES,
+  MAX_REDO_BYTES,
+  MAX_REDO_CHANGES,
   MAX_REPLY_SLOTS,
   MAX_RPC_FRAME_BYTES,
   RPC_MISSED_HEARTBEATS,
@@ -50,6 +54,11 @@ invariant(
 invariant(
   MAX_SESSIONS * MAX_REPLY_SLOTS < NUMBERS_WAITED_BELOW,
   "what is under way when numbers get scarce, a number each, finds enough of them",
+);
+invariant(
+  (MAX_KEPT_BYTES + MAX_DIRTY_BYTES) * 2 <= MAX_REDO_BYTES &&
+    (MAX_KEPT_CHANGES + MAX_REPLY_SLOTS) * 2 <= MAX_REDO_CHANGES,
+  "a server takes back all that a client may have",
 );
 invariant(MAX_COMMIT_INLINE_BYTES * 2 < MAX_RPC_FRAME_BYTES, "a commit fits into one frame");
 invariant(MAX_DIRTY_BYTES >= CHUNK_BYTES, "one file may have a chunk of dirty data");

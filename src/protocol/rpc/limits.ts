@@ -22,6 +22,12 @@ export const MAX_KEPT_CHANGES = 8192;
 export const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 /** Changes in one message of those that a server is asked to do again. */
 export const MAX_REDO_BATCH = 512;
+/**
+ * What a server takes of one client to be done again. A client may have what it keeps, what was
+ * under way when that was full, and unlocks, which don't wait for room.
+ */
+export const MAX_REDO_CHANGES = 65_536;
+export const MAX_REDO_BYTES = 256 * 1024 * 1024;
 /** Bytes a connection may have waiting to be sent before the server stops reading its requests. */
 export const MAX_RPC_UNSENT_BYTES = 32 * 1024 * 1024;
 /** How long the first connection is tried before the person is told that there is no server. */

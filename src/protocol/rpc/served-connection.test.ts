@@ -5,8 +5,14 @@ import { silentLog } from "../../observability/log.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { MemorySocket } from "../../testing/meta/memory-sockets.ts";
-import { CLOSE_GOING_AWAY, FrameChannel, type Message } from "./frame-channel.ts";
-import { GOODBYE, HELLO, REDONE } from "./control-messages.ts";
+import {
+  CLOSE_GOING_AWAY,
+  CLOSE_PROTOCOL_ERROR,
+  FrameChannel,
+  type Message,
+} from "./frame-channel.ts";
+import { GOODBYE, HELLO, REDO, REDONE } from "./control-messages.ts";
+import { MAX_REDO_BATCH, MAX_REDO_BYTES, MAX_REDO_CHANGES } from "./limits.ts";
 import type { Procedure } from "./procedure.ts";
 import { packRedo, type Redo, type RedoOutcome } from "./redo.ts";
 import { RpcServer } from "./rpc-server.ts";
@@ -96,3 +102,25 @@ test("a session that ends is first done with its redo", async (t) => {
   await wire.redone();
   t.deepEqual(wire.seen, ["welcome", "redo 1", "ended", REDONE, GOODBYE]);
 });
+
+test("nobody can make a server collect changes without end", async (t) => {
+  const many = await Wire.open();
+  const batch = collected(Array.from({ length: MAX_REDO_BATCH }, () => CHANGE));
+  await many.send(...Array.from({ length: MAX_REDO_CHANGES / MAX_REDO_BATCH }, () => batch));
+  t.deepEqual(many.seen, ["welcome"]);
+  await many.send(batch);
+  t.deepEqual(many.seen, ["welcome", CLOSE_PROTOCOL_ERROR]);
+
+  const large = await Wire.open();
+  const quarter = collected([{ ...CHANGE, args: [Buffer.alloc(MAX_REDO_BYTES / 4)] }]);
+  for (let sent = 0; sent < 3; sent += 1) await large.send(quarter);
+  t.deepEqual(large.seen, ["welcome"]);
+  await large.send(quarter);
+  t.deepEqual(large.seen, ["welcome", CLOSE_PROTOCOL_ERROR]);
+});
+
+/** One message of changes that is not the last. */
+function collected(changes: readonly Redo[]): Message {
+  const [[, , , entries] = []] = [...packRedo(changes)];
+  return [0, REDO, false, entries];
+}

@@ -2,6 +2,8 @@
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import {
+  MAX_REDO_BYTES,
+  MAX_REDO_CHANGES,
   MAX_RPC_OUTSTANDING,
   MAX_RPC_UNSENT_BYTES,
   RPC_CONNECT_TIMEOUT_MS,
@@ -178,10 +180,16 @@ export class ServedConnection<P> implements RpcPeer {
     void this.#sayGoodbye(session);
   }
 
-  /** Its first messages. */
+  /** Its first messages. @throws FsError EPROTO */
   #collect(session: RpcSession, redo: CollectedRedo, message: Message): void {
     const { last, changes, sizeBytes } = readRedo(message, this.#options.host.procedures);
     redo.sizeBytes += sizeBytes;
+    if (
+      redo.sizeBytes > MAX_REDO_BYTES ||
+      redo.changes.length + changes.length > MAX_REDO_CHANGES
+    ) {
+      throw new FsError("EPROTO", "more to be done again than a client can have");
+    }
     for (const change of changes) redo.changes.push(change);
     if (!last) return;
     this.#redo = undefined;
