@@ -26,6 +26,7 @@ export interface RecoveryWindowOptions {
 /** One session's changes. */
 interface Contribution {
   readonly changes: readonly Redo[];
+  readonly sizeBytes: number;
   readonly doAgain: DoAgain;
   readonly resolve: (outcomes: readonly RedoOutcome[]) => void;
   readonly reject: (error: unknown) => void;
@@ -65,9 +66,13 @@ export class RecoveryWindow {
     this.#cancelTimer = clock.after(RECOVERY_PATIENCE_MS, () => this.#close());
   }
 
-  /** The server ends; nobody is waited for any more. */
-  stop(): void {
+  /**
+   * The server ends; nobody is waited for any more. Resolves when all that has come was done again.
+   */
+  async stop(): Promise<void> {
     this.#close();
+    await this.#over;
+    await this.#late.run(() => Promise.resolve());
   }
 
   /**
@@ -86,11 +91,12 @@ export class RecoveryWindow {
       return await this.#late.run(() => doAll(changes, doAgain));
     }
     const done = new Promise<readonly RedoOutcome[]>((resolve, reject) => {
-      // The connection that brought an earlier one is gone.
-      this.#contributions.get(session)?.resolve([]);
-      this.#contributions.set(session, { changes, doAgain, resolve, reject });
+      const earlier = this.#contributions.get(session);
+      this.#contributions.set(session, { changes, sizeBytes, doAgain, resolve, reject });
+      this.#heldBytes += sizeBytes - (earlier?.sizeBytes ?? 0);
+      // The connection that brought it is gone.
+      earlier?.resolve([]);
     });
-    this.#heldBytes += sizeBytes;
     this.#awaited.delete(session);
     if (this.#awaited.size === 0 || this.#heldBytes > MAX_REDO_BYTES_HELD) this.#close();
     return await done;

@@ -124,11 +124,11 @@ export class SessionRegistry {
     this.#check();
   }
 
-  /** Sessions live on in the store. Waits for those being ended right now. */
+  /** Sessions live on in the store. Waits for those being ended, and what is being done again. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelCheck();
-    this.recovery.stop();
+    await this.recovery.stop();
     await Promise.allSettled([...this.#endings.values(), this.#reaping]);
   }
 

@@ -1,0 +1,99 @@
+import test from "ava";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Principal } from "../../auth/accounts.ts";
+import { ROOT_CALLER } from "../../domain/attributes.ts";
+import { ROOT_INO, type SessionId } from "../../domain/ids.ts";
+import { toName } from "../../domain/name.ts";
+import { silentLog } from "../../observability/log.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
+import { packHello } from "../../protocol/meta/hello.ts";
+import { operationNamed } from "../../protocol/meta/meta-calls.ts";
+import { changeTraceCodec } from "../../protocol/meta/wire-trace.ts";
+import type { Redo, RedoOutcome } from "../../protocol/rpc/redo.ts";
+import { EngineMachine } from "../../testing/engine/engine-machine.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { openLocalMeta } from "../../testing/meta/meta-server.ts";
+import { MAX_REDO_BYTES_HELD } from "./limits.ts";
+import { MetaRpcHost } from "./meta-rpc-host.ts";
+import { RecoveryWindow } from "./recovery-window.ts";
+
+const CHANGE: Redo = {
+  procedure: operationNamed("mkdir"),
+  args: [ROOT_CALLER, ROOT_INO, toName("dir"), 0o755],
+  ticket: { slot: 0, sequence: 1 },
+  incarnation: "one",
+  position: 1,
+  trace: changeTraceCodec.pack({ firstId: 2, time: { sec: 1, nsec: 0 }, met: [] }),
+};
+const ONE = 1 as SessionId;
+const TWO = 2 as SessionId;
+
+function windowFor(...awaited: SessionId[]): RecoveryWindow {
+  const incarnations = [{ id: "one", beganAt: 0 }];
+  const window = new RecoveryWindow({
+    clock: new FakeClock(),
+    log: silentLog,
+    incarnations,
+    awaited,
+  });
+  window.start();
+  return window;
+}
+
+/** Whether it has resolved by now. */
+async function hasEnded(promise: Promise<unknown>): Promise<boolean> {
+  let ended = false;
+  void promise.then(() => (ended = true));
+  for (let turns = 0; turns < 5; turns += 1) await nextTurn();
+  return ended;
+}
+
+test("who comes again, as its connection broke, has its changes held once", async (t) => {
+  const window = windowFor(ONE, TWO);
+  const done: string[] = [];
+  const come = (session: SessionId, name: string, sizeBytes: number): Promise<unknown> =>
+    window.contribute(session, [CHANGE], sizeBytes, async () => done.push(name));
+  const first = come(ONE, "first", MAX_REDO_BYTES_HELD);
+  const second = come(ONE, "second", MAX_REDO_BYTES_HELD);
+  t.deepEqual(await first, []);
+  t.false(await hasEnded(second), "the other is still waited for");
+  await come(TWO, "other", 0);
+  t.deepEqual(done, ["second", "other"]);
+});
+
+test("a window that is stopped ends when what has come was done again", async (t) => {
+  const window = windowFor(ONE, TWO);
+  const work = deferred<RedoOutcome>();
+  const outcomes = window.contribute(ONE, [CHANGE], 0, () => work.promise);
+  const stopped = window.stop();
+  t.false(await hasEnded(stopped));
+  work.resolve(7);
+  t.deepEqual(await outcomes, [7]);
+  await stopped;
+});
+
+test("sessions close when what came late was done again", async (t) => {
+  const { sessions } = await openLocalMeta();
+  const work = deferred<RedoOutcome>();
+  const outcomes = sessions.recovery.contribute(ONE, [CHANGE], 0, () => work.promise);
+  const closed = sessions.close();
+  t.false(await hasEnded(closed));
+  work.resolve(7);
+  t.deepEqual(await outcomes, [7]);
+  await closed;
+});
+
+test("nothing is called lost because the store closes", async (t) => {
+  const machine = new EngineMachine();
+  const { engine, cluster, sessions } = await openLocalMeta({
+    engine: await machine.open(),
+    clock: machine.clock,
+  });
+  const principal: Principal = { user: "u", role: "admin", client: "c", tokenHash: "" };
+  const host = new MetaRpcHost({ authenticate: async () => principal }, cluster, sessions);
+  const peer = { push: () => undefined, end: () => undefined };
+  const { session } = await host.greet(principal, packHello({ clientName: "c" }), peer);
+  const closed = engine.close();
+  await t.throwsAsync(session.redo([CHANGE], 0), { code: "EIO" });
+  await closed;
+});
