@@ -185,14 +185,20 @@ async function tell(
 export interface DataReport {
   readonly survey: SurveyReport;
   readonly lost: readonly DamagedFile[];
-  readonly nodes: number;
   /** Addresses of the map where no node of the cluster answers, and why. */
   readonly missing: readonly { readonly url: string; readonly why: string }[];
 }
 
+export interface DataCheck {
+  /** Every shard is read, and compared with its checksums. */
+  readonly verify: boolean;
+  /** Missing shards are brought back from the nodes' trash. */
+  readonly repair: boolean;
+}
+
 export async function checkData(
-  metadata: CheckedMetadata,
-  verify: boolean,
+  metadata: Pick<CheckedMetadata, "engine" | "areLive">,
+  { verify, repair }: DataCheck,
   scratch: ScratchDirectory,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
@@ -200,15 +206,12 @@ export async function checkData(
   const { engine } = metadata;
   const map: ClusterMap = await engine.read(newestMap);
   await using nodes = await OfflineNodes.of(await engine.read(clusterIdOf), map);
-  const request = { engine, map, nodes: nodes.nodes, shardsOf: nodes.shardsOf };
+  const asked = { engine, map, nodes: nodes.nodes, calls: nodes.calls };
+  const areLive = (slices: readonly SliceId[]): Promise<boolean[]> => metadata.areLive(slices);
   const survey = await surveyBlocks(
-    { ...request, verify, bringBack: false, onProgress, signal },
+    { ...asked, areLive, verify, bringBack: repair, onProgress, signal },
     scratch,
   );
-  // What was deleted since the copy was taken is no loss.
-  const suspects = [...survey.unreadable];
-  const live = await metadata.areLive(suspects);
-  survey.unreadable = new Set(suspects.filter((_, at) => live[at] === true));
   const lost = await engine.read((tx) => filesOf(tx, survey.unreadable));
-  return { survey, lost, nodes: nodes.nodes.length, missing: nodes.missing };
+  return { survey, lost, missing: nodes.missing };
 }

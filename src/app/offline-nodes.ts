@@ -4,6 +4,7 @@ import { PolicyCodecs } from "../codec/policy-codecs.ts";
 import type { ClusterMap, MapNode } from "../domain/cluster-map.ts";
 import { FsError } from "../domain/errno.ts";
 import type { Epoch } from "../domain/ids.ts";
+import { NodeCalls } from "../jobs/node-calls.ts";
 import { silentLog } from "../observability/log.ts";
 import { COPIES_POOL } from "../meta/cluster/cluster-records.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -19,6 +20,8 @@ export class OfflineNodes implements AsyncDisposable {
   readonly clusterId: string;
   #nodes: MapNode[];
   readonly #services = new Map<string, HttpShardService>();
+  /** What they are asked, each call with a deadline. */
+  readonly calls = new NodeCalls((node) => this.#shardsOf(node), systemClock);
   /** Addresses where no node of this cluster answered, and why. */
   readonly missing: { readonly url: string; readonly why: string }[];
 
@@ -48,11 +51,9 @@ export class OfflineNodes implements AsyncDisposable {
       const who = found.map(({ url, cluster }) => `${url} is of ${cluster}`).join(", ");
       throw new FsError("EINVAL", `these nodes are of several clusters, name those of one: ${who}`);
     }
-    return new OfflineNodes(
-      clusterId,
-      found.map(({ node }) => node),
-      missing,
-    );
+    // Two addresses may be one node's.
+    const nodes = new Map(found.map(({ node }) => [node.id, node]));
+    return new OfflineNodes(clusterId, [...nodes.values()], missing);
   }
 
   /** Those of `map` that answer, of the cluster that it is of. */
@@ -81,15 +82,6 @@ export class OfflineNodes implements AsyncDisposable {
     this.missing.push(...missing);
   }
 
-  readonly shardsOf = (node: MapNode): HttpShardService => {
-    const key = `${node.id} ${node.url}`;
-    const known = this.#services.get(key);
-    if (known !== undefined) return known;
-    const service = this.#connect(node);
-    this.#services.set(key, service);
-    return service;
-  };
-
   /** Reads the metadata's own copies, wherever their shards are. */
   openCopies(): StripeBlockStore {
     const nodes = this.#nodes;
@@ -109,6 +101,15 @@ export class OfflineNodes implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#services.values()].map((service) => service.close()));
+  }
+
+  #shardsOf(node: MapNode): HttpShardService {
+    const key = `${node.id} ${node.url}`;
+    const known = this.#services.get(key);
+    if (known !== undefined) return known;
+    const service = this.#connect(node);
+    this.#services.set(key, service);
+    return service;
   }
 
   #connect({ id, url }: MapNode): HttpShardService {

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { FsError } from "../domain/errno.ts";
 
+import { COPY_PG_COUNT, COPY_POOL } from "../domain/format.ts";
+import type { ShardId } from "../domain/ids.ts";
 import { BackupJob } from "../jobs/backup/backup-job.ts";
 import { copySlice, storedCopies } from "../meta/copies/copy-records.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
@@ -17,10 +19,12 @@ import { openLocalMeta, type LocalMeta } from "../testing/meta/meta-server.ts";
 import { openServedStore, type ServedStore } from "../testing/shard/shard-node.ts";
 import { present } from "../testing/present.ts";
 import { SYSTEM } from "../testing/system.ts";
+import { checkData, openStopped, type CheckedMetadata, type DataReport } from "./check-cluster.ts";
 import { DirectoryCopyFiles, EngineCopyLedger } from "./engine-copy-ledger.ts";
 import { METADATA_DIRECTORY } from "./metadata-server.ts";
 import { OfflineNodes } from "./offline-nodes.ts";
 import { recoverCluster, type RecoverReport } from "./recover-cluster.ts";
+import { ScratchDirectory } from "./survey-blocks.ts";
 
 const HOUR_MS = 3_600_000;
 const SIGNAL = new AbortController().signal;
@@ -93,6 +97,28 @@ class World {
     return LmdbEngine.open({ directory: join(this.dataDir, METADATA_DIRECTORY), ...SYSTEM });
   }
 
+  /** As gc does it that takes what is lost in a restore for garbage. */
+  async park(nodes: readonly ServedStore[]): Promise<void> {
+    await using offline = await OfflineNodes.at(this.urls(nodes));
+    for (const node of offline.nodes) {
+      for (let pg = 0; pg < COPY_PG_COUNT; pg += 1) {
+        const ids: ShardId[] = [];
+        for await (const { id } of offline.calls.list(node, COPY_POOL, pg, SIGNAL)) ids.push(id);
+        await offline.calls.park(node, ids, SIGNAL);
+      }
+    }
+  }
+
+  /** As dfs fsck does it of what was recovered. */
+  async check(repair: boolean, isLive = true): Promise<DataReport> {
+    await using scratch = await ScratchDirectory.make(this.base);
+    await using metadata = await openStopped(this.dataDir);
+    const areLive: CheckedMetadata["areLive"] = (slices) =>
+      Promise.resolve(slices.map(() => isLive));
+    const check = { verify: false, repair };
+    return await checkData({ ...metadata, areLive }, check, scratch, () => undefined, SIGNAL);
+  }
+
   /** The recovered server makes its first copy. */
   async goOn(engine: LmdbEngine): Promise<void> {
     await using offline = await OfflineNodes.at(this.urls(this.nodes.slice(0, 3)));
@@ -148,4 +174,30 @@ test("copies that had gone for newer ones aren't missed after a recovery", async
     engine.read((tx) => storedCopies(tx).map(({ number }) => number)),
     [3, 4],
   );
+});
+
+test("shards in the nodes' trash come back when a check is to repair", async (t) => {
+  const w = await World.make(t, 3);
+  await w.copyTo(w.nodes);
+  await w.recover();
+  await w.park(w.nodes.slice(0, 2));
+  const seen = await w.check(false);
+  t.like(seen.survey, { blocks: 1, whole: 0, short: 1, broughtBack: 0, nodes: 3 });
+  t.like((await w.check(true)).survey, { blocks: 1, whole: 1, short: 0, broughtBack: 4 });
+  t.like((await w.check(false)).survey, { blocks: 1, whole: 1, short: 0, broughtBack: 0 });
+});
+
+test("what was deleted since the metadata was copied lacks nothing", async (t) => {
+  const w = await World.make(t, 3);
+  await w.copyTo(w.nodes);
+  await w.recover();
+  await w.park(w.nodes.slice(0, 1));
+  t.like((await w.check(false)).survey, { blocks: 1, short: 1 });
+  t.like((await w.check(true, false)).survey, { blocks: 0, short: 0, broughtBack: 0 });
+});
+
+test("a node that is named by two of its addresses counts once", async (t) => {
+  const w = await World.make(t, 1);
+  await using nodes = await OfflineNodes.at([...w.urls(), `${w.urls()[0]}/`]);
+  t.is(nodes.nodes.length, 1);
 });

@@ -45,7 +45,7 @@ export async function recoverCluster(request: RecoverRequest): Promise<RecoverRe
   await using nodes = await OfflineNodes.at(urls);
   say(`${nodes.nodes.length} storage nodes of cluster ${nodes.clusterId} answer`);
   for (const { why } of nodes.missing) say(`  ${why}`);
-  const copies = await findCopies(nodes.nodes, nodes.shardsOf, signal);
+  const copies = await findCopies(nodes.nodes, nodes.calls, signal);
   if (copies.length === 0) {
     throw new FsError(
       "ENOENT",
@@ -119,9 +119,11 @@ async function survey(
       engine,
       map,
       nodes: nodes.nodes,
-      shardsOf: nodes.shardsOf,
+      calls: nodes.calls,
       verify: false,
       bringBack: true,
+      // No server changes it meanwhile.
+      areLive: (slices) => Promise.resolve(slices.map(() => true)),
       onProgress,
       signal,
     },

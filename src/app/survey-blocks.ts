@@ -6,11 +6,14 @@ import { join } from "node:path";
 import type { ClusterMap, MapNode } from "../domain/cluster-map.ts";
 import type { NodeId, SliceId } from "../domain/ids.ts";
 import { ExpectedBlocks } from "../jobs/inventory/expected-blocks.ts";
-import { Inventory, type BlockFinding } from "../jobs/inventory/inventory.ts";
+import {
+  Inventory,
+  type BlockFinding,
+  type InventoryOptions,
+} from "../jobs/inventory/inventory.ts";
 import { forEachBounded } from "../jobs/concurrency.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
-import type { ShardService } from "../protocol/shard/shard-service.ts";
 
 /** Groups looked at at once: nodes have others to serve. */
 const GROUPS_AT_ONCE = 4;
@@ -19,10 +22,12 @@ export interface SurveyRequest {
   readonly engine: Pick<Engine, "read">;
   readonly map: ClusterMap;
   readonly nodes: readonly MapNode[];
-  readonly shardsOf: (node: MapNode) => ShardService;
+  readonly calls: InventoryOptions["calls"];
   readonly verify: boolean;
   /** Missing shards are looked for in the nodes' trash, and brought back. */
   readonly bringBack: boolean;
+  /** By slice: whether anything cites it now. What was deleted meanwhile is no loss. */
+  readonly areLive: (slices: readonly SliceId[]) => Promise<boolean[]>;
   /** Told of how far it is: groups. */
   readonly onProgress: (done: number, total: number) => void;
   readonly signal: AbortSignal;
@@ -38,7 +43,10 @@ export interface SurveyReport {
   broughtBack: number;
   unexplained: number;
   spoilt: number;
-  unreachable: NodeId[];
+  /** Nodes that failed to answer for some group. */
+  unreachable: readonly NodeId[];
+  /** Nodes that answered. */
+  nodes: number;
 }
 
 /** A directory that is gone when whoever asked for it is done. */
@@ -63,7 +71,7 @@ export async function surveyBlocks(
   request: SurveyRequest,
   scratch: ScratchDirectory,
 ): Promise<SurveyReport> {
-  const { engine, map, nodes, shardsOf, verify, bringBack, onProgress, signal } = request;
+  const { engine, map, nodes, calls, verify, bringBack, onProgress, signal } = request;
   const store = openLmdbStore({
     directory: join(scratch.path, "blocks"),
     what: "the scratch store",
@@ -71,7 +79,7 @@ export async function surveyBlocks(
   });
   try {
     const expected = await ExpectedBlocks.collect(engine, map, store);
-    const inventory = new Inventory({ map, nodes, shardsOf, expected, verify, signal });
+    const inventory = new Inventory({ map, nodes, calls, expected, verify, signal });
     const report: SurveyReport = {
       blocks: expected.count,
       whole: 0,
@@ -81,6 +89,7 @@ export async function surveyBlocks(
       unexplained: 0,
       spoilt: 0,
       unreachable: [],
+      nodes: nodes.length,
     };
     const { groups } = inventory;
     let done = 0;
@@ -89,19 +98,30 @@ export async function surveyBlocks(
       report.whole += looked.whole;
       report.unexplained += looked.unexplained;
       report.spoilt += looked.spoilt;
-      for (const finding of looked.findings) {
-        const [left, back] = bringBack ? await inventory.bringBack(pool, finding) : [finding, 0];
-        report.broughtBack += back;
-        note(report, left);
-      }
+      const found = await stillLive(looked.findings, request);
+      report.blocks -= looked.findings.length - found.length;
+      const [left, back] = bringBack ? await inventory.bringBack(pool, pg, found) : [found, 0];
+      report.broughtBack += back;
+      for (const finding of left) note(report, finding);
       done += 1;
       onProgress(done, groups.length);
     });
-    report.unreachable = [...inventory.unreachable];
+    report.unreachable = inventory.unreachable;
     return report;
   } finally {
     await store.close();
   }
+}
+
+async function stillLive(
+  findings: readonly BlockFinding[],
+  { areLive }: SurveyRequest,
+): Promise<readonly BlockFinding[]> {
+  if (findings.length === 0) return findings;
+  const slices = [...new Set(findings.map(({ ref }) => ref.slice))];
+  const live = await areLive(slices);
+  const gone = new Set(slices.filter((_, at) => live[at] !== true));
+  return findings.filter(({ ref }) => !gone.has(ref.slice));
 }
 
 function note(report: SurveyReport, { ref, missing, isUnreadable }: BlockFinding): void {

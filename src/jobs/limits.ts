@@ -12,6 +12,8 @@ export const SECURE_SHARDS_AT_ONCE = 64;
 export const NODE_SECURE_TIMEOUT_MS = 60_000;
 /** A rebuild waits for others of its node, and reads up to k shards of 4 MiB from slow peers. */
 export const NODE_REBUILD_TIMEOUT_MS = 60_000;
+/** Calls of an inventory that fail on one node before it is asked no more: it has 1,024 groups. */
+export const INVENTORY_FAILURES_A_NODE = 3;
 /** Cadence of repair when nothing wakes it: new maps and reports do. */
 export const REPAIR_INTERVAL_MS = 60_000;
 /** Groups surveyed at once by repair: listing is cheap, but the metadata server has other work. */

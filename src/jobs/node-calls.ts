@@ -21,7 +21,7 @@ import {
 
 type AskedShards = Pick<
   ShardService,
-  "list" | "headMany" | "groups" | "get" | "secure" | "rebuild" | "deleteMany" | "park"
+  "list" | "headMany" | "groups" | "get" | "secure" | "rebuild" | "deleteMany" | "park" | "unpark"
 >;
 
 export type NodeShards = (node: MapNode) => AskedShards;
@@ -125,6 +125,18 @@ export class NodeCalls {
         this.#shardsOf(node).park(batch, ended),
       );
     }
+  }
+
+  /** Out of the node's trash. Of each, in order: whether it stands now. */
+  async unpark(node: MapNode, ids: readonly ShardId[], signal: AbortSignal): Promise<boolean[]> {
+    const standing: boolean[] = [];
+    for (const batch of batches(ids, MAX_BATCH_SHARDS)) {
+      const said = await this.#within(NODE_CALL_TIMEOUT_MS, signal, (ended) =>
+        this.#shardsOf(node).unpark(batch, ended),
+      );
+      standing.push(...said);
+    }
+    return standing;
   }
 
   async #within<T>(

@@ -7,12 +7,13 @@ import {
   COPY_POOL,
   MAX_BLOCKS_PER_SLICE,
 } from "../../domain/format.ts";
-import { invariant } from "../../domain/invariant.ts";
+import { FsError } from "../../domain/errno.ts";
+import { invariant, passViolation } from "../../domain/invariant.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 import { copyOfSlice, copySlice } from "../../meta/copies/copy-records.ts";
-import type { ShardService } from "../../protocol/shard/shard-service.ts";
+import type { ShardInfo } from "../../protocol/shard/shard-service.ts";
 import type { BlockStore } from "../../stripes/block-store.ts";
-import { listShards } from "./list-shards.ts";
+import type { NodeCalls } from "../node-calls.ts";
 
 export interface FoundCopy {
   readonly number: number;
@@ -30,17 +31,29 @@ interface FoundBlock {
   readonly shardBytes: number;
 }
 
-/** Newest first. @throws FsError when a node fails to list what it holds */
+/** Newest first. @throws FsError EIO when a node fails to list what it holds, or hangs */
 export async function findCopies(
   nodes: readonly MapNode[],
-  shardsOf: (node: MapNode) => ShardService,
+  calls: Pick<NodeCalls, "list">,
   signal: AbortSignal,
 ): Promise<FoundCopy[]> {
   const copies = new Map<number, Map<number, FoundBlock>>();
   await Promise.all(
     nodes.map(async (node) => {
-      for (let pg = 0; pg < COPY_PG_COUNT; pg += 1) {
-        await noteGroup(copies, shardsOf(node), pg, signal);
+      try {
+        for (let pg = 0; pg < COPY_PG_COUNT; pg += 1) {
+          for await (const shard of calls.list(node, COPY_POOL, pg, signal)) note(copies, shard);
+        }
+      } catch (cause) {
+        passViolation(cause);
+        if (signal.aborted) throw cause;
+        // The newest copy may be on it: whoever can do without it says so.
+        throw new FsError(
+          "EIO",
+          `the node at ${node.url} answers, but doesn't list what it holds; ` +
+            "start it anew, or leave its address out",
+          { cause },
+        );
       }
     }),
   );
@@ -49,22 +62,15 @@ export async function findCopies(
     .map(([number, blocks]) => describe(number, blocks));
 }
 
-async function noteGroup(
-  copies: Map<number, Map<number, FoundBlock>>,
-  shards: ShardService,
-  pg: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for await (const { id, sizeBytes } of listShards(shards, COPY_POOL, pg, signal)) {
-    const copy = copyOfSlice(id.slice);
-    if (copy === undefined) continue;
-    const blocks = copies.get(copy.number) ?? new Map<number, FoundBlock>();
-    copies.set(copy.number, blocks);
-    const at = copy.part * MAX_BLOCKS_PER_SLICE + id.index;
-    const block = blocks.get(at) ?? { slots: new Set<number>(), shardBytes: sizeBytes };
-    block.slots.add(id.slot);
-    blocks.set(at, block);
-  }
+function note(copies: Map<number, Map<number, FoundBlock>>, { id, sizeBytes }: ShardInfo): void {
+  const copy = copyOfSlice(id.slice);
+  if (copy === undefined) return;
+  const blocks = copies.get(copy.number) ?? new Map<number, FoundBlock>();
+  copies.set(copy.number, blocks);
+  const at = copy.part * MAX_BLOCKS_PER_SLICE + id.index;
+  const block = blocks.get(at) ?? { slots: new Set<number>(), shardBytes: sizeBytes };
+  block.slots.add(id.slot);
+  blocks.set(at, block);
 }
 
 function describe(number: number, found: ReadonlyMap<number, FoundBlock>): FoundCopy {

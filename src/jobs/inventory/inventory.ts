@@ -1,16 +1,17 @@
 // Compares what the nodes hold with what the metadata says there is, a placement group at a time:
 // which blocks are whole, which lack shards, which can't be read; which shards nothing explains.
 import type { ClusterMap, MapNode, Pool } from "../../domain/cluster-map.ts";
-import type { NodeId, ShardId } from "../../domain/ids.ts";
+import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import type { BlockRef } from "../../domain/layout.ts";
-import type { ShardService } from "../../protocol/shard/shard-service.ts";
+import type { ShardVerdict } from "../../protocol/shard/shard-service.ts";
+import { INVENTORY_FAILURES_A_NODE } from "../limits.ts";
+import type { NodeCalls } from "../node-calls.ts";
 import type { ExpectedBlocks } from "./expected-blocks.ts";
-import { listShards } from "./list-shards.ts";
 
 /** What became of one expected block. */
 export interface BlockFinding {
   readonly ref: BlockRef;
-  readonly pg: number;
   /** Slots of which no node that answered has a good shard. */
   readonly missing: readonly number[];
   /** Too few are left: its bytes can't be had from the nodes that answered. */
@@ -31,22 +32,16 @@ export interface InventoryOptions {
   readonly map: ClusterMap;
   /** Those that answer, whatever the map says of them. */
   readonly nodes: readonly MapNode[];
-  readonly shardsOf: (node: MapNode) => ShardService;
+  readonly calls: Pick<NodeCalls, "list" | "secure" | "unpark">;
   readonly expected: ExpectedBlocks;
   /** Every shard is read on its node, and compared with its checksums. */
   readonly verify: boolean;
   readonly signal: AbortSignal;
 }
 
-interface Holder {
-  readonly node: MapNode;
-  readonly slot: number;
-}
-
 export class Inventory {
   readonly #options: InventoryOptions;
-  /** Nodes that failed to list a group; what they hold counts as missing. */
-  readonly unreachable = new Set<NodeId>();
+  readonly #failures = new Map<NodeId, number>();
 
   constructor(options: InventoryOptions) {
     this.#options = options;
@@ -58,99 +53,103 @@ export class Inventory {
     );
   }
 
+  /** Nodes that failed to answer for a group; what they hold of it counts as missing. */
+  get unreachable(): NodeId[] {
+    return [...this.#failures.keys()];
+  }
+
   async look(pool: Pool, pg: number): Promise<GroupInventory> {
-    const held = await this.#list(pool, pg);
-    const findings: BlockFinding[] = [];
-    let whole = 0;
+    const refs = [...this.#options.expected.of(pool.id, pg)];
+    const good = new Map(refs.map((ref) => [blockName(ref), new Set<number>()]));
+    let unexplained = 0;
     let spoilt = 0;
-    for (const ref of this.#options.expected.of(pool.id, pg)) {
-      const name = blockName(ref);
-      const holders = held.get(name) ?? [];
-      held.delete(name);
-      const good = await this.#goodCopies(pool, pg, ref, holders);
-      spoilt += good.spoilt;
-      const missing = slotsOf(pool).filter((slot) => !good.slots.has(slot));
-      if (missing.length === 0) whole += 1;
-      else findings.push({ ref, pg, missing, isUnreadable: good.slots.size < pool.k });
+    await Promise.all(
+      this.#options.nodes.map(async (node) => {
+        const listed = (await this.#list(node, pool, pg)) ?? [];
+        const explained = listed.filter((id) => good.has(blockName(id)));
+        unexplained += listed.length - explained.length;
+        const verdicts = await this.#verdicts(node, explained);
+        explained.forEach((id, at) => {
+          if (verdicts[at] === "secure") good.get(blockName(id))?.add(id.slot);
+          else if (verdicts[at] === "spoilt") spoilt += 1;
+        });
+      }),
+    );
+    const findings: BlockFinding[] = [];
+    for (const ref of refs) {
+      const slots = good.get(blockName(ref)) ?? new Set();
+      const missing = slotsOf(pool).filter((slot) => !slots.has(slot));
+      if (missing.length > 0) findings.push(findingOf(pool, ref, missing));
     }
-    const unexplained = [...held.values()].reduce((sum, holders) => sum + holders.length, 0);
-    return { whole, findings, unexplained, spoilt };
+    return { whole: refs.length - findings.length, findings, unexplained, spoilt };
   }
 
-  /** By block, who has which of its shards. */
-  async #list(pool: Pool, pg: number): Promise<Map<string, Holder[]>> {
-    const { nodes, shardsOf, signal } = this.#options;
-    const held = new Map<string, Holder[]>();
-    await Promise.all(
-      nodes.map(async (node) => {
-        try {
-          for await (const { id } of listShards(shardsOf(node), pool.id, pg, signal)) {
-            const name = blockName(id);
-            const holders = held.get(name);
-            if (holders === undefined) held.set(name, [{ node, slot: id.slot }]);
-            else holders.push({ node, slot: id.slot });
-          }
-        } catch (error) {
-          if (signal.aborted) throw error;
-          this.unreachable.add(node.id);
-        }
-      }),
-    );
-    return held;
+  #list(node: MapNode, pool: Pool, pg: number): Promise<ShardId[] | undefined> {
+    const { calls, signal } = this.#options;
+    return this.#ask(node, async () => {
+      const ids: ShardId[] = [];
+      for await (const { id } of calls.list(node, pool.id, pg, signal)) ids.push(id);
+      return ids;
+    });
   }
 
-  async #goodCopies(
-    pool: Pool,
-    pg: number,
-    { slice, index }: BlockRef,
-    holders: readonly Holder[],
-  ): Promise<{ slots: Set<number>; spoilt: number }> {
-    const { shardsOf, verify, signal } = this.#options;
-    if (!verify) return { slots: new Set(holders.map(({ slot }) => slot)), spoilt: 0 };
-    const good = { slots: new Set<number>(), spoilt: 0 };
-    await Promise.all(
-      holders.map(async ({ node, slot }) => {
-        const id = { pool: pool.id, pg, slice, index, slot };
-        try {
-          const [verdict] = await shardsOf(node).secure([id], "every", signal);
-          if (verdict === "secure") good.slots.add(slot);
-          else if (verdict === "spoilt") good.spoilt += 1;
-        } catch (error) {
-          if (signal.aborted) throw error;
-          this.unreachable.add(node.id);
-        }
-      }),
-    );
-    return good;
+  /** Of shards that the node lists. */
+  async #verdicts(node: MapNode, ids: readonly ShardId[]): Promise<ShardVerdict[]> {
+    const { calls, verify, signal } = this.#options;
+    if (!verify) return ids.map(() => "secure");
+    if (ids.length === 0) return [];
+    return (await this.#ask(node, () => calls.secure(node, ids, true, signal))) ?? [];
+  }
+
+  /** Undefined when it fails; a node that goes on failing isn't asked. */
+  async #ask<T>({ id }: MapNode, ask: () => Promise<T>): Promise<T | undefined> {
+    const failures = this.#failures.get(id) ?? 0;
+    if (failures >= INVENTORY_FAILURES_A_NODE) return undefined;
+    try {
+      return await ask();
+    } catch (error) {
+      passViolation(error);
+      if (this.#options.signal.aborted) throw error;
+      this.#failures.set(id, (this.#failures.get(id) ?? 0) + 1);
+      return undefined;
+    }
   }
 
   /**
-   * Has the nodes take shards that a block lacks out of their trash.
-   * @returns what it still lacks, and how many came back
+   * Has the nodes take shards that blocks of a group lack out of their trash.
+   * @returns what the blocks still lack, and how many shards came back
    */
-  async bringBack(pool: Pool, finding: BlockFinding): Promise<[BlockFinding, number]> {
-    const { nodes, shardsOf, signal } = this.#options;
-    const { ref, pg, missing } = finding;
-    const { slice, index } = ref;
-    const ids = missing.map((slot): ShardId => ({ pool: pool.id, pg, slice, index, slot }));
-    const back = new Set<number>();
+  async bringBack(
+    pool: Pool,
+    pg: number,
+    findings: readonly BlockFinding[],
+  ): Promise<[BlockFinding[], number]> {
+    const { nodes, calls, signal } = this.#options;
+    const ids = findings.flatMap(({ ref: { slice, index }, missing }) =>
+      missing.map((slot): ShardId => ({ pool: pool.id, pg, slice, index, slot })),
+    );
+    if (ids.length === 0) return [[], 0];
+    const back = new Set<string>();
     await Promise.all(
       nodes.map(async (node) => {
-        try {
-          const came = await shardsOf(node).unpark(ids, signal);
-          ids.forEach(({ slot }, at) => {
-            if (came[at] === true) back.add(slot);
-          });
-        } catch (error) {
-          if (signal.aborted) throw error;
-          this.unreachable.add(node.id);
-        }
+        const came = await this.#ask(node, () => calls.unpark(node, ids, signal));
+        ids.forEach((id, at) => {
+          if (came?.[at] === true) back.add(formatShardId(id));
+        });
       }),
     );
-    const left = missing.filter((slot) => !back.has(slot));
-    const isUnreadable = pool.k + pool.m - left.length < pool.k;
-    return [{ ...finding, missing: left, isUnreadable }, back.size];
+    const left = findings.map(({ ref, missing }) => {
+      const { slice, index } = ref;
+      const lacks = (slot: number): boolean =>
+        !back.has(formatShardId({ pool: pool.id, pg, slice, index, slot }));
+      return findingOf(pool, ref, missing.filter(lacks));
+    });
+    return [left, back.size];
   }
+}
+
+function findingOf({ k, m }: Pool, ref: BlockRef, missing: readonly number[]): BlockFinding {
+  return { ref, missing, isUnreadable: k + m - missing.length < k };
 }
 
 function blockName({ slice, index }: { slice: number; index: number }): string {

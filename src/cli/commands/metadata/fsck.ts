@@ -111,7 +111,7 @@ function printFindings({ findings, count }: MetadataReport): void {
 
 async function lookAtNodes(
   metadata: CheckedMetadata,
-  { verify = false }: FsckOptions,
+  { verify = false, repair = false }: FsckOptions,
   scratch: ScratchDirectory,
   signal: AbortSignal,
 ): Promise<DataReport> {
@@ -121,7 +121,7 @@ async function lookAtNodes(
     steps.show(`${what}: ${done} of ${total} placement groups`);
   };
   try {
-    return await checkData(metadata, verify, scratch, show, signal);
+    return await checkData(metadata, { verify, repair }, scratch, show, signal);
   } finally {
     steps.end();
   }
@@ -138,8 +138,8 @@ function isWhole({ survey, missing }: DataReport): boolean {
   return short + unreadable.size + spoilt + unreachable.length + missing.length === 0;
 }
 
-function jsonOf({ survey, lost, nodes, missing }: DataReport): unknown {
-  return { ...survey, unreadable: [...survey.unreadable], lost, nodes, missing };
+function jsonOf({ survey, lost, missing }: DataReport): unknown {
+  return { ...survey, unreadable: [...survey.unreadable], lost, missing };
 }
 
 function printEnd(
@@ -156,6 +156,6 @@ function printEnd(
   }
   if (data === undefined) return;
   for (const { why } of data.missing) printLine(`node missing: ${why}`);
-  for (const line of describeSurvey(data.survey, data.nodes)) printLine(line);
+  for (const line of describeSurvey(data.survey)) printLine(line);
   for (const line of describeLost(data.lost)) printLine(line);
 }

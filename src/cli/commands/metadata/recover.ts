@@ -42,7 +42,7 @@ async function recover(nodes: string[], options: RecoverOptions): Promise<void> 
   else {
     printLine(describeCopy(report.copy));
     for (const line of afterRestore(dataDir)) printLine(line);
-    for (const line of describeSurvey(report.survey, nodes.length)) printLine(line);
+    for (const line of describeSurvey(report.survey)) printLine(line);
     for (const line of describeLost(report.lost)) printLine(line);
   }
   if (report.lost.length > 0) process.exitCode = EXIT.degraded;

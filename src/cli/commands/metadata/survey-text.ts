@@ -6,8 +6,8 @@ import { printable } from "../../terminal/output.ts";
 /** Files named one by one. */
 const MAX_NAMED = 1000;
 
-export function describeSurvey(survey: SurveyReport, nodes: number): string[] {
-  const { blocks, whole, short, unreadable, broughtBack, unexplained, spoilt } = survey;
+export function describeSurvey(survey: SurveyReport): string[] {
+  const { blocks, whole, short, unreadable, broughtBack, unexplained, spoilt, nodes } = survey;
   const lines = [`data: ${blocks} blocks, ${whole} of them whole on ${nodes} nodes`];
   if (broughtBack > 0) {
     lines.push(`  ${broughtBack} shards were brought back from the nodes' trash`);
@@ -35,6 +35,9 @@ export function describeLost(lost: readonly DamagedFile[]): string[] {
     lines.push(`  ${path === undefined ? `inode ${ino}, which has no name` : printable(path)}`);
   }
   if (lost.length > MAX_NAMED) lines.push(`  and ${lost.length - MAX_NAMED} more`);
-  lines.push("Start nodes that are missing, and look again. What stays so has to be written anew.");
+  lines.push(
+    "Start nodes that are missing, and look again: dfs fsck --repair, which looks into the nodes'",
+    "trash as well. What stays so has to be written anew.",
+  );
   return lines;
 }
