@@ -67,7 +67,8 @@ export class ShardCustody {
     try {
       await this.#index.insert(id, facts, packedBytes);
     } catch (error) {
-      if (!packed) {
+      // One in the trash lives on in the file: it is the same shard.
+      if (!packed && this.#index.trash.get(id) === undefined) {
         this.#flusher.forget(id);
         await this.#files.remove(id);
       }
@@ -155,16 +156,19 @@ export class ShardCustody {
     });
   }
 
-  /** Removes a shard that was met in the trash for good, unless it was taken out meanwhile. */
-  async purge(parked: ParkedShard): Promise<void> {
-    await this.#turns.run(formatShardId(parked.id), async () => {
-      if (this.#index.get(parked.id) === undefined) await this.#purge(parked);
+  /** Removes a shard that was met in the trash for good; false when it has left it meanwhile. */
+  purge(parked: ParkedShard): Promise<boolean> {
+    return this.#turns.run(formatShardId(parked.id), async () => {
+      if (!this.#index.trash.has(parked)) return false;
+      await this.#purge(parked);
+      return true;
     });
   }
 
   async #purge(parked: ParkedShard): Promise<void> {
-    this.#flusher.forget(parked.id);
     await this.#index.purge(parked);
+    if (this.#index.get(parked.id) !== undefined) return;
+    this.#flusher.forget(parked.id);
     await this.#files.remove(parked.id);
   }
 
@@ -178,11 +182,18 @@ export class ShardCustody {
     });
   }
 
-  /** Sets a shard aside, whatever its record, if `isCurrent` says so when its turn has come. */
+  /**
+   * Sets a shard aside, whatever its record and even in the trash, if `isCurrent` says so when its
+   * turn has come.
+   */
   async condemn(id: ShardId, kind: Damage, isCurrent: () => boolean): Promise<void> {
     await this.#turns.run(formatShardId(id), async () => {
+      if (!isCurrent()) return;
       const record = this.#index.get(id);
-      if (record !== undefined && isCurrent()) await this.#remove(id, record, kind);
+      if (record !== undefined) return this.#remove(id, record, kind);
+      // Out of the trash nobody would know that the disk has lost it.
+      const parked = this.#index.trash.get(id);
+      if (parked !== undefined) await this.#purge(parked);
     });
   }
 

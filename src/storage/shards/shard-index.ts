@@ -58,6 +58,8 @@ export class ShardIndex {
   /** All shards up to here are committed, and up to the other on disk as far as the index goes. */
   #committed = 0;
   #flushedEntries = 0;
+  /** Sequence of the last shard that this start has taken out of the trash. */
+  #lastUnparked = 0;
   #onSpoilt: (id: ShardId) => void = () => undefined;
 
   private constructor(store: OrderedStore, start: number, on: IndexWorld) {
@@ -192,7 +194,7 @@ export class ShardIndex {
   }
 
   /** What is in the trash. */
-  get trash(): Pick<ShardTrash, "shards" | "usedBytes" | "newestMs" | "get" | "oldest"> {
+  get trash(): Pick<ShardTrash, "shards" | "usedBytes" | "newestMs" | "get" | "has" | "oldest"> {
     return this.#trash;
   }
 
@@ -212,18 +214,23 @@ export class ShardIndex {
   async unpark(parked: Required<ParkedShard>): Promise<void> {
     const { id, record } = parked;
     const key = shardKey(id);
+    let sequence = 0;
     const move = (batch: StoreBatch): void => {
-      const back = { ...record, start: NO_START, sequence: ++this.#sequence };
+      sequence = ++this.#sequence;
+      this.#lastUnparked = sequence;
+      const back = { ...record, start: NO_START, sequence };
       batch.put(this.#records, key, encodeRecord(key, back));
       this.#trash.leave(batch, parked);
     };
     await this.#change(key, 1, record.sizeBytes, move, () => this.#trash.notLeft(parked));
+    this.#committed = Math.max(this.#committed, sequence);
   }
 
-  /** Removes a shard from the trash for good. */
+  /** Removes a shard from the trash for good; if it stands as well, it keeps its bytes. */
   async purge(parked: ParkedShard): Promise<void> {
+    const key = shardKey(parked.id);
     const write = (batch: StoreBatch): void => {
-      batch.remove(this.#packed, shardKey(parked.id));
+      if (this.#records.peek(key) === undefined) batch.remove(this.#packed, key);
       this.#trash.leave(batch, parked);
     };
     await this.#apply({ write, revert: () => this.#trash.notLeft(parked) });
@@ -290,6 +297,12 @@ export class ShardIndex {
   /** Sequence of the last shard that is committed. */
   get committed(): number {
     return this.#committed;
+  }
+
+  /** What `flush` must be asked for before the record is on disk; 0: it was when we started. */
+  sequenceOf({ start, sequence }: ShardRecord): number {
+    if (start === this.start) return sequence;
+    return start === NO_START ? this.#lastUnparked : 0;
   }
 
   /** Resolves when the entries up to that sequence are on disk, and with them all before. */

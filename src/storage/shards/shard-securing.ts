@@ -48,9 +48,7 @@ export class ShardSecuring {
     const condemned = await flusher.flush(there);
     let newest = 0;
     for (const record of looked) {
-      if (typeof record === "object" && record.start === index.start) {
-        newest = Math.max(newest, record.sequence);
-      }
+      if (typeof record === "object") newest = Math.max(newest, index.sequenceOf(record));
     }
     await index.flush(newest);
     return ids.map((id, at) => {

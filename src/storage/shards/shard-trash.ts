@@ -11,7 +11,7 @@ export interface ParkedShard {
   readonly sizeBytes: number;
   /** The node's age when it came, ms. */
   readonly atMs: number;
-  /** Absent when the disk has spoilt it. */
+  /** Absent when the disk has spoilt it, or nobody has looked. */
   readonly record?: ShardRecord;
 }
 
@@ -49,18 +49,21 @@ export class ShardTrash {
     return 0;
   }
 
-  /** The one that has been there longest. */
+  /** The one that has been there longest, without its record. */
   get oldest(): ParkedShard | undefined {
     for (const { key, value } of this.#order.range({ start: FIRST, limit: 1 })) {
-      const id = readShardKey(key, TIME_BYTES);
-      const found = this.get(id);
-      return found ?? { id, sizeBytes: sizeOf(value), atMs: key.readUIntBE(0, TIME_BYTES) };
+      const atMs = key.readUIntBE(0, TIME_BYTES);
+      return { id: readShardKey(key, TIME_BYTES), sizeBytes: sizeOf(value), atMs };
     }
     return undefined;
   }
 
+  /** True when one that was met here still is, since the same time. */
+  has({ id, atMs }: ParkedShard): boolean {
+    return this.#order.peek(orderKey(atMs, id)) !== undefined;
+  }
+
   get(id: ShardId): ParkedShard | undefined {
-    if (this.#shards === 0) return undefined;
     const key = shardKey(id);
     const value = this.#parked.get(key);
     if (value === undefined) return undefined;

@@ -3,11 +3,13 @@ import test from "ava";
 import { CELL_BYTES } from "../../domain/format.ts";
 import type { ShardId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import { MemoryMachine } from "../../testing/shard/memory-machine.ts";
 import {
   payloadOf,
   putShard,
   readShard,
+  rejectsWith,
   shardId,
   verdictOf,
 } from "../../testing/shard/shard-service-conformance.ts";
@@ -124,4 +126,63 @@ test("a shard that was not flushed when it was parked is flushed when it is back
   machine.disk.cut();
   const after = await machine.start();
   for (const id of IDS) t.is(await verdictOf(after, id), "secure");
+});
+
+test("a shard deleted while the trash is emptied leaves it once", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  await putAndPark(store);
+  await machine.clock.advance(24 * HOUR_MS);
+  await putShard(store, shardId(3), payloadOf(LARGE, 3));
+  await store.park([shardId(3)]);
+  const [, removed] = await Promise.all([store.deleteMany(IDS), store.emptyTrash()]);
+  t.is(removed, 0);
+  t.like(await store.stats(), { parked: 1, parkedBytes: LARGE });
+  t.deepEqual(await store.unpark([shardId(3)]), [true]);
+  t.like(await store.stats(), { shards: 1, parked: 0, parkedBytes: 0 });
+});
+
+test("what came out of the trash is secure once the index says so on disk", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  await putAndPark(store);
+  const held = deferred();
+  machine.pause = ({ what, path }) =>
+    what === "datasync" && path.startsWith("/node/index") ? held.promise : undefined;
+  const unparked = store.unpark(IDS);
+  while ((await parkedOf(store)) > 0) await machine.clock.advance(1);
+  let said = "";
+  void store.secure(IDS, "unseen").then(() => (said += "secure"));
+  void unparked.then(() => (said += "unparked"));
+  for (let turn = 0; turn < 50; turn++) await machine.clock.advance(1);
+  t.is(said, "");
+  held.resolve();
+  t.deepEqual(await store.secure(IDS, "unseen"), ["secure", "secure"]);
+  t.deepEqual(await unparked, [true, true]);
+  machine.disk.cut();
+  const after = await machine.start();
+  t.deepEqual(await after.secure(IDS, "unseen"), ["secure", "secure"]);
+});
+
+test("a shard that the disk failed to flush while it was in the trash isn't back", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  await putAndPark(store);
+  machine.fail("datasync", machine.pathOf(shardId(1)));
+  await store.flush(store.acknowledged());
+  machine.heal();
+  t.deepEqual(await store.unpark(IDS), [false, true]);
+  t.deepEqual(await store.secure(IDS, "unseen"), ["missing", "secure"]);
+  t.like(await store.stats(), { shards: 1, parked: 0, parkedBytes: 0 });
+});
+
+test("a put that fails leaves the shard in the trash its bytes", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  await putAndPark(store);
+  machine.fail("write", "/node/index", "ENOSPC");
+  await rejectsWith(t, "ENOSPC", putShard(store, shardId(1), payloadOf(LARGE, 1)));
+  machine.heal();
+  t.deepEqual(await store.unpark(IDS), [true, true]);
+  t.deepEqual(await store.secure(IDS, "unseen"), ["secure", "secure"]);
 });

@@ -42,11 +42,14 @@ export class TrashKeeper {
   }
 
   async unpark(ids: readonly ShardId[], signal: AbortSignal | undefined): Promise<boolean[]> {
+    const { custody, index } = this.#parts;
     const stand: boolean[] = [];
     for (let at = 0; at < ids.length; at += MAX_BATCH_SHARDS) {
       checkSignal(signal);
       const batch = ids.slice(at, at + MAX_BATCH_SHARDS);
-      stand.push(...(await Promise.all(batch.map((id) => this.#parts.custody.unpark(id)))));
+      stand.push(...(await Promise.all(batch.map((id) => custody.unpark(id)))));
+      // Else a power cut puts them back into the trash, which goes on being emptied.
+      await index.flush(index.committed);
     }
     return stand;
   }
@@ -74,7 +77,8 @@ export class TrashKeeper {
         await this.#keepAge();
         break;
       }
-      await custody.purge(next);
+      // One that is gone meanwhile is the oldest no more.
+      if (!(await custody.purge(next))) continue;
       space.freed(next.sizeBytes);
       removed++;
     }

@@ -19,6 +19,8 @@ export class MemoryMachine {
   readonly found: [ShardId, string][] = [];
   /** Which calls fail. */
   fault: (call: DiskCall) => DiskFault | undefined = () => undefined;
+  /** Which calls wait, and for what. */
+  pause: (call: DiskCall) => Promise<void> | undefined = () => undefined;
 
   /** A start of the node's process; one that ran before is as good as killed. */
   start(options: Partial<ShardStoreOptions> = {}): Promise<ShardStore> {
@@ -27,6 +29,7 @@ export class MemoryMachine {
         this.calls.push(call);
         return this.fault(call);
       },
+      pause: (call, when) => (when === "before" ? this.pause(call) : undefined),
       nowMs: () => this.clock.nowMs(),
     });
     return ShardStore.open({
