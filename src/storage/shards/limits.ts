@@ -19,7 +19,7 @@ export const MAX_FILE_SYNCS = 2;
 export const MAX_UNSYNCED_FILES = 256;
 /** Starts of a node of which it knows how far they had come: none but the last few matter. */
 export const MAX_FLUSHED_STARTS = 64;
-/** Shards of earlier starts known to be whole and on disk: 10 MiB of memory. */
+/** Shards of earlier starts known to be whole and on disk: 12 MiB of memory. */
 export const MAX_SECURED_REMEMBERED = 65_536;
 /** Changes of a node's index in one transaction: some milliseconds of work at most. */
 export const MAX_INDEX_BATCH = 512;

@@ -14,6 +14,9 @@ import type { Damage, ShardFacts, ShardRecord } from "./shard-record.ts";
 import type { ParkedShard } from "./shard-trash.ts";
 import type { ReceivedShard, ShardReception } from "./shard-reception.ts";
 
+/** What names a record of a shard among all that there were. */
+type Reception = Pick<ShardRecord, "start" | "sequence">;
+
 export class ShardCustody {
   readonly #index: ShardIndex;
   readonly #files: ShardFiles;
@@ -21,7 +24,7 @@ export class ShardCustody {
   readonly #clock: Clock;
   readonly #onDamage: (id: ShardId, kind: Damage) => void;
   /** Records of earlier starts that this one has found whole and brought to disk. */
-  readonly #secured = new BoundedMap<string, ShardRecord>(MAX_SECURED_REMEMBERED);
+  readonly #secured = new BoundedMap<string, Reception>(MAX_SECURED_REMEMBERED);
   /** Changes to one shard happen one after the other. */
   readonly #turns = new KeyedTurns<string>();
 
@@ -100,8 +103,8 @@ export class ShardCustody {
   }
 
   /** This record of an earlier start was found whole, and is on disk. */
-  secured(id: ShardId, record: ShardRecord): void {
-    this.#secured.set(formatShardId(id), record);
+  secured(id: ShardId, { start, sequence }: ShardRecord): void {
+    this.#secured.set(formatShardId(id), { start, sequence });
   }
 
   /** True when the shard's record is still this very one. */
@@ -236,6 +239,6 @@ export class ShardCustody {
   }
 }
 
-function isSame(one: ShardRecord, other: ShardRecord): boolean {
+function isSame(one: Reception, other: Reception): boolean {
   return one.start === other.start && one.sequence === other.sequence;
 }
