@@ -4,6 +4,7 @@ import { formatShardId, type NodeId, type ShardId } from "../domain/ids.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Disk } from "../platform/disk/disk.ts";
+import { Routine } from "../platform/flow/routine.ts";
 import type { Random } from "../platform/random.ts";
 import type { OpenStore } from "../platform/store/ordered-store.ts";
 import type { ShardAppOptions } from "../storage/http/shard-server.ts";
@@ -128,11 +129,11 @@ async function assemble(
   );
   link.registrar = registrar;
   await registrar.start();
-  parts.add(new SelfFlush({ store, clock, log })).start();
-  parts.add(new TrashCadence({ store, clock, log })).start();
+  parts.add(new Routine(new SelfFlush({ store, clock, log }))).start();
+  parts.add(new Routine(new TrashCadence({ store, clock, log }))).start();
   const bytesPerSecond = options.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND;
   const scrubber = new Scrubber({ store, clock, log, bytesPerSecond });
-  if (bytesPerSecond > 0) parts.add(scrubber).start();
+  if (bytesPerSecond > 0) parts.add(new Routine(scrubber)).start();
   const { failed } = store;
   failed.catch((error: unknown) => {
     log.fatal({ err: error }, "the node's index failed");

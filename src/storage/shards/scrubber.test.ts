@@ -5,7 +5,9 @@ import type { ShardId } from "../../domain/ids.ts";
 import { CELL_BYTES } from "../../domain/format.ts";
 import { SCRUB_BATCH_BYTES, SCRUB_PASS_INTERVAL_MS } from "./limits.ts";
 import { silentLog } from "../../observability/log.ts";
+import { Routine } from "../../platform/flow/routine.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { MemoryMachine } from "../../testing/shard/memory-machine.ts";
 import { payloadOf, putShard, shardId } from "../../testing/shard/shard-service-conformance.ts";
 import { flipByte, openTempStore, shardFile } from "../../testing/shard/shard-node.ts";
 import { Scrubber } from "./scrubber.ts";
@@ -42,12 +44,14 @@ test("a pass checks every shard once, as slowly as it was told, and then rests",
   await flipByte(shardFile(opened.directory, shardId(2)), 100);
   await flipByte(shardFile(opened.directory, shardId(6)), SHARD_BYTES - 1);
   const sleepy = new SleepyClock();
-  const scrubber = new Scrubber({
-    store: opened.store,
-    clock: sleepy,
-    log: silentLog,
-    bytesPerSecond: SCRUB_BATCH_BYTES / 10,
-  });
+  const scrubber = new Routine(
+    new Scrubber({
+      store: opened.store,
+      clock: sleepy,
+      log: silentLog,
+      bytesPerSecond: SCRUB_BATCH_BYTES / 10,
+    }),
+  );
   const first = sleepy.untilSleep();
   scrubber.start();
   t.is(await first, 10_000);
@@ -59,6 +63,22 @@ test("a pass checks every shard once, as slowly as it was told, and then rests",
   await opened.close();
 });
 
+test("a file that can't be opened ends no scrub", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  for (const slice of [1, 2]) await putShard(store, shardId(slice), payloadOf(SHARD_BYTES, slice));
+  machine.disk.spoil(machine.pathOf(shardId(2)), 100);
+  machine.fail("open", machine.pathOf(shardId(1)));
+  const sleepy = new SleepyClock();
+  const settings = { log: silentLog, bytesPerSecond: SCRUB_BATCH_BYTES };
+  await using scrubber = new Routine(new Scrubber({ store, clock: sleepy, ...settings }));
+  const first = sleepy.untilSleep();
+  scrubber.start();
+  t.is(await first, 500);
+  t.deepEqual(machine.found, [[shardId(2), "corrupt"]]);
+  t.is(await sleepy.untilSleep(), SCRUB_PASS_INTERVAL_MS);
+});
+
 test("a scrub that is started again goes on where it was, after sweeping leftovers", async (t) => {
   const damaged: ShardId[] = [];
   const opened = await openTempStore({ onDamage: (id) => damaged.push(id) });
@@ -67,7 +87,7 @@ test("a scrub that is started again goes on where it was, after sweeping leftove
   }
   const settings = { log: silentLog, bytesPerSecond: SCRUB_BATCH_BYTES };
   const sleepy = new SleepyClock();
-  const scrubber = new Scrubber({ store: opened.store, clock: sleepy, ...settings });
+  const scrubber = new Routine(new Scrubber({ store: opened.store, clock: sleepy, ...settings }));
   const first = sleepy.untilSleep();
   scrubber.start();
   await first;
@@ -79,7 +99,7 @@ test("a scrub that is started again goes on where it was, after sweeping leftove
   await writeFile(shardFile(opened.directory, shardId(99)), "left over");
   const store = await opened.reopen();
   const again = new SleepyClock();
-  const anew = new Scrubber({ store, clock: again, ...settings });
+  const anew = new Routine(new Scrubber({ store, clock: again, ...settings }));
   const started = again.untilSleep();
   anew.start();
   await started;

@@ -29,7 +29,7 @@ export class ShardFlusher {
   readonly #files: ShardFiles;
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #condemn: Condemn;
-  /** Files whose bytes may not be on disk, in the order they were written. */
+  /** Files whose bytes may not be on disk, in the order they were written or tried in vain. */
   readonly #unsynced = new Map<string, Unsynced>();
   /** Those whose bytes are, and whose folders may not say so yet. */
   readonly #unlisted = new Map<string, Unsynced>();
@@ -94,8 +94,9 @@ export class ShardFlusher {
   /** The same of all that was written until `untilMs` (monotonic), one file at a time. */
   async flushUntil(untilMs: number): Promise<void> {
     let failed: { error: unknown } | undefined;
-    for (const entry of this.#unsynced.values()) {
-      if (entry.sinceMs > untilMs) continue;
+    // One that can't be opened moves to the end.
+    for (const entry of [...this.#unsynced.values()]) {
+      if (entry.sinceMs > untilMs || !this.#waits(entry)) continue;
       await this.#syncFile(entry).catch((error: unknown) => (failed ??= { error }));
     }
     await this.#list([...this.#unlisted.values()]);
@@ -117,7 +118,10 @@ export class ShardFlusher {
         entry.lost = "corrupt";
       }
     } catch (error) {
-      if (!isFsError(error, "ENOENT")) throw error;
+      if (!isFsError(error, "ENOENT")) {
+        this.#putLast(entry);
+        throw error;
+      }
       entry.lost = "missing";
     }
     if (!this.#waits(entry)) return;
@@ -128,6 +132,13 @@ export class ShardFlusher {
     }
     await this.#condemn(entry.id, entry.lost, () => this.#waits(entry));
     if (this.#waits(entry)) this.forget(entry.id);
+  }
+
+  /** Others are to have their turn before it is tried again. */
+  #putLast(entry: Unsynced): void {
+    if (!this.#waits(entry)) return;
+    this.#unsynced.delete(entry.name);
+    this.#unsynced.set(entry.name, entry);
   }
 
   /** Brings the folders of `entries` to disk. */

@@ -2,6 +2,7 @@
 import test from "ava";
 import { CELL_BYTES } from "../../domain/format.ts";
 import type { ShardId } from "../../domain/ids.ts";
+import { MAX_PACKED_SHARD_BYTES } from "../../protocol/shard/limits.ts";
 import { MemoryMachine } from "../../testing/shard/memory-machine.ts";
 import {
   payloadOf,
@@ -11,6 +12,7 @@ import {
   shardId,
   verdictOf,
 } from "../../testing/shard/shard-service-conformance.ts";
+import { MAX_UNSYNCED_FILES } from "./limits.ts";
 import type { ShardStore } from "./shard-store.ts";
 
 const LARGE = 3 * CELL_BYTES;
@@ -234,6 +236,62 @@ test("after a crash a start looks at what the last one had not flushed, and no m
   const doubtful = [shardId(3), shardId(4)].map((id) => machine.pathOf(id));
   t.deepEqual([...new Set(read)], doubtful);
   t.is(await store.secureEarlier(), 0);
+});
+
+test("a file that can't be opened keeps a start from looking at no other", async (t) => {
+  const machine = new MemoryMachine();
+  const first = await machine.start();
+  await putAll(first, [shardId(1), shardId(2)]);
+  machine.disk.spoil(machine.pathOf(shardId(2)), 5);
+  const store = await machine.start();
+  machine.fail("open", machine.pathOf(shardId(1)));
+  const unclear: string[] = [];
+  t.is(await store.secureEarlier(({ code }) => unclear.push(code)), 1);
+  t.deepEqual(unclear, ["EIO"]);
+  t.deepEqual(machine.found, [[shardId(2), "corrupt"]]);
+  machine.heal();
+  // It is not taken to be on disk before somebody has looked.
+  machine.disk.spoil(machine.pathOf(shardId(1)), 5);
+  const next = await machine.start();
+  t.is(await next.secureEarlier(), 1);
+  t.is(await next.secureEarlier(), 0);
+});
+
+test("a file that can't be opened keeps no other bytes off the disk", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  await putAll(store, [shardId(1)]);
+  machine.fail("datasync", "/node/index", "lie");
+  await putAll(store, [shardId(2)], SMALL);
+  machine.fail("open", machine.pathOf(shardId(1)));
+  await rejectsWith(t, "EIO", store.flush(store.acknowledged()));
+  machine.disk.cut();
+  machine.heal();
+  const after = await machine.start();
+  t.deepEqual(await after.secure([shardId(1), shardId(2)], "unflushed"), ["missing", "secure"]);
+});
+
+test("what a flush couldn't open is not noted to be on disk", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  await putAll(store, [shardId(1)]);
+  machine.fail("open", machine.pathOf(shardId(1)));
+  await rejectsWith(t, "EIO", store.flush(store.acknowledged()));
+  machine.heal();
+  const after = await machine.start();
+  await after.secure([shardId(1)], "unflushed");
+  t.true(machine.callsOf("read") > 0);
+});
+
+test("files that wait for a sync stay few, though one can't be opened", async (t) => {
+  const machine = new MemoryMachine();
+  const store = await machine.start();
+  machine.fail("open", machine.pathOf(shardId(1)));
+  const count = MAX_UNSYNCED_FILES + 20;
+  const ids = Array.from({ length: count }, (_, at) => shardId(at + 1));
+  await putAll(store, ids, MAX_PACKED_SHARD_BYTES + 8);
+  await machine.clock.advance(1);
+  t.is(machine.callsOf("datasync"), count - MAX_UNSYNCED_FILES - 1);
 });
 
 test("after a failed flush of the index the next start's word holds", async (t) => {

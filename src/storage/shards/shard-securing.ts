@@ -18,6 +18,14 @@ const WALK_TURN_SHARDS = 128;
 /** Read at a time when a shard is verified. */
 const VERIFY_RUN_BYTES = 4 * CELL_BYTES;
 
+/** A moment in the life of a store. */
+export interface Acknowledged {
+  /** Monotonic: no file that was written by then is younger. */
+  readonly untilMs: number;
+  /** Of the last shard that the index had. */
+  readonly sequence: number;
+}
+
 export interface SecuringParts {
   readonly index: ShardIndex;
   readonly custody: ShardCustody;
@@ -64,25 +72,47 @@ export class ShardSecuring {
   }
 
   /**
-   * Secures what earlier starts may not have brought to disk, unless that was done before; brings
-   * how many shards were not what they should be.
+   * Brings to disk what had been acknowledged, and keeps in mind that it is there.
+   * @throws FsError EIO: some of it can't be; the rest is
    */
-  async secureEarlier(signal: AbortSignal | undefined): Promise<number> {
+  async flush({ untilMs, sequence }: Acknowledged): Promise<void> {
+    const { index, flusher } = this.#parts;
+    try {
+      await flusher.flushUntil(untilMs);
+    } finally {
+      await index.flush(sequence);
+    }
+    await index.keepFlushed(sequence);
+  }
+
+  /**
+   * Secures what earlier starts may not have brought to disk, unless that was done before; brings
+   * how many shards were not what they should be. While some can't be looked at none is settled.
+   */
+  async secureEarlier(
+    onUnclear: (error: FsError) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     const { index, clock } = this.#parts;
     if (index.areEarlierFlushed) return 0;
-    let lost = 0;
-    let looked = 0;
+    let [looked, lost, unclear] = [0, 0, 0];
     for (let id = index.next(undefined); id !== undefined; id = index.next(id)) {
       const record = index.get(id);
       if (record !== undefined && record.start !== index.start && !index.wasFlushed(record)) {
-        const [verdict] = await this.secure([id], "unflushed", signal);
-        if (verdict !== "secure") lost++;
+        try {
+          const [verdict] = await this.secure([id], "unflushed", signal);
+          if (verdict !== "secure") lost++;
+        } catch (error) {
+          if (signal?.aborted === true || !(error instanceof FsError)) throw error;
+          onUnclear(error);
+          unclear++;
+        }
       }
       if (++looked % WALK_TURN_SHARDS !== 0) continue;
       checkSignal(signal);
       await nextTurn(clock);
     }
-    await index.settle(index.start - 1);
+    if (unclear === 0) await index.settle(index.start - 1);
     return lost;
   }
 

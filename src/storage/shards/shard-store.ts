@@ -35,7 +35,7 @@ import { ShardReading } from "./shard-reading.ts";
 import { ShardRebuild, type RebuildTools } from "./shard-rebuild.ts";
 import type { Damage } from "./shard-record.ts";
 import { ShardReception } from "./shard-reception.ts";
-import { ShardSecuring } from "./shard-securing.ts";
+import { ShardSecuring, type Acknowledged } from "./shard-securing.ts";
 import { TrashKeeper } from "./trash-keeper.ts";
 
 export interface ShardStoreOptions {
@@ -53,14 +53,6 @@ export interface ShardStoreOptions {
   clock: Clock;
   disk: Disk;
   openStore: OpenStore;
-}
-
-/** A moment in the life of a store. */
-export interface Acknowledged {
-  /** Monotonic: no file that was written by then is younger. */
-  readonly untilMs: number;
-  /** Of the last shard that the index had. */
-  readonly sequence: number;
 }
 
 export class ShardStore implements ShardService, AsyncDisposable {
@@ -316,19 +308,24 @@ export class ShardStore implements ShardService, AsyncDisposable {
     return { untilMs: this.#clock.monotonicMs(), sequence: this.#index.committed };
   }
 
-  /** Brings to disk what had been acknowledged, and keeps in mind that it is there. */
-  async flush({ untilMs, sequence }: Acknowledged): Promise<void> {
-    await this.#flusher.flushUntil(untilMs);
-    await this.#index.flush(sequence);
-    await this.#index.keepFlushed(sequence);
+  /**
+   * Brings to disk what had been acknowledged, and keeps in mind that it is there.
+   * @throws FsError EIO: some of it can't be; the rest is
+   */
+  flush(acknowledged: Acknowledged): Promise<void> {
+    return this.#securing.flush(acknowledged);
   }
 
   /**
    * Looks at what earlier starts may not have brought to disk before they ended, once: after a
-   * power cut that is where shards are missing. Returns how many were.
+   * power cut that is where shards are missing. Returns how many were; tells of those that can't be
+   * looked at, for which the next start does it again.
    */
-  secureEarlier(signal?: AbortSignal): Promise<number> {
-    return this.#securing.secureEarlier(signal);
+  secureEarlier(
+    onUnclear: (error: FsError) => void = () => undefined,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    return this.#securing.secureEarlier(onUnclear, signal);
   }
 
   rebuild(request: RebuildRequest, signal?: AbortSignal): Promise<ShardInfo> {

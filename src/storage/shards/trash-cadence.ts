@@ -2,6 +2,7 @@
 import { passViolation } from "../../domain/invariant.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { RoutineWork } from "../../platform/flow/routine.ts";
 import { TRASH_CADENCE_MS } from "./limits.ts";
 import type { ShardStore } from "./shard-store.ts";
 
@@ -11,31 +12,15 @@ export interface TrashCadenceOptions {
   log: Log;
 }
 
-export class TrashCadence implements AsyncDisposable {
+export class TrashCadence implements RoutineWork {
   readonly #options: TrashCadenceOptions;
-  readonly #stopped = new AbortController();
-  #running: Promise<void> = Promise.resolve();
 
   constructor(options: TrashCadenceOptions) {
     this.#options = options;
   }
 
-  start(): void {
-    this.#running = this.#run();
-  }
-
-  async close(): Promise<void> {
-    this.#stopped.abort();
-    await this.#running;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  async #run(): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
     const { store, clock, log } = this.#options;
-    const { signal } = this.#stopped;
     while (!signal.aborted) {
       try {
         const removed = await store.emptyTrash();

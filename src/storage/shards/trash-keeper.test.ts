@@ -4,6 +4,7 @@ import { CELL_BYTES } from "../../domain/format.ts";
 import type { ShardId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
 import { deferred } from "../../platform/flow/deferred.ts";
+import { Routine } from "../../platform/flow/routine.ts";
 import { MemoryMachine } from "../../testing/shard/memory-machine.ts";
 import {
   payloadOf,
@@ -73,7 +74,9 @@ test("a shard leaves the trash for good a day of the node's life after it came",
 test("how long it stays is settable, and what is overdue goes by itself", async (t) => {
   const machine = new MemoryMachine();
   const store = await machine.start({ trashKeepMs: 10 * TRASH_CADENCE_MS });
-  await using cadence = new TrashCadence({ store, clock: machine.clock, log: silentLog });
+  await using cadence = new Routine(
+    new TrashCadence({ store, clock: machine.clock, log: silentLog }),
+  );
   cadence.start();
   await putAndPark(store);
   await machine.clock.advance(10 * TRASH_CADENCE_MS - 1);
