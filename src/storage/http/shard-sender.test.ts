@@ -99,6 +99,21 @@ test("beyond a bound the one who has stopped longest is cut for the next", async
   );
 });
 
+test("readers of small shards, who hold no buffer, are not among those", async (t) => {
+  const world = await makeWorld(t);
+  await putShard(world.store, shardId(2), payloadOf(64));
+  const small = Array.from({ length: MAX_STALLED_READERS }, () => new Answer(false).connect());
+  for (const { response } of small) {
+    void world.sender.send(response, world.store.read(shardId(2), 0, 64));
+  }
+  await world.clock.advance(READER_PATIENCE_MS);
+  const large = await sendInVain(world);
+  await world.clock.advance(READER_PATIENCE_MS);
+  t.false([...small.map(({ response }) => response), large].some(({ destroyed }) => destroyed));
+  await world.clock.advance(READER_TIMEOUT_MS - 2 * READER_PATIENCE_MS);
+  t.true(small.every(({ response }) => response.destroyed));
+});
+
 test("answers that wait for others on their connection take no buffer", async (t) => {
   const world = await makeWorld(t);
   const waiting = Array.from({ length: MAX_READ_BUFFERS }, () => new Answer(true));

@@ -27,7 +27,7 @@ export class ShardSender {
         await reading.readInto(Buffer.alloc(lengthBytes), 0);
       writeHead(response, reading);
       const piece = packedBytes.subarray(offsetBytes, offsetBytes + lengthBytes);
-      await this.#sendPiece(response, piece, true, () => undefined);
+      await this.#sendPiece(response, piece, true);
       return;
     }
     // One whose turn on its connection hasn't come needs none yet.
@@ -48,12 +48,15 @@ export class ShardSender {
     }
   }
 
-  /** Resolves when the kernel has the bytes or the connection is gone: the buffer is free again. */
+  /**
+   * Resolves when the kernel has the bytes or the connection is gone: the buffer is free again.
+   * With `withdraw` it is one of the common ones, until somebody else needs it more.
+   */
   #sendPiece(
     response: ServerResponse,
     piece: Buffer,
     last: boolean,
-    withdraw: () => void,
+    withdraw?: () => void,
   ): Promise<void> {
     return new Promise((resolve) => {
       // On a connection that is gone already neither event comes any more.
@@ -62,8 +65,10 @@ export class ShardSender {
         return;
       }
       let cancel = this.#clock.after(READER_PATIENCE_MS, () => {
-        withdraw();
-        this.#stall(response);
+        if (withdraw !== undefined) {
+          withdraw();
+          this.#stall(response);
+        }
         const restMs = READER_TIMEOUT_MS - READER_PATIENCE_MS;
         cancel = this.#clock.after(restMs, () => response.destroy());
       });
