@@ -333,19 +333,20 @@ export class ShardStore implements ShardService, AsyncDisposable {
       const { id } = request;
       const { rebuild: tools } = this.#options;
       const standing = this.#index.get(id);
-      if (standing !== undefined && (await this.#isSecure(id, signal))) {
+      if (standing !== undefined && (await this.#isSecure(id, "every", signal))) {
         return { id, sizeBytes: standing.sizeBytes };
       }
       if (tools === undefined) throw new FsError("ENOSYS", "this node cannot ask its peers");
       const world = { tools, clock: this.#clock, seal: this.#seal() };
       const sizeBytes = await new ShardRebuild(request, world, signal).runInto(this);
-      if (await this.#isSecure(id, signal)) return { id, sizeBytes };
+      // Its bytes were compared with the sources' checksums, or decoded from such, as they came.
+      if (await this.#isSecure(id, "unseen", signal)) return { id, sizeBytes };
       throw new FsError("EIO", `rebuilt shard ${formatShardId(id)} did not come to stand whole`);
     });
   }
 
-  async #isSecure(id: ShardId, signal: AbortSignal | undefined): Promise<boolean> {
-    const [verdict] = await this.secure([id], "every", signal);
+  async #isSecure(id: ShardId, depth: SecureDepth, signal?: AbortSignal): Promise<boolean> {
+    const [verdict] = await this.secure([id], depth, signal);
     return verdict === "secure";
   }
 
