@@ -11,7 +11,7 @@
 import { crc32 } from "node:zlib";
 import { Packr } from "msgpackr";
 import { FsError } from "../../domain/errno.ts";
-import type { Incarnation } from "../engine/engine.ts";
+import type { Incarnation } from "../../protocol/rpc/acknowledged.ts";
 
 const MAGIC = "DFSCOPY";
 /** Of this layout; the records inside have versions of their own. */

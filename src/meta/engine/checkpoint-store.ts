@@ -3,7 +3,8 @@
 import { crc32 } from "node:zlib";
 import { FsError } from "../../domain/errno.ts";
 import type { OrderedStore, StoreTable } from "../../platform/store/ordered-store.ts";
-import type { Incarnation, Key, RangeOptions } from "./engine.ts";
+import type { Incarnation } from "../../protocol/rpc/acknowledged.ts";
+import type { Key, RangeOptions } from "./engine.ts";
 import { withKeys, type Changes, type Entry, type Layer } from "./layers.ts";
 import { CHECKPOINT_KEYS_PER_TURN } from "./limits.ts";
 

@@ -1,5 +1,6 @@
 // The seam under the namespace: an ordered transactional key-value store. Keys and values are
 // bytes.
+import type { Incarnation } from "../../protocol/rpc/acknowledged.ts";
 
 export type Key = Uint8Array;
 
@@ -29,14 +30,6 @@ export interface Transaction extends ReadTransaction {
   delete(key: Key): void;
 }
 
-/** A life of the store that may have begun behind what an earlier one had acknowledged. */
-export interface Incarnation {
-  /** Random. */
-  readonly id: string;
-  /** The position that it went on from. */
-  readonly beganAt: number;
-}
-
 /** New values by key, null where it was deleted, of one transaction. */
 export type CommittedChanges = Iterable<readonly [key: Key, value: Uint8Array | null]>;
 
@@ -52,9 +45,10 @@ export interface Engine extends AsyncDisposable {
   readonly position: number;
   /** All that was acknowledged up to this position survives a power cut. */
   readonly durablePosition: number;
-  /** The newest of `incarnations`: another one at each start that may have lost something. */
-  readonly incarnation: string;
-  /** A bounded number of them, the newest last. */
+  /**
+   * Another one at each start that may have lost something; a bounded number of them, the newest
+   * last.
+   */
   readonly incarnations: readonly Incarnation[];
   /** Sees everything acknowledged before. Engines on another machine answer with a promise. */
   read<T>(callback: (tx: ReadTransaction) => T): T | Promise<T>;

@@ -10,16 +10,11 @@ import {
   JOURNALS_PER_RESERVE,
   MAX_JOURNAL_OVERRUN,
 } from "./limits.ts";
+import type { Incarnation } from "../../protocol/rpc/acknowledged.ts";
 import { nextTurn } from "../../platform/clock.ts";
 import type { CheckpointStore, StoreState } from "./checkpoint-store.ts";
 import { DiskReserve } from "./disk-reserve.ts";
-import type {
-  CommittedChanges,
-  Engine,
-  Incarnation,
-  ReadTransaction,
-  Transaction,
-} from "./engine.ts";
+import type { CommittedChanges, Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { Followers } from "./followers.ts";
 import { GroupUndo } from "./group-undo.ts";
 import { JournalFile } from "./journal.ts";
@@ -117,10 +112,6 @@ export class LmdbEngine implements Engine {
     const frozen = this.#frozenJournal;
     const behind = frozen !== undefined && frozen.syncedPosition < frozen.position;
     return behind ? frozen.syncedPosition : this.#journal.syncedPosition;
-  }
-
-  get incarnation(): string {
-    return this.incarnations.at(-1)?.id ?? "";
   }
 
   get incarnations(): readonly Incarnation[] {

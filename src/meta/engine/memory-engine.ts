@@ -1,9 +1,9 @@
 // Engine in memory, for tests and simulation: nothing outlives the process.
 import { FsError } from "../../domain/errno.ts";
+import type { Incarnation } from "../../protocol/rpc/acknowledged.ts";
 import type {
   CommittedChanges,
   Engine,
-  Incarnation,
   Key,
   RangeOptions,
   ReadTransaction,
@@ -32,18 +32,12 @@ class MemoryLayer implements Layer {
 }
 
 export class MemoryEngine implements Engine {
-  readonly incarnation: string;
-  readonly incarnations: readonly Incarnation[];
+  /** What it holds ends with it. */
+  readonly incarnations: readonly Incarnation[] = [{ id: "memory", beganAt: 0 }];
   readonly #layer = new MemoryLayer();
   readonly #followers = new Followers();
   #position = 0;
   #closed = false;
-
-  /** @param incarnation this engine's only one: what it holds ends with it */
-  constructor(incarnation = "memory") {
-    this.incarnation = incarnation;
-    this.incarnations = [{ id: incarnation, beganAt: 0 }];
-  }
 
   get position(): number {
     return this.#position;

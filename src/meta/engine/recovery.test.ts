@@ -141,7 +141,7 @@ test("a journal of another store is refused", async (t) => {
 
 test("a store that is told to accept its loss goes on from where it is whole", async (t) => {
   const machine = new EngineMachine();
-  const { incarnation } = await historyOn(machine);
+  const { incarnations } = await historyOn(machine);
   machine.kill();
   const [journal] = machine.journals;
   const broken = machine.disk.readWholeSync(present(journal));
@@ -154,7 +154,7 @@ test("a store that is told to accept its loss goes on from where it is whole", a
   t.true(length > 0 && length < 20);
   t.deepEqual([engine.position, engine.durablePosition], [length + 1, length + 1]);
   t.is(engine.incarnations.length, 2);
-  t.like(engine.incarnations[0], { id: incarnation, beganAt: 0 });
+  t.deepEqual(engine.incarnations.slice(0, 1), incarnations);
   t.is(present(engine.incarnations[1]).beganAt, length);
   await commitNumbered(engine, length, true);
   machine.cut();
@@ -276,10 +276,9 @@ test("a start after an orderly end keeps its incarnation, any other begins one",
   await commitNumbered(second, 1);
   machine.kill();
   const third = await machine.open();
-  t.deepEqual(third.incarnations, [
-    { id: first.incarnation, beganAt: 0 },
-    { id: third.incarnation, beganAt: 2 },
-  ]);
+  t.deepEqual(third.incarnations.slice(0, 1), first.incarnations);
+  t.is(third.incarnations.length, 2);
+  t.is(present(third.incarnations[1]).beganAt, 2);
   // It did nothing, but nobody knows that afterwards.
   machine.kill();
   await (await machine.open()).close();
@@ -292,17 +291,17 @@ test("a start after an orderly end keeps its incarnation, any other begins one",
   machine.kill();
   await using many = await machine.open();
   t.is(many.incarnations.length, 64);
-  t.is(many.incarnations.at(-1)?.id, many.incarnation);
 });
 
 test("a store continues another one's history, in an empty directory alone", async (t) => {
   const machine = new EngineMachine();
   const continues = { position: 1000, incarnations: [{ id: "before", beganAt: 7 }] };
   const engine = await machine.open({ continues });
-  t.deepEqual(engine.incarnations, [
-    { id: "before", beganAt: 7 },
-    { id: engine.incarnation, beganAt: 1000 },
-  ]);
+  t.deepEqual(
+    engine.incarnations.map(({ beganAt }) => beganAt),
+    [7, 1000],
+  );
+  t.is(engine.incarnations[0]?.id, "before");
   t.is(
     await engine.transact((tx) => (tx.put(Buffer.from("a"), Buffer.from("b")), tx.position)),
     1001,

@@ -5,6 +5,7 @@ import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
 import { toName } from "../../domain/name.ts";
 import { EngineMachine } from "../../testing/engine/engine-machine.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { invoke } from "../../testing/meta/invoke.ts";
 import { openLocalMeta, serviceOf, type LocalMeta } from "../../testing/meta/meta-server.ts";
 import { MemoryEngine } from "../engine/memory-engine.ts";
 import { keyRanges, keys } from "../schema/keys.ts";
@@ -102,7 +103,7 @@ test("ending a session removes its record and replies, and its slice ids have en
   const { first } = await service.allocateSlices();
   const { id } = service.session;
   const ticket = { slot: 3, sequence: 1, resent: false };
-  await service.session.requests.invoke("mkdir", [ROOT_CALLER, ROOT_INO, FILE, 0o755], ticket);
+  await invoke(service.session.requests, "mkdir", [ROOT_CALLER, ROOT_INO, FILE, 0o755], ticket);
   await meta.sessions.end(service.session);
   await meta.engine.read((tx) => {
     t.is(tx.get(keys.session(id)), undefined);
@@ -154,16 +155,16 @@ test("a repeated change answers what it answered before and is not done again", 
   const { requests } = (await meta.newSession()).session;
   const args = [ROOT_CALLER, ROOT_INO, FILE, { mode: 0o100644 }, true] as const;
   const ticket = { slot: 0, sequence: 7, resent: false };
-  const first = await requests.invoke("create", [...args], ticket);
-  const second = await requests.invoke("create", [...args], { ...ticket, resent: true });
+  const first = await invoke(requests, "create", [...args], ticket);
+  const second = await invoke(requests, "create", [...args], { ...ticket, resent: true });
   t.deepEqual(second, first);
   await t.throwsAsync(
-    async () => requests.invoke("create", [...args], { slot: 0, sequence: 8, resent: true }),
+    invoke(requests, "create", [...args], { slot: 0, sequence: 8, resent: true }),
     { code: "EEXIST" },
     "another number is another request",
   );
   await t.throwsAsync(
-    async () => requests.invoke("create", [...args], { slot: 0, sequence: 6, resent: true }),
+    invoke(requests, "create", [...args], { slot: 0, sequence: 6, resent: true }),
     { code: "EPROTO" },
     "an older number than the slot's is a fault",
   );
@@ -186,8 +187,8 @@ test("a repeated open brings the extents as they are now", async (t) => {
   });
   const access = { read: true, write: false, truncate: false };
   const ticket = { slot: 1, sequence: 1, resent: false };
-  const opened = await requests.invoke("open", [ROOT_CALLER, attr.ino, access], ticket);
-  const again = await requests.invoke("open", [ROOT_CALLER, attr.ino, access], {
+  const opened = await invoke(requests, "open", [ROOT_CALLER, attr.ino, access], ticket);
+  const again = await invoke(requests, "open", [ROOT_CALLER, attr.ino, access], {
     ...ticket,
     resent: true,
   });

@@ -85,24 +85,13 @@ export class SessionRequests {
     return this.#undurablePosition;
   }
 
-  /** The bare result of `perform`. */
-  invoke<O extends MetaOperation>(
-    operation: O,
-    args: MetaArgs<O>,
-    ticket?: Ticket,
-  ): MetaResult<O> | Promise<MetaResult<O>>;
-  invoke(operation: MetaOperation, args: MetaArgs<MetaOperation>, ticket?: Ticket): unknown {
-    const answer = this.perform(operation, args, ticket);
-    return answer instanceof Promise ? answer.then(resultOf) : resultOf(answer);
-  }
-
   /**
    * Answers at once where the engine does; a change as Acknowledged where its client has to know
    * more than the result. With a ticket its answer is kept in the same transaction, for a
    * repetition.
    */
   perform(operation: MetaOperation, args: MetaArgs<MetaOperation>, ticket?: Ticket): unknown {
-    // Each operation comes with its own arguments, as `invoke` has it and the wire sees to it.
+    // Each operation comes with its own arguments, as the wire sees to it.
     if (isRead(operation)) return this.#read(operation, args as MetaArgs<typeof operation>);
     if (isChange(operation)) {
       return this.#change(operation, args as MetaArgs<typeof operation>, ticket);
@@ -306,10 +295,6 @@ export class SessionRequests {
     if (firstChunk === undefined) return { result, position, trace };
     return { result: { ...result, firstChunk }, position, trace };
   }
-}
-
-function resultOf(answer: unknown): unknown {
-  return answer instanceof Acknowledged ? answer.value : answer;
 }
 
 function isRead(operation: MetaOperation): operation is ReadOperation {

@@ -13,7 +13,7 @@ import { mapsCodec } from "./wire-cluster.ts";
 import { readBytes, readCount, readFlag, readList, readText } from "../rpc/wire-readers.ts";
 
 /** Far more than a server keeps. */
-const MAX_INCARNATIONS = 4096;
+const MAX_TOLD_INCARNATIONS = 4096;
 
 /** First message of a client: who it is, and which session it wants to go on with. */
 export interface Hello {
@@ -61,7 +61,9 @@ export function readWelcome(message: Message): Welcome {
     clusterId: readText(message[5], 64, "cluster id"),
     maps: mapsCodec.read(message[6]),
     history: {
-      incarnations: readList(message[7], MAX_INCARNATIONS, "incarnations").map(readIncarnation),
+      incarnations: readList(message[7], MAX_TOLD_INCARNATIONS, "incarnations").map(
+        readIncarnation,
+      ),
       durablePosition: readCount(message[8], "position"),
     },
   };

@@ -3,6 +3,7 @@
 
 /** A life of the server's store, which may have begun behind what an earlier one acknowledged. */
 export interface Incarnation {
+  /** Random. */
   readonly id: string;
   /** The position that it went on from. */
   readonly beganAt: number;

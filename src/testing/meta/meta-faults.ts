@@ -8,6 +8,7 @@ import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
 import type { MetaService } from "../../protocol/meta/meta-service.ts";
 import type { Ticket } from "../../protocol/rpc/served-connection.ts";
 import type { SeededRandom } from "../seeded-random.ts";
+import { invoke } from "./invoke.ts";
 
 /** Turns of the event loop that a request or an answer is late. */
 const MAX_TURNS = 3;
@@ -25,7 +26,7 @@ export function faultyMetaService(requests: SessionRequests, random: SeededRando
     const attempt = async (resent: boolean): Promise<unknown> => {
       await delay();
       const sent = ticket === undefined ? undefined : { ...ticket, resent };
-      return await requests.invoke(name, args as MetaArgs<typeof name>, sent);
+      return await invoke(requests, name, args as MetaArgs<typeof name>, sent);
     };
     try {
       await attempt(false);

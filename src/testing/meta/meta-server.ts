@@ -19,6 +19,7 @@ import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
 import type { MetaArgs } from "../../protocol/meta/meta-operations.ts";
 import type { MetaService, MetaSession } from "../../protocol/meta/meta-service.ts";
 import { FakeClock } from "../fake-clock.ts";
+import { invoke } from "./invoke.ts";
 
 export const TEST_USER = "tester";
 export const TEST_PASSWORD = "correct horse";
@@ -156,6 +157,6 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
 export function serviceOf({ requests }: Session): MetaService {
   return makeMetaService(async ({ name }, args) => {
     // Each method is called with the arguments that its type asks for.
-    return await requests.invoke(name, args as MetaArgs<typeof name>);
+    return await invoke(requests, name, args as MetaArgs<typeof name>);
   });
 }

@@ -6,6 +6,7 @@ import { makeMetaService } from "../../protocol/meta/meta-calls.ts";
 import type { MetaArgs, MetaOperation } from "../../protocol/meta/meta-operations.ts";
 import { SessionListeners } from "../../protocol/meta/session-listeners.ts";
 import type { MetaSession } from "../../protocol/meta/meta-service.ts";
+import { invoke } from "../meta/invoke.ts";
 import { type LocalMeta, openLocalMeta } from "../meta/meta-server.ts";
 
 /** Runs around a request: call `go` to carry it out. What it returns or throws is the reply. */
@@ -50,8 +51,8 @@ export class TestNamespace {
     const request = async (method: MetaOperation, args: readonly unknown[]): Promise<unknown> => {
       counts.set(method, (counts.get(method) ?? 0) + 1);
       // Each method is called with the arguments that were given for it.
-      const go = async (): Promise<unknown> =>
-        session.requests.invoke(method, args as MetaArgs<typeof method>);
+      const go = (): Promise<unknown> =>
+        invoke(session.requests, method, args as MetaArgs<typeof method>);
       const hook = hooks.get(method);
       return hook === undefined ? await go() : await hook(go, args);
     };
