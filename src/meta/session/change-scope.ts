@@ -7,12 +7,14 @@ import type { ChangeTrace } from "../../protocol/meta/wire-trace.ts";
 import type { NumberSource } from "../namespace/number-ranges.ts";
 import type { Scope } from "../namespace/transactions.ts";
 
+const NONE_MET: readonly Ino[] = [];
+
 export class ChangeScope implements Scope, NumberSource {
   readonly session: SessionId;
   readonly isRedo: boolean;
   readonly now: Timespec;
   readonly #numbers: NumberSource;
-  readonly #met: Ino[] = [];
+  #met: Ino[] | undefined;
   #firstId = 0;
 
   constructor(session: SessionId, now: Timespec, numbers: NumberSource, isRedo: boolean) {
@@ -33,11 +35,12 @@ export class ChangeScope implements Scope, NumberSource {
   }
 
   met(ino: Ino): void {
-    this.#met.push(ino);
+    if (this.#met === undefined) this.#met = [ino];
+    else this.#met.push(ino);
   }
 
   get trace(): ChangeTrace {
-    return { firstId: this.#firstId, time: this.now, met: this.#met };
+    return { firstId: this.#firstId, time: this.now, met: this.#met ?? NONE_MET };
   }
 }
 

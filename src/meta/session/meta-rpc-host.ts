@@ -100,12 +100,13 @@ export class MetaRpcHost implements RpcHost<Principal> {
     const { requests } = session;
     return {
       invoke: (procedure, args, ticket) => {
-        const perform = (): unknown => requests.perform(...operationOf(procedure, args), ticket);
-        return recovery.over === undefined ? perform() : recovery.over.then(perform);
+        const { over } = recovery;
+        if (over === undefined) return requests.perform(nameOf(procedure), argsOf(args), ticket);
+        return over.then(() => requests.perform(nameOf(procedure), argsOf(args), ticket));
       },
       redo: (changes, sizeBytes) =>
         recovery.contribute(session.id, changes, sizeBytes, ({ procedure, args, ticket, trace }) =>
-          requests.redo(...operationOf(procedure, args), ticket, trace),
+          requests.redo(nameOf(procedure), argsOf(args), ticket, trace),
         ),
       disconnected: disconnect,
       goodbye: () => {
@@ -116,12 +117,14 @@ export class MetaRpcHost implements RpcHost<Principal> {
   }
 }
 
-/** One of this host's procedures, whose own codecs have read its arguments. */
-function operationOf(
-  procedure: Procedure,
-  args: readonly unknown[],
-): [MetaOperation, MetaArgs<MetaOperation>] {
-  return [(procedure as Operation).name, args as MetaArgs<MetaOperation>];
+/** One of this host's procedures. */
+function nameOf(procedure: Procedure): MetaOperation {
+  return (procedure as Operation).name;
+}
+
+/** The procedure's own codecs have read them. */
+function argsOf(args: readonly unknown[]): MetaArgs<MetaOperation> {
+  return args as MetaArgs<MetaOperation>;
 }
 
 function historyOf({ incarnations, durablePosition }: Engine): History {

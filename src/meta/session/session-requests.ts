@@ -52,6 +52,8 @@ interface Done<O extends ChangeOperation> {
   readonly position: number;
   /** As it travels. */
   readonly trace: unknown;
+  /** The result as it travels, where it has been packed. */
+  readonly packed?: unknown;
 }
 
 export class SessionRequests {
@@ -143,11 +145,11 @@ export class SessionRequests {
       this.#strict || (operation === "commit" && (args as MetaArgs<"commit">)[0].durable);
     try {
       const step = (tx: Transaction): Done<O> => this.#step(tx, operation, args, ticket);
-      const { result, position, trace } = await engine.transact(step, { durable });
+      const { result, position, trace, packed } = await engine.transact(step, { durable });
       // It may have written nothing itself, and the flush of what it repeats may not have ended.
       if (durable && ticket?.resent === true) await engine.flush();
       if (ticket === undefined || didNothing(operation, result)) return result;
-      return this.#acknowledge(result, position, trace);
+      return this.#acknowledge(result, position, trace, packed);
     } catch (error) {
       const orphans = orphanedBy(operation, args, error);
       if (orphans.length > 0) await engine.transact((tx) => abandonSlices(tx, orphans));
@@ -194,11 +196,11 @@ export class SessionRequests {
     }
   }
 
-  #acknowledge<T>(result: T, position: number, trace: unknown): Acknowledged<T> {
+  #acknowledge<T>(result: T, position: number, trace: unknown, packed?: unknown): Acknowledged<T> {
     // There will be nothing to be done again.
-    if (position <= this.#engine.durablePosition) return new Acknowledged(result, position);
-    this.#undurablePosition = Math.max(this.#undurablePosition, position);
-    return new Acknowledged(result, position, trace);
+    const isDurable = position <= this.#engine.durablePosition;
+    if (!isDurable) this.#undurablePosition = Math.max(this.#undurablePosition, position);
+    return new Acknowledged(result, position, isDurable ? undefined : trace, packed);
   }
 
   #step<O extends ChangeOperation>(
@@ -269,13 +271,13 @@ export class SessionRequests {
     const result = CHANGES[operation](scope, tx, ...args);
     const { position } = tx;
     const trace = changeTraceCodec.pack(scope.trace);
-    if (ticket !== undefined) {
-      const packed = rowOf(operation).result.pack(withoutExtents(result));
-      const { slot, sequence } = ticket;
-      const reply = { sequence, packed, position, trace };
-      putReply(tx, this.#session, slot, failed === undefined ? reply : { ...reply, failed });
-    }
-    return { result, position, trace };
+    if (ticket === undefined) return { result, position, trace };
+    const kept = withoutExtents(result);
+    const packed = rowOf(operation).result.pack(kept);
+    const { slot, sequence } = ticket;
+    const reply = { sequence, packed, position, trace };
+    putReply(tx, this.#session, slot, failed === undefined ? reply : { ...reply, failed });
+    return kept === result ? { result, position, trace, packed } : { result, position, trace };
   }
 
   /** What was answered before. */
@@ -333,6 +335,6 @@ function hasFirstChunk<R>(result: R): result is R & MetaResult<"open"> {
 
 /** Stored replies are small: the extents are read again when one is needed. */
 function withoutExtents<R>(result: R): R {
-  if (!hasFirstChunk(result)) return result;
+  if (!hasFirstChunk(result) || result.firstChunk.extents.length === 0) return result;
   return { ...result, firstChunk: { chunk: 0, extents: [] } };
 }

@@ -25,10 +25,13 @@ export class Acknowledged<T = unknown> {
    * that can't be: all up to `position` is on disk.
    */
   readonly trace: unknown;
+  /** `value` as it travels, where it has been packed already. */
+  readonly packed: unknown;
 
-  constructor(value: T, position: number, trace?: unknown) {
+  constructor(value: T, position: number, trace?: unknown, packed?: unknown) {
     this.value = value;
     this.position = position;
     this.trace = trace;
+    this.packed = packed;
   }
 }

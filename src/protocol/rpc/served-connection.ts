@@ -317,7 +317,8 @@ export class ServedConnection<P> implements RpcPeer {
 
 function packAnswer(id: number, { result }: Procedure, answer: unknown): Message {
   if (!(answer instanceof Acknowledged)) return [id, result.pack(answer)];
-  return [id, result.pack(answer.value), answer.position, answer.trace ?? null];
+  const packed = answer.packed ?? result.pack(answer.value);
+  return [id, packed, answer.position, answer.trace ?? null];
 }
 
 /** @throws FsError EPROTO */
