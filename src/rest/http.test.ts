@@ -124,7 +124,8 @@ test("nodes join, beat, report damage and leave; strangers and unknown ones hear
   const refused = await post(url, `${nodes}/register`, second);
   t.is(refused.status, 409);
   t.is((await problemOf(refused)).code, "EBUSY");
-  const beat = { usedBytes: 1200, capacityBytes: 6000, shards: 7, quarantined: 1 };
+  const trash = { parked: 3, parkedBytes: 96 };
+  const beat = { usedBytes: 1200, capacityBytes: 6000, shards: 7, quarantined: 1, ...trash };
   const beaten = await post(url, `${nodes}/${NODE_A}/heartbeat`, { ...who, ...beat });
   t.deepEqual(await beaten.json(), { epoch });
   t.is((await post(url, `${nodes}/00000000000b/heartbeat`, { ...who, ...beat })).status, 404);

@@ -14,6 +14,8 @@ const NODE: ClusterStatus["nodes"][number] = {
   lastSeenMsAgo: 400,
   shards: 7,
   quarantined: 0,
+  parked: 0,
+  parkedBytes: 0,
   deadSlices: 0,
 };
 
@@ -74,12 +76,14 @@ test("each background job has a line: state, what waits, last run, and why it fa
   t.regex(text, /\npacking +failed +- +- +never *\n {2}packing failed 1 times: EIO: nodes away/);
 });
 
-test("what waits is said: unclean groups, deleted slices of a node that is away", (t) => {
+test("what waits is said: unclean groups, deleted slices of a node that is away, trash", (t) => {
   const away = { ...NODE, state: "down" as const, deadSlices: 12 };
   const groups = { total: 1024, clean: 1000, dirty: 24 };
+  const keeps = { ...NODE, parked: 5, parkedBytes: 3 * 1024 ** 2 };
   const concerns = { ...HEALTHY.concerns, unexplainedBlocks: 3 };
-  const text = formatStatus({ ...HEALTHY, nodes: [away], groups, concerns }, "u");
+  const text = formatStatus({ ...HEALTHY, nodes: [away, keeps], groups, concerns }, "u");
   t.regex(text, /24 of 1024 groups are not clean/);
   t.regex(text, /12 deleted slices wait for node 0123456789ab, which is down/);
+  t.regex(text, /node 0123456789ab has 5 shards in its trash, 3\.00 MiB\n/);
   t.regex(text, /3 blocks belong to nothing that is known; they stay/);
 });

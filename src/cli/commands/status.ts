@@ -65,6 +65,10 @@ function waitingLines({ nodes, groups, concerns }: ClusterStatus): string[] {
     if (deadSlices === 0 || state === "up" || state === "draining") continue;
     lines.push(`  shards of ${deadSlices} deleted slices wait for node ${id}, which is ${state}`);
   }
+  for (const { id, parked, parkedBytes } of nodes) {
+    if (parked === 0) continue;
+    lines.push(`  node ${id} has ${parked} shards in its trash, ${formatBytes(parkedBytes)}`);
+  }
   if (concerns.unexplainedBlocks > 0) {
     lines.push(`  ${concerns.unexplainedBlocks} blocks belong to nothing that is known; they stay`);
   }

@@ -184,8 +184,9 @@ export class ClusterRegistry {
     const node = this.current().nodes.find((candidate) => candidate.id === id);
     if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
     this.#registrations.check(node.id, heartbeat);
-    const { usedBytes, capacityBytes, shards, quarantined } = heartbeat;
-    this.#monitor.heard(node.id, { usedBytes, capacityBytes, shards, quarantined });
+    const { usedBytes, capacityBytes, shards, quarantined, parked, parkedBytes } = heartbeat;
+    const said = { usedBytes, capacityBytes, shards, quarantined, parked, parkedBytes };
+    this.#monitor.heard(node.id, said);
     const state = stateAfterSign(node.state);
     if (state === node.state) return this.current().epoch;
     return await this.#change((nodes) => withState(nodes, node.id, state));

@@ -11,15 +11,26 @@ export interface NodeActivity {
   readonly capacityBytes: number;
   readonly shards: number;
   readonly quarantined: number;
+  /** In its trash. */
+  readonly parked: number;
+  readonly parkedBytes: number;
   /** Absent when it was not heard of since the start. */
   readonly lastSeenMsAgo?: number;
 }
 
+type Said = Omit<NodeActivity, "lastSeenMsAgo">;
+
+const NOTHING: Said = {
+  usedBytes: 0,
+  capacityBytes: 0,
+  shards: 0,
+  quarantined: 0,
+  parked: 0,
+  parkedBytes: 0,
+};
+
 interface Activity {
-  usedBytes: number;
-  capacityBytes: number;
-  shards: number;
-  quarantined: number;
+  said: Said;
   /** Since when its silence counts, on the monotonic clock. */
   silentSinceMs: number;
   heardAtMs: number | undefined;
@@ -49,7 +60,7 @@ export class NodeMonitor {
     this.#checkIntervalMs = Math.min(HEARTBEAT_INTERVAL_MS / 2, timings.nodeDownAfterMs / 4);
     for (const node of known) {
       const { usedBytes, capacityBytes } = node;
-      this.#set(node.id, { usedBytes, capacityBytes, shards: 0, quarantined: 0 }, undefined);
+      this.#set(node.id, { ...NOTHING, usedBytes, capacityBytes }, undefined);
     }
   }
 
@@ -65,11 +76,11 @@ export class NodeMonitor {
   }
 
   registered(id: NodeId, sizes: { usedBytes: number; capacityBytes: number }): void {
-    const { shards, quarantined } = this.activity(id);
-    this.#set(id, { ...sizes, shards, quarantined }, this.#options.clock.monotonicMs());
+    const said = this.#activities.get(id)?.said ?? NOTHING;
+    this.#set(id, { ...said, ...sizes }, this.#options.clock.monotonicMs());
   }
 
-  heard(id: NodeId, said: Omit<NodeActivity, "lastSeenMsAgo">): void {
+  heard(id: NodeId, said: Said): void {
     this.#set(id, said, this.#options.clock.monotonicMs());
   }
 
@@ -81,27 +92,13 @@ export class NodeMonitor {
 
   activity(id: NodeId): NodeActivity {
     const known = this.#activities.get(id);
-    if (known === undefined) return { usedBytes: 0, capacityBytes: 0, shards: 0, quarantined: 0 };
-    const { usedBytes, capacityBytes, shards, quarantined, heardAtMs } = known;
-    const activity = { usedBytes, capacityBytes, shards, quarantined };
-    if (heardAtMs === undefined) return activity;
-    return { ...activity, lastSeenMsAgo: this.#options.clock.monotonicMs() - heardAtMs };
+    if (known?.heardAtMs === undefined) return known?.said ?? NOTHING;
+    return { ...known.said, lastSeenMsAgo: this.#options.clock.monotonicMs() - known.heardAtMs };
   }
 
-  #set(
-    id: NodeId,
-    { usedBytes, capacityBytes, shards, quarantined }: Omit<NodeActivity, "lastSeenMsAgo">,
-    heardAtMs: number | undefined,
-  ): void {
+  #set(id: NodeId, said: Said, heardAtMs: number | undefined): void {
     const silentSinceMs = heardAtMs ?? this.#startedAtMs;
-    this.#activities.set(id, {
-      usedBytes,
-      capacityBytes,
-      shards,
-      quarantined,
-      silentSinceMs,
-      heardAtMs,
-    });
+    this.#activities.set(id, { said, silentSinceMs, heardAtMs });
   }
 
   #plan(): void {

@@ -93,6 +93,8 @@ export const heartbeatSchema = z.object({
   capacityBytes: bytes,
   shards: z.number().min(0),
   quarantined: z.number().min(0),
+  parked: z.number().min(0),
+  parkedBytes: bytes,
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export const heartbeatReplySchema = z.object({ epoch: z.int() });
@@ -167,6 +169,9 @@ export const clusterStatusSchema = z.object({
       lastSeenMsAgo: z.number().optional(),
       shards: z.number(),
       quarantined: z.number(),
+      /** In its trash. */
+      parked: z.number(),
+      parkedBytes: z.number(),
       /** Deleted slices whose shards are still to go from it. */
       deadSlices: z.int(),
     }),

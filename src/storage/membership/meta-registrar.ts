@@ -166,8 +166,7 @@ export class MetaRegistrar implements AsyncDisposable {
 
   async #heartbeat(): Promise<void> {
     const { id, url, nonce, stats } = this.#options;
-    const { usedBytes, capacityBytes, shards, quarantined } = await stats();
-    const beat: Heartbeat = { nonce, url, usedBytes, capacityBytes, shards, quarantined };
+    const beat: Heartbeat = { nonce, url, ...(await stats()) };
     const reply = await this.#post(`/nodes/${id}/heartbeat`, beat);
     if (reply.status === 404) {
       this.#registered = false;

@@ -6,7 +6,7 @@ import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { LocalMeta } from "./meta-server.ts";
 
 export const SIZES = { usedBytes: 0, capacityBytes: 1000 };
-const BEAT = { ...SIZES, shards: 0, quarantined: 0 };
+const BEAT = { ...SIZES, shards: 0, quarantined: 0, parked: 0, parkedBytes: 0 };
 
 export function nodeId(index: number): NodeId {
   return index.toString(16).padStart(12, "0") as NodeId;
