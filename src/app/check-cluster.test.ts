@@ -3,9 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { ROOT_CALLER } from "../domain/attributes.ts";
-import { ROOT_INO, type Ino, type Name } from "../domain/ids.ts";
+import { MAX_INLINE_BYTES } from "../domain/format.ts";
+import { DEFAULT_POOL, ROOT_INO, type Ino, type Name, type SliceId } from "../domain/ids.ts";
+import { MAX_XATTR_VALUE_BYTES } from "../domain/limits.ts";
 import { encodeInode, decodeInode } from "../meta/schema/inode.ts";
 import { keys } from "../meta/schema/keys.ts";
+import { encodeSlice } from "../meta/schema/slice.ts";
 import { present } from "../testing/present.ts";
 import { TestMetaServer } from "../testing/meta/meta-server.ts";
 import { checkMetadata, openCopied, openStopped, type CheckedMetadata } from "./check-cluster.ts";
@@ -75,4 +78,27 @@ test("a stopped server's metadata is checked and repaired in its directory", asy
     code: "ENOENT",
     message: /is no metadata server's data directory/,
   });
+});
+
+test("a running server takes the largest repairs that there are, as many as are sent", async (t) => {
+  await using server = await TestMetaServer.start();
+  await using scratch = await ScratchDirectory.make(await tempDir(t));
+  const slices = Array.from({ length: 20 }, (_, at) => keys.slice((1000 + at) as SliceId));
+  const inline = Buffer.alloc(MAX_INLINE_BYTES, 1);
+  const slice = { references: 1, pool: DEFAULT_POOL, storedBytes: inline.length, inline };
+  const xattrs = Array.from({ length: 20 }, (_, at) => keys.xattr(999 as Ino, n(`user.${at}`)));
+  const put = [
+    ...slices.map((key) => ({ key, expected: null, value: encodeSlice(slice) })),
+    ...xattrs.map((key) => ({ key, expected: null, value: Buffer.alloc(MAX_XATTR_VALUE_BYTES) })),
+  ];
+  {
+    await using sound = await openCopied(server.admin, scratch, 1);
+    for (const edit of put) await sound.repair([{ how: "spoilt", edits: [edit] }]);
+  }
+  {
+    await using copied = await openCopied(server.admin, scratch, 2);
+    t.like(await checkMetadata(copied, true, quiet), { count: 40, repaired: 40 });
+  }
+  await using repaired = await openCopied(server.admin, scratch, 3);
+  t.like(await checkMetadata(repaired, false, quiet), { count: 0 });
 });

@@ -17,7 +17,7 @@ import { systemClock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
 import { systemRandom } from "../platform/random.ts";
 import { openLmdbStore } from "../platform/store/open-lmdb-store.ts";
-import { MAX_SLICES_ASKED, type WireRepair } from "../protocol/admin/admin-api.ts";
+import { MAX_REPAIRS, MAX_SLICES_ASKED, type WireRepair } from "../protocol/admin/admin-api.ts";
 import type { AdminClient } from "../protocol/admin/admin-client.ts";
 import { METADATA_DIRECTORY } from "./metadata-server.ts";
 import { OfflineNodes } from "./offline-nodes.ts";
@@ -25,8 +25,6 @@ import { surveyBlocks, type ScratchDirectory, type SurveyReport } from "./survey
 
 /** Findings told one by one; more are counted. */
 const MAX_TOLD = 1000;
-/** Repairs sent in one request. */
-const REPAIRS_AT_ONCE = 16;
 
 /** The metadata that is checked, and how it is repaired. */
 export interface CheckedMetadata extends AsyncDisposable {
@@ -75,8 +73,8 @@ export async function openCopied(
     engine,
     repair: async (repairs) => {
       const done: boolean[] = [];
-      for (let at = 0; at < repairs.length; at += REPAIRS_AT_ONCE) {
-        const batch = repairs.slice(at, at + REPAIRS_AT_ONCE).map(wireRepair);
+      for (let at = 0; at < repairs.length; at += MAX_REPAIRS) {
+        const batch = repairs.slice(at, at + MAX_REPAIRS).map(wireRepair);
         done.push(...(await admin.repair(batch)));
       }
       return done;

@@ -1,7 +1,7 @@
 // The metadata server's HTTP routes, put together.
 import express, { type Express } from "express";
 import type { Log } from "../observability/log.ts";
-import { API_BASE } from "../protocol/admin/admin-api.ts";
+import { API_BASE, MAX_REPAIRS_BYTES } from "../protocol/admin/admin-api.ts";
 import { FsError } from "../domain/errno.ts";
 import { describeCluster, type StatusSources } from "./cluster-status.ts";
 import { LoginGate } from "./login-gate.ts";
@@ -12,6 +12,8 @@ import { userRoutes } from "./user-routes.ts";
 
 /** 1,024 damage reports fit. */
 const MAX_BODY = "256kb";
+/** Takes more. */
+const REPAIRS_ROUTE = `${API_BASE}/metadata/repairs`;
 
 export interface HttpAppOptions extends StatusSources, MetadataSources {
   readonly log: Log;
@@ -34,6 +36,7 @@ export function createHttpApp(options: HttpAppOptions): Express {
     else sendProblem(response, new FsError("EAGAIN", "starting or stopping"), 503);
   });
 
+  app.use(REPAIRS_ROUTE, express.json({ limit: MAX_REPAIRS_BYTES }));
   app.use(API_BASE, express.json({ limit: MAX_BODY }));
   app.use(API_BASE, nodeRoutes(cluster));
   app.use(API_BASE, userRoutes(accounts, gate));

@@ -1,7 +1,11 @@
 // The REST API of the metadata server: every request and answer, as schemas and as types.
 import { z } from "zod";
 import { ROLES } from "../../auth/role.ts";
-import { MAX_CLIENT_NAME_CHARS, MAX_DAMAGE_REPORTS } from "../../domain/limits.ts";
+import {
+  MAX_CLIENT_NAME_CHARS,
+  MAX_DAMAGE_REPORTS,
+  MAX_XATTR_VALUE_BYTES,
+} from "../../domain/limits.ts";
 import { MAX_NODE_WEIGHT } from "../../domain/format.ts";
 import { MAX_PASSWORD_BYTES } from "../../auth/limits.ts";
 
@@ -53,10 +57,13 @@ export type WhoAmI = z.infer<typeof whoamiSchema>;
 
 const bytes = z.number().min(0);
 const count = z.int().min(0);
-/** In base64: the longest that a repair changes is a slice of inline bytes. */
-const MAX_RECORD_CHARS = 64 * 1024;
-/** Repairs, and slices asked about, of one request. */
-export const MAX_REPAIRS = 64;
+/** In base64: the longest that a repair changes is an extended attribute. */
+const MAX_RECORD_CHARS = 4 * Math.ceil(MAX_XATTR_VALUE_BYTES / 3);
+/** Repairs of one request, as many of the longest as fit… */
+export const MAX_REPAIRS = 16;
+/** …into this: an attribute that goes, or twice a slice's inline bytes, and some short records. */
+export const MAX_REPAIRS_BYTES = 2 * 1024 * 1024;
+/** Slices asked about in one request. */
 export const MAX_SLICES_ASKED = 4096;
 const nodeId = z.string().regex(/^[0-9a-f]{12}$/);
 
