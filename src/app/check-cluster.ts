@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ClusterMap } from "../domain/cluster-map.ts";
 import { FsError } from "../domain/errno.ts";
 import type { SliceId } from "../domain/ids.ts";
-import { filesOf, type DamagedFile } from "../jobs/inventory/damaged-files.ts";
+import { filesOf, type DamagedFiles } from "../jobs/inventory/damaged-files.ts";
 import { clusterIdOf, newestMap } from "../meta/cluster/cluster-records.ts";
 import { readCopy } from "../meta/copies/copy-reader.ts";
 import { putCopied } from "../meta/copies/load-copy.ts";
@@ -182,7 +182,7 @@ async function tell(
 
 export interface DataReport {
   readonly survey: SurveyReport;
-  readonly lost: readonly DamagedFile[];
+  readonly lost: DamagedFiles;
   /** Addresses of the map where no node of the cluster answers, and why. */
   readonly missing: readonly { readonly url: string; readonly why: string }[];
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { ClusterMap } from "../domain/cluster-map.ts";
 import { FsError, isFsError } from "../domain/errno.ts";
-import { filesOf, type DamagedFile } from "../jobs/inventory/damaged-files.ts";
+import { filesOf, type DamagedFiles } from "../jobs/inventory/damaged-files.ts";
 import { findCopies, readFoundCopy, type FoundCopy } from "../jobs/inventory/find-copies.ts";
 import { NODE_COPIES_KEPT } from "../jobs/limits.ts";
 import { newestMap } from "../meta/cluster/cluster-records.ts";
@@ -33,7 +33,7 @@ export interface RecoverReport {
   readonly copy: CopyFacts;
   readonly survey: SurveyReport;
   /** Files that can't be read, or not wholly. */
-  readonly lost: readonly DamagedFile[];
+  readonly lost: DamagedFiles;
 }
 
 /**

@@ -14,9 +14,18 @@ export interface DamagedFile {
   readonly path?: string;
 }
 
+/** Named one by one; more are counted. */
+const MAX_NAMED = 1000;
+
+export interface DamagedFiles {
+  readonly count: number;
+  /** The first of them. */
+  readonly files: readonly DamagedFile[];
+}
+
 /** Files that cite one of `slices`, or a slice that is packed into one of them. */
-export function filesOf(tx: ReadTransaction, slices: ReadonlySet<SliceId>): DamagedFile[] {
-  if (slices.size === 0) return [];
+export function filesOf(tx: ReadTransaction, slices: ReadonlySet<SliceId>): DamagedFiles {
+  if (slices.size === 0) return { count: 0, files: [] };
   const damaged = new Set(slices);
   for (const { key, value } of tx.range(keyRanges.allSlices())) {
     const { packed } = decodeSlice(value);
@@ -26,14 +35,18 @@ export function filesOf(tx: ReadTransaction, slices: ReadonlySet<SliceId>): Dama
   for (const { key, value } of tx.range(keyRanges.allChunks())) {
     if (decodeExtents(value).some(({ slice }) => damaged.has(slice))) data.add(firstNumber(key));
   }
-  const inos = new Set<Ino>();
+  const named = new Set<Ino>();
+  let count = 0;
   for (const { value } of tx.range(keyRanges.inodes())) {
     const inode = decodeInode(value);
-    if (inode.ino !== ROOT_INO && data.has(inode.data)) inos.add(inode.ino);
+    if (inode.ino === ROOT_INO || !data.has(inode.data)) continue;
+    count += 1;
+    if (named.size < MAX_NAMED) named.add(inode.ino);
   }
-  const paths = pathsOf(tx, inos);
-  return [...inos].map((ino) => {
+  const paths = pathsOf(tx, named);
+  const files = [...named].map((ino) => {
     const path = paths.get(ino);
     return path === undefined ? { ino } : { ino, path };
   });
+  return { count, files };
 }

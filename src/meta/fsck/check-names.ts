@@ -58,7 +58,7 @@ function* checkDentry(
     return;
   }
   if (inode === undefined) {
-    // An inode may come back from its content (check-data.ts); the name is for it then.
+    // An inode may come back from its content (check-content.ts); the name is for it then.
     if (hasChunks(tx, ino)) return;
     const edits = [...removal, witness(tx, keys.inode(ino))];
     const what = `${where}: there is no such inode, and nothing of its content`;
@@ -126,7 +126,7 @@ export function entryOf(tx: ReadTransaction, parent: Ino, ino: Ino): Name | unde
   return undefined;
 }
 
-export function hasChunks(tx: ReadTransaction, data: number): boolean {
+function hasChunks(tx: ReadTransaction, data: number): boolean {
   const [first] = tx.range({ ...keyRanges.chunks(data), limit: 1 });
   return first !== undefined;
 }

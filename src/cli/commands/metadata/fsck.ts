@@ -18,7 +18,7 @@ import { CliError, EXIT } from "../../terminal/exit-codes.ts";
 import { addJsonOption, addMetaOption } from "../../terminal/options.ts";
 import { printable, printJson, printLine } from "../../terminal/output.ts";
 import { StepLine } from "../../terminal/step-line.ts";
-import { describeLost, describeSurvey } from "./survey-text.ts";
+import { describeLost, describeSurvey, lostOf } from "./survey-text.ts";
 
 interface FsckOptions {
   meta?: string;
@@ -139,7 +139,7 @@ function isWhole({ survey, missing }: DataReport): boolean {
 }
 
 function jsonOf({ survey, lost, missing }: DataReport): unknown {
-  return { ...survey, unreadable: [...survey.unreadable], lost, missing };
+  return { ...survey, unreadable: [...survey.unreadable], ...lostOf(lost), missing };
 }
 
 function printEnd(

@@ -10,7 +10,7 @@ import { printJson, printLine } from "../../terminal/output.ts";
 import { StepLine } from "../../terminal/step-line.ts";
 import { describeCopy } from "./backup.ts";
 import { afterRestore } from "./restore.ts";
-import { describeLost, describeSurvey } from "./survey-text.ts";
+import { describeLost, describeSurvey, lostOf } from "./survey-text.ts";
 
 interface RecoverOptions {
   data: string;
@@ -45,9 +45,9 @@ async function recover(nodes: string[], options: RecoverOptions): Promise<void> 
     for (const line of describeSurvey(report.survey)) printLine(line);
     for (const line of describeLost(report.lost)) printLine(line);
   }
-  if (report.lost.length > 0) process.exitCode = EXIT.degraded;
+  if (report.lost.count > 0) process.exitCode = EXIT.degraded;
 }
 
 function jsonOf({ copy, survey, lost }: RecoverReport): unknown {
-  return { copy, survey: { ...survey, unreadable: [...survey.unreadable] }, lost };
+  return { copy, survey: { ...survey, unreadable: [...survey.unreadable] }, ...lostOf(lost) };
 }

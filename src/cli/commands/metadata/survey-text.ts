@@ -1,10 +1,7 @@
 // How fsck and recover tell what they found on the nodes.
 import type { SurveyReport } from "../../../app/survey-blocks.ts";
-import type { DamagedFile } from "../../../jobs/inventory/damaged-files.ts";
+import type { DamagedFiles } from "../../../jobs/inventory/damaged-files.ts";
 import { printable } from "../../terminal/output.ts";
-
-/** Files named one by one. */
-const MAX_NAMED = 1000;
 
 export function describeSurvey(survey: SurveyReport): string[] {
   const { blocks, whole, short, unreadable, broughtBack, unexplained, spoilt, nodes } = survey;
@@ -28,13 +25,18 @@ export function describeSurvey(survey: SurveyReport): string[] {
   return lines;
 }
 
-export function describeLost(lost: readonly DamagedFile[]): string[] {
-  if (lost.length === 0) return [];
-  const lines = [`${lost.length} files can't be read, or not wholly, with the nodes that answer:`];
-  for (const { path, ino } of lost.slice(0, MAX_NAMED)) {
+/** As JSON has it. */
+export function lostOf({ count, files }: DamagedFiles): object {
+  return { lost: files, lostCount: count };
+}
+
+export function describeLost({ count, files }: DamagedFiles): string[] {
+  if (count === 0) return [];
+  const lines = [`${count} files can't be read, or not wholly, with the nodes that answer:`];
+  for (const { path, ino } of files) {
     lines.push(`  ${path === undefined ? `inode ${ino}, which has no name` : printable(path)}`);
   }
-  if (lost.length > MAX_NAMED) lines.push(`  and ${lost.length - MAX_NAMED} more`);
+  if (count > files.length) lines.push(`  and ${count - files.length} more`);
   lines.push(
     "Start nodes that are missing, and look again: dfs fsck --repair, which looks into the nodes'",
     "trash as well. What stays so has to be written anew.",
