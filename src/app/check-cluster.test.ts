@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -6,12 +6,22 @@ import { ROOT_CALLER } from "../domain/attributes.ts";
 import { MAX_INLINE_BYTES } from "../domain/format.ts";
 import { DEFAULT_POOL, ROOT_INO, type Ino, type Name, type SliceId } from "../domain/ids.ts";
 import { MAX_XATTR_VALUE_BYTES } from "../domain/limits.ts";
+import { MemoryEngine } from "../meta/engine/memory-engine.ts";
+import { applyRepair } from "../meta/fsck/finding.ts";
 import { encodeInode, decodeInode } from "../meta/schema/inode.ts";
 import { keys } from "../meta/schema/keys.ts";
 import { encodeSlice } from "../meta/schema/slice.ts";
+import { encodeDeath } from "../meta/schema/tombstone.ts";
+import { TestNamespace } from "../testing/engine/engine-namespace.ts";
 import { present } from "../testing/present.ts";
 import { TestMetaServer } from "../testing/meta/meta-server.ts";
-import { checkMetadata, openCopied, openStopped, type CheckedMetadata } from "./check-cluster.ts";
+import {
+  checkMetadata,
+  checkRounds,
+  openCopied,
+  openStopped,
+  type CheckedMetadata,
+} from "./check-cluster.ts";
 import { ScratchDirectory } from "./survey-blocks.ts";
 
 const n = (name: string): Name => name as Name;
@@ -80,7 +90,7 @@ test("a stopped server's metadata is checked and repaired in its directory", asy
   });
 });
 
-test("a running server takes the largest repairs that there are, as many as are sent", async (t) => {
+test("a running server takes the largest repairs that there are", async (t) => {
   await using server = await TestMetaServer.start();
   await using scratch = await ScratchDirectory.make(await tempDir(t));
   const slices = Array.from({ length: 20 }, (_, at) => keys.slice((1000 + at) as SliceId));
@@ -101,4 +111,55 @@ test("a running server takes the largest repairs that there are, as many as are 
   }
   await using repaired = await openCopied(server.admin, scratch, 3);
   t.like(await checkMetadata(repaired, false, quiet), { count: 0 });
+});
+
+test("a copy of the metadata is gone from the scratch directory with its round", async (t) => {
+  await using server = await TestMetaServer.start();
+  await using scratch = await ScratchDirectory.make(await tempDir(t));
+  {
+    await using copied = await openCopied(server.admin, scratch, 1);
+    t.like(await checkMetadata(copied, false, quiet), { count: 0 });
+    t.deepEqual(await readdir(scratch.path), ["metadata-1"]);
+  }
+  t.deepEqual(await readdir(scratch.path), []);
+});
+
+/** A store with deaths of slices that never were; `repair` as of the store unless given. */
+async function withDeaths(
+  count: number,
+  repair?: CheckedMetadata["repair"],
+): Promise<() => Promise<CheckedMetadata>> {
+  const { engine } = await TestNamespace.on(new MemoryEngine());
+  await engine.transact((tx) => {
+    for (let death = 1; death <= count; death += 1) {
+      tx.put(keys.death(death), encodeDeath(death as SliceId));
+    }
+  });
+  const repairHere: CheckedMetadata["repair"] = (repairs) =>
+    engine.transact((tx) => repairs.map((one) => applyRepair(tx, one)));
+  const metadata: CheckedMetadata = {
+    engine,
+    repair: repair ?? repairHere,
+    areLive: (slices) => Promise.resolve(slices.map(() => true)),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return () => Promise.resolve(metadata);
+}
+
+async function countsOf(open: () => Promise<CheckedMetadata>): Promise<number[]> {
+  const counts: number[] = [];
+  const onRound = ({ count }: { count: number }): void => void counts.push(count);
+  await checkRounds(open, true, { onCheck: quiet, onRound });
+  return counts;
+}
+
+test("repairs go on for as long as they leave less to repair", async (t) => {
+  const counts = await countsOf(await withDeaths(9500));
+  t.deepEqual(counts.slice(0, 2), [9500, 8500]);
+  t.deepEqual(counts.slice(-2), [500, 0]);
+  const vain = await withDeaths(1, (repairs) => Promise.resolve(repairs.map(() => true)));
+  t.deepEqual(
+    await countsOf(vain),
+    Array.from({ length: 9 }, () => 1),
+  );
 });

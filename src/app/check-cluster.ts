@@ -26,6 +26,9 @@ import { surveyBlocks, type ScratchDirectory, type SurveyReport } from "./survey
 /** Findings told one by one; more are counted. */
 const MAX_TOLD = 1000;
 
+/** Rounds that may follow one another with no fewer findings: a repair may show what it hid. */
+const FRUITLESS_ROUNDS = 8;
+
 /** The metadata that is checked, and how it is repaired. */
 export interface CheckedMetadata extends AsyncDisposable {
   readonly engine: Engine;
@@ -56,17 +59,25 @@ export async function openStopped(dataDir: string): Promise<CheckedMetadata> {
   };
 }
 
-/** Takes a copy of a running server's metadata into `scratch`; repairs go to the server. */
+/**
+ * Takes a copy of a running server's metadata into `scratch`, where it is for as long as it is
+ * open; repairs go to the server.
+ */
 export async function openCopied(
   admin: AdminClient,
   scratch: ScratchDirectory,
   round: number,
 ): Promise<CheckedMetadata> {
-  const engine = await openEngine(join(scratch.path, `metadata-${round}`));
+  const directory = join(scratch.path, `metadata-${round}`);
+  const engine = await openEngine(directory);
+  const close = async (): Promise<void> => {
+    await engine.close();
+    await systemDisk.removeTree(directory);
+  };
   try {
     await readCopy(admin.metadataCopy(), (changes) => putCopied(engine, changes));
   } catch (error) {
-    await engine.close();
+    await close();
     throw error;
   }
   return {
@@ -86,7 +97,7 @@ export async function openCopied(
       }
       return live;
     },
-    [Symbol.asyncDispose]: () => engine.close(),
+    [Symbol.asyncDispose]: close,
   };
 }
 
@@ -121,6 +132,39 @@ export interface MetadataReport {
   /** Of all findings, told or not. */
   readonly count: number;
   readonly repaired: number;
+}
+
+/** How a check is followed. */
+export interface CheckWatcher {
+  onCheck(name: string): void;
+  onRound(report: MetadataReport): void;
+}
+
+/**
+ * Checks once; with `repair` until nothing is found, or nothing helps any more. Each round has what
+ * `open` brings to itself. Resolves to what the last one had.
+ */
+export async function checkRounds(
+  open: (round: number) => Promise<CheckedMetadata>,
+  repair: boolean,
+  watcher: CheckWatcher,
+): Promise<CheckedMetadata> {
+  let least = Infinity;
+  let fruitless = 0;
+  for (let round = 1; ; round += 1) {
+    const metadata = await open(round);
+    try {
+      const report = await checkMetadata(metadata, repair, (name) => watcher.onCheck(name));
+      watcher.onRound(report);
+      fruitless = report.count < least ? 0 : fruitless + 1;
+      least = Math.min(least, report.count);
+      if (report.repaired === 0 || fruitless === FRUITLESS_ROUNDS) return metadata;
+    } catch (error) {
+      await metadata[Symbol.asyncDispose]();
+      throw error;
+    }
+    await metadata[Symbol.asyncDispose]();
+  }
 }
 
 /** One round over all checks. A repair may make another finding: ask again until none is left. */

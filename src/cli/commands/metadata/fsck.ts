@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import {
   checkData,
-  checkMetadata,
+  checkRounds,
   openCopied,
   openStopped,
   type CheckedMetadata,
@@ -30,8 +30,8 @@ interface FsckOptions {
   scratch?: string;
 }
 
-/** A repair may show what it hid: a name that is given back has no place in a listing yet. */
-const MAX_ROUNDS = 8;
+/** Rounds whose findings are told in JSON; of further ones their counts. */
+const MAX_ROUNDS_TOLD = 8;
 
 export function define(command: Command): void {
   command
@@ -51,8 +51,8 @@ async function fsck(options: FsckOptions): Promise<void> {
   const signal = interruptSignal();
   await using scratch = await ScratchDirectory.make(options.scratch);
   const open = await opener(options, scratch);
-  const { metadata, rounds } = await checkRounds(open, options);
-  await using checked = metadata;
+  const rounds: MetadataReport[] = [];
+  await using checked = await checkAll(open, options, rounds);
   const data =
     options.metadataOnly === true
       ? undefined
@@ -73,29 +73,21 @@ async function opener(options: FsckOptions, scratch: ScratchDirectory): Promise<
   return (round) => openCopied(admin, scratch, round);
 }
 
-/** Checks once; with --repair until nothing is found or nothing helps. */
-async function checkRounds(
+/** Adds each round's report to `rounds`. */
+async function checkAll(
   open: Open,
   options: FsckOptions,
-): Promise<{ metadata: CheckedMetadata; rounds: MetadataReport[] }> {
+  rounds: MetadataReport[],
+): Promise<CheckedMetadata> {
   const steps = new StepLine();
-  const rounds: MetadataReport[] = [];
-  for (let round = 1; ; round += 1) {
-    const metadata = await open(round);
-    try {
-      const report = await checkMetadata(metadata, options.repair === true, (name) => {
-        steps.show(`checking the metadata: ${name}`);
-      });
+  return await checkRounds(open, options.repair === true, {
+    onCheck: (name) => steps.show(`checking the metadata: ${name}`),
+    onRound: (report) => {
       steps.end();
-      rounds.push(report);
+      rounds.push(rounds.length < MAX_ROUNDS_TOLD ? report : { ...report, findings: [] });
       if (options.json !== true) printFindings(report);
-      if (report.repaired === 0 || round === MAX_ROUNDS) return { metadata, rounds };
-    } catch (error) {
-      await metadata[Symbol.asyncDispose]();
-      throw error;
-    }
-    await metadata[Symbol.asyncDispose]();
-  }
+    },
+  });
 }
 
 function printFindings({ findings, count }: MetadataReport): void {
