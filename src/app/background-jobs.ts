@@ -29,6 +29,7 @@ import { EngineCopyLedger } from "./engine-copy-ledger.ts";
 import { EngineDataLedger } from "./engine-data-ledger.ts";
 import { EngineSettlingLedger } from "./engine-settling-ledger.ts";
 import { EngineSliceLedger } from "./engine-slice-ledger.ts";
+import { jobBlocks, type JobBlocks } from "./job-blocks.ts";
 import { onlyRegisteredDelete } from "./registered-deletes.ts";
 
 /** Other paces than usual, for tests. */
@@ -68,7 +69,8 @@ export class BackgroundJobs implements AsyncDisposable {
   readonly #backup: BackupJob | undefined;
   readonly #backupLoop: JobLoop | undefined;
   readonly #loops: JobLoop[];
-  readonly #blocks: StripeBlockStore;
+  readonly #store: StripeBlockStore;
+  readonly #blocks: JobBlocks;
   readonly #peers: PeerServices;
   readonly #stopListening: (() => void)[];
 
@@ -80,7 +82,7 @@ export class BackgroundJobs implements AsyncDisposable {
       );
     const peers = new PeerServices(connect);
     this.#peers = peers;
-    this.#blocks = new StripeBlockStore({
+    this.#store = new StripeBlockStore({
       maps: () => cluster.history(),
       connect,
       reportDamage: (reports) => {
@@ -93,6 +95,7 @@ export class BackgroundJobs implements AsyncDisposable {
       clock,
       log,
     });
+    this.#blocks = jobBlocks(this.#store, cluster.groups);
     const { deadSliceGraceMs = DEAD_SLICE_GRACE_MS } = timings;
     const ledger = new EngineSliceLedger(engine, clock, deadSliceGraceMs);
     const calls = new NodeCalls((node) => peers.of(node), clock);
@@ -183,7 +186,7 @@ export class BackgroundJobs implements AsyncDisposable {
     for (const stop of this.#stopListening) stop();
     await Promise.all(this.#loops.map((loop) => loop.close()));
     this.#backup?.close();
-    await this.#blocks[Symbol.asyncDispose]();
+    await this.#store[Symbol.asyncDispose]();
     await this.#peers.close();
   }
 

@@ -1,13 +1,15 @@
 // Contract between file data (vfs, jobs) and stripes: whole blocks in, any byte range out.
+import type { Epoch } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 
 export interface BlockStore extends AsyncDisposable {
   /**
    * Codes the block and places its shards; resolves when enough of them stand (see DESIGN write
-   * path). `data` has ref.lengthBytes bytes and must not change until then.
+   * path), to the epoch of the map by which they were placed. `data` has ref.lengthBytes bytes and
+   * must not change until then.
    * @throws FsError ENOSPC (nodes full), EIO (too few nodes answer)
    */
-  putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void>;
+  putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<Epoch>;
   /**
    * Reads [offsetBytes, offsetBytes + target.length) of the block into `target`, verified cell by
    * cell, decoding when shards are missing. A whole-block read goes straight into `target`.

@@ -4,7 +4,7 @@ import { CellSeal } from "../codec/cell-seal.ts";
 import type { Coding } from "../codec/policy-codecs.ts";
 import type { MapHistory, MapNode } from "../domain/cluster-map.ts";
 import { invariant } from "../domain/invariant.ts";
-import type { NodeId } from "../domain/ids.ts";
+import type { Epoch, NodeId } from "../domain/ids.ts";
 import type { BlockRef } from "../domain/layout.ts";
 import type { Log } from "../observability/log.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -57,13 +57,15 @@ export class StripeBlockStore implements BlockStore {
     );
   }
 
-  async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+  async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<Epoch> {
     const givenBytes = data.length;
     invariant(givenBytes === ref.lengthBytes, "a block isn't its bytes", { ...ref, givenBytes });
+    const { epoch } = this.#context.links.follow().current;
     const standing = await this.#writes.run(ref, signal, () =>
       this.#write(ref, data, [], [], signal),
     );
     this.#context.whereabouts.written(ref, standing);
+    return epoch;
   }
 
   readBlock(

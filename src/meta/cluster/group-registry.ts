@@ -6,6 +6,7 @@ import type { DamageReport } from "../../protocol/meta/meta-service.ts";
 import type { Engine } from "../engine/engine.ts";
 import { putConcerns, putGroupClean } from "./cluster-records.ts";
 import { keyOfGroup, type GroupConcerns, type GroupKey, type GroupLedger } from "./group-ledger.ts";
+import { homesBehind, type PlacedBlock } from "./placed-before.ts";
 import { groupsOf, survivableLosses } from "./tolerance.ts";
 
 export interface GroupRegistryOptions {
@@ -65,6 +66,21 @@ export class GroupRegistry {
       this.#ledger.doubt(group, node, verify),
     );
     await this.#storeNews(touched);
+  }
+
+  /**
+   * To be called when the blocks stand, before anything relies on them. Where places have changed
+   * since they were placed, a look at their groups may have been too early to see them: the groups
+   * are doubted, and that is on disk when it resolves. Undefined where nothing is to be done.
+   */
+  doubtPlaced(blocks: readonly PlacedBlock[]): Promise<void> | undefined {
+    const maps = this.#options.maps();
+    const touched = new Map<string, GroupKey>();
+    for (const { pool, pg, node } of blocks.flatMap((block) => [...homesBehind(maps, block)])) {
+      if (this.#ledger.doubt({ pool, pg }, node, false))
+        touched.set(keyOfGroup({ pool, pg }), { pool, pg });
+    }
+    return touched.size === 0 ? undefined : this.#storeNews([...touched.values()]);
   }
 
   count(): number {

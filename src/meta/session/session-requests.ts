@@ -2,6 +2,7 @@
 // change is answered as before, one that a power cut undid is done again as it was done before.
 import { FsError, isFsError } from "../../domain/errno.ts";
 import type { SessionId } from "../../domain/ids.ts";
+import { sliceBlocks } from "../../domain/layout.ts";
 import type { Clock } from "../../platform/clock.ts";
 import {
   rowOf,
@@ -11,6 +12,7 @@ import {
   type MetaResult,
   type ReadOperation,
 } from "../../protocol/meta/meta-operations.ts";
+import type { CommitRequest } from "../../protocol/meta/meta-service.ts";
 import { changeTraceCodec, type ChangeTrace } from "../../protocol/meta/wire-trace.ts";
 import { Acknowledged } from "../../protocol/rpc/acknowledged.ts";
 import type { RedoOutcome, SlotTicket } from "../../protocol/rpc/redo.ts";
@@ -141,11 +143,15 @@ export class SessionRequests {
     const engine = this.#engine;
     const scarce = this.#numbers.scarce();
     if (scarce !== undefined) await scarce;
-    const durable =
-      this.#strict || (operation === "commit" && (args as MetaArgs<"commit">)[0].durable);
+    const commit = commitOf(operation, args);
+    const durable = this.#strict || commit?.durable === true;
     try {
       const step = (tx: Transaction): Done<O> => this.#step(tx, operation, args, ticket);
-      const { result, position, trace, packed } = await engine.transact(step, { durable });
+      // Begun before the commit, it is on disk when that is.
+      const doubted = commit === undefined ? undefined : this.#doubtPlaced(commit);
+      const changing = engine.transact(step, { durable });
+      if (doubted !== undefined) await Promise.all([changing, doubted]);
+      const { result, position, trace, packed } = await changing;
       // It may have written nothing itself, and the flush of what it repeats may not have ended.
       if (durable && ticket?.resent === true) await engine.flush();
       if (ticket === undefined || didNothing(operation, result)) return result;
@@ -171,9 +177,24 @@ export class SessionRequests {
       if (isFsError(error)) return error;
       throw error;
     }
-    return await this.#engine.transact((tx) =>
-      this.#stepAgain(tx, operation, args as MetaArgs<typeof operation>, ticket, before),
+    const own = args as MetaArgs<typeof operation>; // as perform has it
+    const commit = commitOf(operation, own);
+    const doubted = commit === undefined ? undefined : this.#doubtPlaced(commit);
+    const changing = this.#engine.transact((tx) =>
+      this.#stepAgain(tx, operation, own, ticket, before),
     );
+    if (doubted !== undefined) await Promise.all([changing, doubted]);
+    return await changing;
+  }
+
+  /** Blocks that were put by an older map may stand where repair has looked already. */
+  #doubtPlaced({ extents }: CommitRequest): Promise<void> | undefined {
+    const blocks = extents.flatMap(({ slice, pool, lengthBytes: storedBytes, epoch }) =>
+      epoch === undefined
+        ? []
+        : sliceBlocks({ slice, pool, storedBytes }).map((ref) => ({ ref, epoch })),
+    );
+    return this.#serviceScope.cluster.groups.doubtPlaced(blocks);
   }
 
   /** Locks are on disk before they are given; what was given back may have come back. */
@@ -318,15 +339,20 @@ function didNothing<O extends ChangeOperation>(operation: O, result: MetaResult<
   return operation === "rename" && (result as MetaResult<"rename">).unsettled !== undefined;
 }
 
+function commitOf(
+  operation: ChangeOperation,
+  args: MetaArgs<ChangeOperation>,
+): CommitRequest | undefined {
+  return operation === "commit" ? (args as MetaArgs<"commit">)[0] : undefined; // as perform has it
+}
+
 /** A commit's file is gone, and with it all that could ever cite its slices. */
-function orphanedBy<O extends ChangeOperation>(
-  operation: O,
-  args: MetaArgs<O>,
+function orphanedBy(
+  operation: ChangeOperation,
+  args: MetaArgs<ChangeOperation>,
   error: unknown,
-): MetaArgs<"commit">[0]["extents"] {
-  if (operation !== "commit" || !isFsError(error, "ENOENT")) return [];
-  const [{ extents }] = args as MetaArgs<"commit">;
-  return extents;
+): CommitRequest["extents"] {
+  return isFsError(error, "ENOENT") ? (commitOf(operation, args)?.extents ?? []) : [];
 }
 
 function hasFirstChunk<R>(result: R): result is R & MetaResult<"open"> {

@@ -4,7 +4,7 @@ import type { Attr, AttrChanges, Caller, StatFs, Timespec } from "../../domain/a
 import type { MapHistory } from "../../domain/cluster-map.ts";
 import type { FsError } from "../../domain/errno.ts";
 import type { LockOwner, LockRange, LockSpace, LockType } from "../../domain/file-lock.ts";
-import type { Ino, Name, NodeId, PoolId, ShardId, SliceId } from "../../domain/ids.ts";
+import type { Epoch, Ino, Name, NodeId, PoolId, ShardId, SliceId } from "../../domain/ids.ts";
 import type { Extent } from "../../domain/layout.ts";
 
 /** rename(2) flags (linux/fs.h). */
@@ -64,6 +64,8 @@ export interface ExtentCommit {
   pool: PoolId;
   /** The bytes, at most MAX_INLINE_BYTES, when they have no stripes. */
   inline?: Uint8Array;
+  /** Of the oldest map by which any of its stripes was placed. */
+  epoch?: Epoch;
 }
 
 export interface CommitRequest {

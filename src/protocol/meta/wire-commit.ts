@@ -1,6 +1,6 @@
 // Requests that change a file's contents, as they travel: creation, opening, committed extents.
 import { FsError } from "../../domain/errno.ts";
-import type { PoolId, SliceId } from "../../domain/ids.ts";
+import type { Epoch, PoolId, SliceId } from "../../domain/ids.ts";
 import { MAX_COMMIT_EXTENTS } from "./limits.ts";
 import { MAX_INLINE_BYTES } from "../../domain/format.ts";
 import type {
@@ -23,6 +23,7 @@ function packExtent(extent: ExtentCommit): unknown[] {
     extent.pool,
   ];
   if (extent.inline !== undefined) fields.push(extent.inline);
+  else if (extent.epoch !== undefined) fields.push(extent.epoch);
   return fields;
 }
 
@@ -35,7 +36,9 @@ function readExtent(value: unknown): ExtentCommit {
     slice: readCount(fields[3], "slice") as SliceId,
     pool: readCount(fields[4], "pool") as PoolId,
   };
-  if (fields.length === 6) {
+  if (typeof fields[5] === "number") {
+    extent.epoch = readCount(fields[5], "epoch") as Epoch;
+  } else if (fields.length === 6) {
     extent.inline = readBytes(fields[5], "inline bytes");
     if (extent.inline.length > MAX_INLINE_BYTES) {
       throw new FsError("EINVAL", `more than ${MAX_INLINE_BYTES} inline bytes`);

@@ -59,7 +59,7 @@ test("a commit with inline bytes and one with stripes arrive as they were sent",
     ino: 7,
     extents: [
       { chunk: 0, posInChunk: 5, lengthBytes: 3, slice: 256, pool: 1, inline: Buffer.from("abc") },
-      { chunk: 9, posInChunk: 0, lengthBytes: 4_194_304, slice: 257, pool: 1 },
+      { chunk: 9, posInChunk: 0, lengthBytes: 4_194_304, slice: 257, pool: 1, epoch: 3 },
     ],
     minSizeBytes: 2 ** 40,
     mtime: { sec: -5, nsec: 999_999_999 },

@@ -4,6 +4,7 @@
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { FsError } from "../../domain/errno.ts";
 import { invariant } from "../../domain/invariant.ts";
+import type { Epoch } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 
 /** Called before an operation is carried out; it may throw, or make it wait. */
@@ -13,6 +14,8 @@ export class MemoryBlockStore implements BlockStore {
   readonly blocks = new Map<string, Uint8Array>();
   readonly puts: BlockRef[] = [];
   readonly reads: { ref: BlockRef; offsetBytes: number; lengthBytes: number }[] = [];
+  /** Of the map by which blocks are placed. */
+  epoch = 1 as Epoch;
   readonly synced = new Set<string>();
   /** Puts begun and not yet settled, in bytes, and the most there ever were. */
   putBytesInFlight = 0;
@@ -21,7 +24,7 @@ export class MemoryBlockStore implements BlockStore {
   onRead: BlockHook = () => undefined;
   onSync: (refs: readonly BlockRef[]) => void | Promise<void> = () => undefined;
 
-  async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+  async putBlock(ref: BlockRef, data: Uint8Array, signal?: AbortSignal): Promise<Epoch> {
     signal?.throwIfAborted();
     invariant(data.length === ref.lengthBytes, "data isn't as long as its reference", { ...ref });
     const bytes = Uint8Array.from(data);
@@ -36,6 +39,7 @@ export class MemoryBlockStore implements BlockStore {
         throw new RangeError(`putBlock: ${blockName(ref)} was put before with other bytes`);
       }
       this.blocks.set(blockName(ref), bytes);
+      return this.epoch;
     } finally {
       this.putBytesInFlight -= data.length;
     }

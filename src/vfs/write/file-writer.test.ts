@@ -1,4 +1,5 @@
 import test from "ava";
+import type { Epoch } from "../../domain/ids.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES } from "../../domain/format.ts";
@@ -65,6 +66,19 @@ test("a full block is sent at once, and its slice committed when it is complete"
     commits.map(({ extents }) => extents.map((extent) => extent.lengthBytes)),
     [[256]],
   );
+});
+
+test("a commit says by which map the first of a slice's blocks was placed", async (t) => {
+  const mount = await testMount(TINY);
+  const commits = watchCommits(mount);
+  const { fh } = await createFile(mount.vfs, "file");
+  for (const at of [0, 1, 2, 3]) {
+    mount.blocks.epoch = (7 + at) as Epoch;
+    await mount.vfs.write(fh, 128 * at, patternBytes(128), false);
+    await turns();
+  }
+  const epochs = commits.flatMap(({ extents }) => extents.map(({ epoch }) => epoch));
+  t.deepEqual(epochs, [7, 9]);
 });
 
 test("small runs go into the commit, larger ones become blocks, in one request", async (t) => {

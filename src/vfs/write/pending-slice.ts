@@ -2,7 +2,7 @@
 // end and over its unsent tail until it is sealed; full blocks leave at once and need no memory
 // from then on.
 import type { FsError } from "../../domain/errno.ts";
-import type { PoolId, SliceId } from "../../domain/ids.ts";
+import type { Epoch, PoolId, SliceId } from "../../domain/ids.ts";
 import type { BlockRef, Extent } from "../../domain/layout.ts";
 import { CHUNK_BYTES } from "../../domain/format.ts";
 import { invariant } from "../../domain/invariant.ts";
@@ -20,6 +20,8 @@ interface PendingBlock {
   buffer: Uint8Array | undefined;
   /** Where it stands from then on. */
   ref: BlockRef | undefined;
+  /** Of the map by which it was placed. */
+  epoch: Epoch | undefined;
   lengthBytes: number;
   sent: boolean;
   /** A reader was given a view: the buffer is left to the garbage collector. */
@@ -169,11 +171,12 @@ export class PendingSlice {
   }
 
   /** The block stands: its memory is free. */
-  finishPut(index: number, ref: BlockRef): void {
+  finishPut(index: number, ref: BlockRef, epoch: Epoch): void {
     this.#unfinishedPuts -= 1;
     if (this.failure !== undefined) return;
     const block = this.#blockAt(index);
     block.ref = ref;
+    block.epoch = epoch;
     if (block.buffer !== undefined) this.#letGo(block.buffer, !block.shared);
     block.buffer = undefined;
   }
@@ -196,8 +199,8 @@ export class PendingSlice {
     return this.#blocks.flatMap(({ ref }) => (ref === undefined ? [] : [ref]));
   }
 
-  movedBlock(index: number, ref: BlockRef): void {
-    this.#blockAt(index).ref = ref;
+  movedBlock(index: number, ref: BlockRef, epoch: Epoch): void {
+    Object.assign(this.#blockAt(index), { ref, epoch });
   }
 
   finishRenewal(): void {
@@ -217,7 +220,9 @@ export class PendingSlice {
     const lengthBytes = this.#length;
     const commit = { chunk, posInChunk: start, lengthBytes, slice: id, pool: poolId };
     const inline = this.#inlineBytes();
-    return inline === undefined ? commit : { ...commit, inline };
+    if (inline !== undefined) return { ...commit, inline };
+    const epochs = this.#blocks.flatMap(({ epoch }) => epoch ?? []);
+    return epochs.length === 0 ? commit : { ...commit, epoch: Math.min(...epochs) as Epoch };
   }
 
   /** The same as a reader sees it after the commit. */
@@ -289,6 +294,7 @@ export class PendingSlice {
       const block = {
         buffer: this.#takeBuffer(wanted),
         ref: undefined,
+        epoch: undefined,
         lengthBytes: 0,
         sent: false,
         shared: false,

@@ -2,6 +2,7 @@
 // again.
 import type { BlockStore } from "../../stripes/block-store.ts";
 import { isFsError } from "../../domain/errno.ts";
+import type { Epoch } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 import { PutLimit } from "../../stripes/put-limit.ts";
 import { PUT_RETRY_TIMEOUT_MS } from "./limits.ts";
@@ -26,18 +27,18 @@ export class PutPipeline {
   }
 
   /**
-   * Resolves when the block stands. `data` must not change until then. @throws FsError of putBlock
+   * Resolves as putBlock does. `data` must not change until then. @throws FsError of putBlock
    */
-  put(ref: BlockRef, data: Uint8Array): Promise<void> {
+  put(ref: BlockRef, data: Uint8Array): Promise<Epoch> {
     return this.#limit.run(ref, undefined, () => this.#putWithRetry(ref, data));
   }
 
-  async #putWithRetry(ref: BlockRef, data: Uint8Array): Promise<void> {
+  async #putWithRetry(ref: BlockRef, data: Uint8Array): Promise<Epoch> {
     for (let delayMs = FIRST_RETRY_DELAY_MS; ; delayMs *= 2) {
       try {
-        await this.#blocks.putBlock(ref, data);
+        const epoch = await this.#blocks.putBlock(ref, data);
         this.#failingSinceMs = undefined;
-        return;
+        return epoch;
       } catch (error) {
         const nowMs = this.#clock.monotonicMs();
         this.#failingSinceMs ??= nowMs;

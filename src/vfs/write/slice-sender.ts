@@ -74,8 +74,8 @@ export class SliceSender {
       if (slice.id === undefined) await this.#identify(slice);
       if (slice.failure !== undefined) throw slice.failure;
       const ref = slice.refOf(index);
-      await this.#services.pipeline.put(ref, bytes);
-      slice.finishPut(index, ref);
+      const epoch = await this.#services.pipeline.put(ref, bytes);
+      slice.finishPut(index, ref, epoch);
     } catch (error) {
       // One failure of a slice is enough to tell; its other blocks may fail after it was dropped.
       slice.failPut(slice.failure ?? this.#events.fail(error));
@@ -128,8 +128,8 @@ export class SliceSender {
       const bytes = buffer.subarray(0, source.lengthBytes);
       await blocks.readBlock(source, 0, bytes);
       const ref = slice.refOf(index);
-      await pipeline.put(ref, bytes);
-      slice.movedBlock(index, ref);
+      const epoch = await pipeline.put(ref, bytes);
+      slice.movedBlock(index, ref, epoch);
     } finally {
       budget.give(buffer.length);
     }
