@@ -10,6 +10,7 @@ import type {
   Tombstones,
 } from "../jobs/slice-ledger.ts";
 import { clearReconcile, whyReconcile } from "../meta/cluster/cluster-records.ts";
+import { copiesCiteBelow } from "../meta/copies/copy-records.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { findStripedSlices } from "../meta/namespace/rewriting.ts";
 import { reapStep } from "../meta/namespace/reaper.ts";
@@ -51,6 +52,10 @@ export class EngineSliceLedger implements SliceStates, Tombstones, SurveyLedger 
 
   async mayInfer(): Promise<boolean> {
     return (await this.#engine.read(whyReconcile)) === undefined;
+  }
+
+  async copiesCiteBelow(): Promise<SliceId> {
+    return await this.#engine.read(copiesCiteBelow);
   }
 
   async due(): Promise<number> {

@@ -1,5 +1,6 @@
 import test from "ava";
-import { RepairWorld } from "../testing/jobs/repair-world.ts";
+import { beginCopy, finishCopy } from "../meta/copies/copy-records.ts";
+import { RepairWorld, type BlockFile } from "../testing/jobs/repair-world.ts";
 import { present } from "../testing/present.ts";
 import { DEAD_SLICE_GRACE_MS, GC_SLICES_PER_STEP, JOB_RETRY_MIN_MS } from "./limits.ts";
 
@@ -141,4 +142,37 @@ test("a death is on disk before anything is deleted", async (t) => {
   await world.collect();
   t.true(flushed);
   t.deepEqual(world.where(file), NOWHERE);
+});
+
+test("what a copy of the metadata may cite goes by way of the trash", async (t) => {
+  const world = await RepairWorld.make();
+  const backs = async (file: BlockFile): Promise<boolean[]> => {
+    const asked = world.homesOf(file).map(async (node, slot) => {
+      const [stands] = await node.memory.unpark([world.shardOf(file, slot)]);
+      return stands === true;
+    });
+    return await Promise.all(asked);
+  };
+  const before = await world.write();
+  await world.unlink(before);
+  await world.collect();
+  t.false((await backs(before)).includes(true));
+
+  const [copied, since] = [await world.write(), await world.write()];
+  await world.meta.engine.transact((tx) => finishCopy(tx, beginCopy(tx, 0), 100));
+  await world.unlink(copied);
+  await world.collect();
+  t.deepEqual(world.where(copied), NOWHERE);
+  t.is(await world.buried(), 0);
+  t.false((await backs(copied)).includes(false));
+
+  // So it does where repair comes first, on a node that was away.
+  const away = present(world.homesOf(since)[0]);
+  await world.kill(away);
+  await world.unlink(since);
+  await world.collect();
+  await world.revive(away);
+  await world.pass();
+  t.deepEqual(world.where(since), NOWHERE);
+  t.false((await backs(since)).includes(false));
 });

@@ -9,6 +9,7 @@ import { blockCount } from "../domain/layout.ts";
 import type { Log } from "../observability/log.ts";
 import { placementGroupOf } from "../placement/placement.ts";
 import type { Clock } from "../platform/clock.ts";
+import { removeDead } from "./dead-shards.ts";
 import { confirmedEverywhere } from "./gc-progress.ts";
 import type { Job, JobCounts } from "./job.ts";
 import {
@@ -31,7 +32,7 @@ export interface GcOptions {
     /** The node has registered with this run of the server: it is known to be ours. */
     isRegistered(node: NodeId): boolean;
   };
-  calls: Pick<NodeCalls, "deleteMany">;
+  calls: Pick<NodeCalls, "deleteMany" | "park">;
   clock: Clock;
   log: Log;
 }
@@ -96,17 +97,14 @@ export class GcJob implements Job {
     due: number,
     signal: AbortSignal,
   ): Promise<number> {
-    const { ledger, calls, clock } = this.#options;
+    const { ledger, clock } = this.#options;
     const endMs = clock.monotonicMs() + GC_NODE_PATIENCE_MS;
     let progress = from;
     try {
       while (progress < due && clock.monotonicMs() < endMs) {
         const dead = await ledger.tombstones(progress, due, GC_SLICES_PER_STEP);
-        await calls.deleteMany(
-          node,
-          dead.flatMap((tombstone) => shardsOf(map, tombstone)),
-          signal,
-        );
+        const ids = dead.flatMap((tombstone) => shardsOf(map, tombstone));
+        await removeDead(this.#options, node, ids, signal);
         const last = dead.at(-1);
         progress = last === undefined || dead.length < GC_SLICES_PER_STEP ? due : last.death + 1;
         await ledger.advance(node.id, progress);

@@ -9,8 +9,14 @@ import type { NodeId, PoolId, SliceId } from "../domain/ids.ts";
  */
 export type SliceState = "live" | "pending" | "dying" | "dead" | "orphan" | "unknown";
 
+/** What whoever removes dead slices' shards asks. */
+export interface CopiedSlices {
+  /** A kept copy of the metadata may cite dead slices below, in case it has to be gone back to. */
+  copiesCiteBelow(): Promise<SliceId>;
+}
+
 /** What repair asks. */
-export interface SliceStates {
+export interface SliceStates extends CopiedSlices {
   states(ids: readonly SliceId[]): Promise<SliceState[]>;
   /**
    * False while the store may know less than it once did, since it was restored or has lost its
@@ -30,7 +36,7 @@ export interface Tombstone {
 /**
  * What gc asks. A node's progress is the number of a death: of those below it has no shards left.
  */
-export interface Tombstones {
+export interface Tombstones extends CopiedSlices {
   /** Deaths below this number are on disk, and readers have forgotten them. */
   due(): Promise<number>;
   progress(nodes: readonly NodeId[]): Promise<ReadonlyMap<NodeId, number>>;

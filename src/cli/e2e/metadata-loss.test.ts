@@ -12,6 +12,8 @@ import {
   writeAllSeeded,
 } from "../../testing/e2e/e2e-files.ts";
 
+process.env["DFS_GC_GRACE_MS"] = "1500";
+
 const SIZES = [100, 5000, 40_000, MIB, 9 * MIB + 7];
 
 /** Where the server keeps its metadata. */
@@ -38,6 +40,13 @@ test.serial("metadata that is lost with its disk comes back from the nodes alone
   await writeAllSeeded(cluster.mnt, before);
   t.regex(await cluster.dfs("meta", "backup"), /coded, to the storage nodes/);
   await writeAllSeeded(cluster.mnt, since);
+  // gc is through with what the copy cites.
+  await rm(join(cluster.mnt, "before"), { recursive: true });
+  await cluster.waitUntil("gc", async () => {
+    const { nodes } = await cluster.status();
+    const shards = nodes.reduce((sum, node) => sum + node.parked, 0);
+    return shards > 0 && nodes.every(({ deadSlices }) => deadSlices === 0);
+  });
   const urls = await nodeUrls(cluster);
   await cluster.kill("meta");
   await rm(dataDirectory(cluster), { recursive: true });

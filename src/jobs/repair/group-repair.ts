@@ -9,6 +9,7 @@ import type { Log } from "../../observability/log.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
 import { WorkLimit } from "../../platform/flow/work-limit.ts";
 import { forEachBounded } from "../concurrency.ts";
+import { removeDead } from "../dead-shards.ts";
 import { REPAIR_REBUILDS_AT_ONCE } from "../limits.ts";
 import type { NodeCalls } from "../node-calls.ts";
 import type { SliceState, SliceStates } from "../slice-ledger.ts";
@@ -156,12 +157,13 @@ export class GroupRepair {
   ): Promise<{ copies: boolean; garbage: boolean }> {
     const { ledger, calls } = this.#options;
     const erase: Removal = (node, ids) => calls.deleteMany(node, ids, signal);
+    const bury: Removal = (node, ids) => removeDead(this.#options, node, ids, signal);
     const park: Removal = (node, ids) => calls.park(node, ids, signal);
     const surplus = plans.flatMap((plan) => plan.surplus).filter(({ id }) => state.isReplaced(id));
     const gone = await this.#remove(erase, surplus, state, signal);
     for (const { node, id } of gone) state.lost(node, id);
     const { dead, orphans } = state;
-    const deleted = await this.#remove(erase, dead, state, signal);
+    const deleted = await this.#remove(bury, dead, state, signal);
     const mayPark = orphans.length > 0 && (await ledger.mayInfer());
     const parked = mayPark ? await this.#remove(park, orphans, state, signal) : [];
     const garbage = deleted.length === dead.length && parked.length === orphans.length;

@@ -32,6 +32,7 @@ const INDEX_SYNC_TURNS = 50;
 const ALL_LIVE: SliceStates = {
   states: (ids) => Promise.resolve(ids.map(() => "live")),
   mayInfer: () => Promise.resolve(false),
+  copiesCiteBelow: () => Promise.resolve(0 as SliceId),
 };
 
 interface Node {

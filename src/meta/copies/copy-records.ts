@@ -6,6 +6,7 @@ import type { SliceId } from "../../domain/ids.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { buryUncited } from "../namespace/slices.ts";
 import { bury } from "../namespace/tombstones.ts";
+import { takenBelow } from "../schema/counters.ts";
 import { firstNumber, keyRanges, keys } from "../schema/keys.ts";
 import { decodeRecord, encodeRecord } from "../schema/records.ts";
 import { endUnknownRange } from "../schema/slice-ranges.ts";
@@ -25,6 +26,8 @@ export interface StoredCopy {
   readonly parts: number;
   /** Known when it is whole and on the nodes' disks; absent before. */
   readonly sizeBytes?: number;
+  /** Slices that it cites are below. */
+  readonly slicesBelow?: SliceId;
 }
 
 export function copySlice(number: number, part: number): SliceId {
@@ -82,7 +85,7 @@ export function leapCopies(tx: Transaction): void {
 export function beginCopy(tx: Transaction, madeMs: number): StoredCopy {
   const number = nextNumber(tx);
   putNextNumber(tx, number + 1);
-  const copy = { number, madeMs, parts: 0 };
+  const copy = { number, madeMs, parts: 0, slicesBelow: slicesGivenBelow(tx) };
   putCopy(tx, copy);
   return copy;
 }
@@ -101,7 +104,18 @@ export function finishCopy(tx: Transaction, copy: StoredCopy, sizeBytes: number)
     const record = { references: 1, pool: COPY_POOL, storedBytes };
     tx.put(keys.slice(copySlice(copy.number, part)), encodeSlice(record));
   }
-  putCopy(tx, { ...copy, sizeBytes });
+  // The copy may have gone on until a moment ago.
+  putCopy(tx, { ...copy, sizeBytes, slicesBelow: slicesGivenBelow(tx) });
+}
+
+function slicesGivenBelow(tx: ReadTransaction): SliceId {
+  return (takenBelow(tx, "slice") ?? 0) as SliceId;
+}
+
+/** What is dead here a copy on the nodes may cite, if its id is below: it was given before. */
+export function copiesCiteBelow(tx: ReadTransaction): SliceId {
+  const ends = storedCopies(tx).map(({ slicesBelow = 0 }) => slicesBelow);
+  return Math.max(0, ...ends) as SliceId;
 }
 
 /** The slice is one of a copy that is being put. */

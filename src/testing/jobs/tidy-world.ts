@@ -105,6 +105,7 @@ export class TidyWorld implements AsyncDisposable {
   /** Deletes without grace what nothing cites. */
   async collect(): Promise<void> {
     const calls = {
+      park: () => Promise.resolve(),
       deleteMany: async (_node: MapNode, ids: readonly ShardId[]) => {
         for (const { pool, slice, index } of ids) this.blocks.forget({ pool, slice, index });
       },
