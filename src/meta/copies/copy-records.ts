@@ -14,6 +14,8 @@ import { encodeSlice } from "../schema/slice.ts";
 
 const VERSION = 1;
 const COUNTER = "copies";
+/** Slices that copies may cite are below. */
+const CITED_COUNTER = "copied";
 const FIRST = 1;
 /** More copies than a cluster makes between two restores, and few enough for thousands of them. */
 const LEAP = 2 ** 20;
@@ -26,8 +28,6 @@ export interface StoredCopy {
   readonly parts: number;
   /** Known when it is whole and on the nodes' disks; absent before. */
   readonly sizeBytes?: number;
-  /** Slices that it cites are below. */
-  readonly slicesBelow?: SliceId;
 }
 
 export function copySlice(number: number, part: number): SliceId {
@@ -57,13 +57,13 @@ function putCopy(tx: Transaction, { number, ...rest }: StoredCopy): void {
   tx.put(keys.copy(number), encodeRecord(VERSION, rest));
 }
 
-function nextNumber(tx: ReadTransaction): number {
-  const record = tx.get(keys.counter(COUNTER));
-  return record === undefined ? FIRST : decodeRecord(record, { [VERSION]: Number });
+function numberOf(tx: ReadTransaction, counter: string): number | undefined {
+  const record = tx.get(keys.counter(counter));
+  return record === undefined ? undefined : decodeRecord(record, { [VERSION]: Number });
 }
 
-function putNextNumber(tx: Transaction, number: number): void {
-  tx.put(keys.counter(COUNTER), encodeRecord(VERSION, number));
+function putNumber(tx: Transaction, counter: string, number: number): void {
+  tx.put(keys.counter(counter), encodeRecord(VERSION, number));
 }
 
 /**
@@ -76,17 +76,18 @@ export function leapCopies(tx: Transaction): void {
     tx.delete(keys.copy(number));
     endUnknownRange(tx, copySlice(number, 0), copySlice(number + 1, 0));
   }
-  const next = nextNumber(tx);
-  putNextNumber(tx, next + LEAP);
+  const next = numberOf(tx, COUNTER) ?? FIRST;
+  putNumber(tx, COUNTER, next + LEAP);
   endUnknownRange(tx, copySlice(next, 0), copySlice(next + LEAP, 0));
 }
 
 /** The transaction must be durable before a block of the copy is put. */
 export function beginCopy(tx: Transaction, madeMs: number): StoredCopy {
-  const number = nextNumber(tx);
-  putNextNumber(tx, number + 1);
-  const copy = { number, madeMs, parts: 0, slicesBelow: slicesGivenBelow(tx) };
+  const number = numberOf(tx, COUNTER) ?? FIRST;
+  putNumber(tx, COUNTER, number + 1);
+  const copy = { number, madeMs, parts: 0 };
   putCopy(tx, copy);
+  noteCited(tx);
   return copy;
 }
 
@@ -104,18 +105,19 @@ export function finishCopy(tx: Transaction, copy: StoredCopy, sizeBytes: number)
     const record = { references: 1, pool: COPY_POOL, storedBytes };
     tx.put(keys.slice(copySlice(copy.number, part)), encodeSlice(record));
   }
+  putCopy(tx, { ...copy, sizeBytes });
   // The copy may have gone on until a moment ago.
-  putCopy(tx, { ...copy, sizeBytes, slicesBelow: slicesGivenBelow(tx) });
+  noteCited(tx);
 }
 
-function slicesGivenBelow(tx: ReadTransaction): SliceId {
-  return (takenBelow(tx, "slice") ?? 0) as SliceId;
+/** Whatever was given by now a copy may cite. */
+function noteCited(tx: Transaction): void {
+  putNumber(tx, CITED_COUNTER, takenBelow(tx, "slice") ?? 0);
 }
 
-/** What is dead here a copy on the nodes may cite, if its id is below: it was given before. */
+/** What is dead here a copy may cite, if its id is below: it was given when the newest ended. */
 export function copiesCiteBelow(tx: ReadTransaction): SliceId {
-  const ends = storedCopies(tx).map(({ slicesBelow = 0 }) => slicesBelow);
-  return Math.max(0, ...ends) as SliceId;
+  return (numberOf(tx, CITED_COUNTER) ?? 0) as SliceId;
 }
 
 /** The slice is one of a copy that is being put. */

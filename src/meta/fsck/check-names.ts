@@ -116,7 +116,7 @@ function checkParent(tx: ReadTransaction, parent: Ino, name: Name, inode: Inode)
 }
 
 /** A name of `ino` in `parent`, by the listing. */
-export function entryOf(tx: ReadTransaction, parent: Ino, ino: Ino): Name | undefined {
+function entryOf(tx: ReadTransaction, parent: Ino, ino: Ino): Name | undefined {
   for (const { value } of tx.range(keyRanges.dirIndexAfter(parent, -1))) {
     const entry = decodeIndexEntry(value);
     if (entry.ino === ino && tx.get(keys.dentry(parent, entry.name)) !== undefined) {

@@ -35,7 +35,7 @@ const MAX_ROUNDS_TOLD = 8;
 
 export function define(command: Command): void {
   command
-    .option("--repair", "put right what can be; what is in doubt is found as /lost+found-…")
+    .option("--repair", "put right what can be: in doubt as /lost+found-…, shards from the trash")
     .option("--verify", "have the nodes read every shard and compare its checksums: slow")
     .option("--metadata-only", "don't look at the nodes")
     .option("--data <dir>", "check the metadata of a server that is stopped, in its directory")
