@@ -153,7 +153,8 @@ export class MetadataParts {
   async endWork(): Promise<void> {
     this.engine.endWaits();
     this.#stopPushing();
-    await this.rpc.close();
+    // Clients can come no more, and some may be waited for yet.
+    await Promise.all([this.rpc.close(), this.sessions.recovery.stop()]);
     await this.jobs.close();
   }
 

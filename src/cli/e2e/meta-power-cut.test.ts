@@ -82,6 +82,8 @@ async function changeAndCut(
   const beganMs = performance.now();
   await mkdir(join(cluster.mnt, name));
   const file = await open(join(other, name, "file"), "w+");
+  // Else what fails meanwhile is hidden by the end of the process, at the handle's collection.
+  t.teardown(() => file.close().catch(() => undefined));
   await rename(join(cluster.mnt, `old-${attempt}`), join(cluster.mnt, name, "moved"));
   const { ino } = await file.stat();
   process.kill(pid, "SIGKILL");

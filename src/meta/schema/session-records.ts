@@ -8,6 +8,7 @@ import { decodeRecord, encodeRecord } from "./records.ts";
 
 const VERSION = 1;
 const REPLY_VERSION = 2;
+const RECOVERY_OWED = "recovery owed";
 
 export interface SessionRecord {
   readonly user: string;
@@ -55,6 +56,19 @@ export function loadSessions(tx: ReadTransaction): { id: SessionId; record: Sess
     id: firstNumber(key) as SessionId,
     record: decodeRecord(value, SESSION_READERS),
   }));
+}
+
+/** Sessions may know of changes that the store has forgotten, and haven't been waited for yet. */
+export function putRecoveryOwed(tx: Transaction): void {
+  tx.put(keys.setting(RECOVERY_OWED), encodeRecord(VERSION, true));
+}
+
+export function clearRecoveryOwed(tx: Transaction): void {
+  tx.delete(keys.setting(RECOVERY_OWED));
+}
+
+export function isRecoveryOwed(tx: ReadTransaction): boolean {
+  return tx.get(keys.setting(RECOVERY_OWED)) !== undefined;
 }
 
 /** True while the session has a record, being ended or not. */

@@ -12,7 +12,7 @@ import { changeTraceCodec } from "../../protocol/meta/wire-trace.ts";
 import type { Redo, RedoOutcome } from "../../protocol/rpc/redo.ts";
 import { EngineMachine } from "../../testing/engine/engine-machine.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { openLocalMeta } from "../../testing/meta/meta-server.ts";
+import { openLocalMeta, type LocalMeta } from "../../testing/meta/meta-server.ts";
 import { MAX_REDO_BYTES_HELD } from "./limits.ts";
 import { MetaRpcHost } from "./meta-rpc-host.ts";
 import { RecoveryWindow } from "./recovery-window.ts";
@@ -81,6 +81,34 @@ test("sessions close when what came late was done again", async (t) => {
   work.resolve(7);
   t.deepEqual(await outcomes, [7]);
   await closed;
+});
+
+test("a window that a stop has cut short is opened again by the next start", async (t) => {
+  const machine = new EngineMachine();
+  const start = async (mayHaveForgotten: boolean): Promise<LocalMeta> => {
+    const engine = await machine.open();
+    return await openLocalMeta({ engine, clock: machine.clock, mayHaveForgotten });
+  };
+  const stop = async ({ sessions, engine }: LocalMeta): Promise<void> => {
+    await sessions.close();
+    await engine.flush();
+    await engine.close();
+  };
+  const first = await start(false);
+  const { session } = await first.sessions.begin("u", "c");
+  await stop(first);
+  const cut = await start(true);
+  cut.sessions.start();
+  t.not(cut.sessions.recovery.over, undefined);
+  await stop(cut);
+  const again = await start(false);
+  again.sessions.start();
+  t.not(again.sessions.recovery.over, undefined, "the client was not heard of");
+  await again.sessions.recovery.contribute(session.id, [], 0, async () => 1);
+  await stop(again);
+  const last = await start(false);
+  t.is(last.sessions.recovery.over, undefined);
+  await stop(last);
 });
 
 test("nothing is called lost because the store closes", async (t) => {

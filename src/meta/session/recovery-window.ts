@@ -39,6 +39,7 @@ export class RecoveryWindow {
   readonly #ended = deferred();
   readonly #late = new Turns();
   #heldBytes = 0;
+  #cutShort = false;
   #open: boolean;
   #over: Promise<void> | undefined;
   #cancelTimer: () => void = () => undefined;
@@ -53,6 +54,11 @@ export class RecoveryWindow {
   /** Everything but a redo must wait for it, while it is there. */
   get over(): Promise<void> | undefined {
     return this.#over;
+  }
+
+  /** The server ended before everybody had come, or been waited for long enough. */
+  get cutShort(): boolean {
+    return this.#cutShort;
   }
 
   /** Clients can come from now on. */
@@ -70,6 +76,7 @@ export class RecoveryWindow {
    * The server ends; nobody is waited for any more. Resolves when all that has come was done again.
    */
   async stop(): Promise<void> {
+    this.#cutShort = this.#open;
     this.#close();
     await this.#over;
     await this.#late.run(() => Promise.resolve());

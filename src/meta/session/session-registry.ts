@@ -2,6 +2,7 @@
 // what it held is then released step by step.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { FsError } from "../../domain/errno.ts";
+import { passViolation } from "../../domain/invariant.ts";
 import type { SessionId } from "../../domain/ids.ts";
 import { HEARTBEAT_INTERVAL_MS } from "../../domain/limits.ts";
 import { MAX_SESSIONS } from "./limits.ts";
@@ -16,8 +17,11 @@ import { reapStep } from "../namespace/reaper.ts";
 import { RecoveryWindow } from "./recovery-window.ts";
 import { SessionRequests, type SessionDependencies } from "./session-requests.ts";
 import {
+  clearRecoveryOwed,
   deleteSession,
+  isRecoveryOwed,
   loadSessions,
+  putRecoveryOwed,
   putSession,
   takeSessionId,
   type SessionRecord,
@@ -91,21 +95,24 @@ export class SessionRegistry {
 
   /** Loads the sessions that were there; each has the full time to come back. */
   static async open(options: SessionRegistryOptions): Promise<SessionRegistry> {
-    const known = await options.engine.read(loadSessions);
-    const registry = new SessionRegistry(options, known);
+    const { engine } = options;
+    const known = await engine.read(loadSessions);
+    const owed = options.mayHaveForgotten || (await engine.read(isRecoveryOwed));
+    const awaited = owed ? known.filter(({ record }) => !record.ending) : [];
+    // Until they have been waited for: a start that is stopped before that leaves it to the next.
+    if (owed) await engine.transact(awaited.length > 0 ? putRecoveryOwed : clearRecoveryOwed);
+    const registry = new SessionRegistry(
+      options,
+      awaited.map(({ id }) => id),
+    );
     for (const { id, record } of known) registry.#add(id, record);
     return registry;
   }
 
-  private constructor(
-    options: SessionRegistryOptions,
-    known: readonly { id: SessionId; record: SessionRecord }[],
-  ) {
+  private constructor(options: SessionRegistryOptions, awaited: readonly SessionId[]) {
     this.#options = options;
-    const { clock, log, engine, mayHaveForgotten } = options;
-    const alive = known.filter(({ record }) => !record.ending).map(({ id }) => id);
+    const { clock, log, engine } = options;
     const { incarnations } = engine;
-    const awaited = mayHaveForgotten ? alive : [];
     this.recovery = new RecoveryWindow({ clock, log, incarnations, awaited });
     this.#locks = new LockRegistry({
       ...options,
@@ -119,6 +126,7 @@ export class SessionRegistry {
 
   start(): void {
     this.recovery.start();
+    void this.#settleRecovery();
     this.#checkedAtMs = this.#options.clock.monotonicMs();
     for (const session of this.#sessions.values()) session.silentSinceMs = this.#checkedAtMs;
     this.#check();
@@ -209,6 +217,19 @@ export class SessionRegistry {
     const session = new Session(id, record, requests, this.#options.clock.monotonicMs());
     this.#sessions.set(id, session);
     return session;
+  }
+
+  async #settleRecovery(): Promise<void> {
+    const { engine, log } = this.#options;
+    if (this.recovery.over === undefined) return;
+    await this.recovery.over;
+    if (this.recovery.cutShort) return;
+    try {
+      await engine.transact(clearRecoveryOwed);
+    } catch (error) {
+      passViolation(error);
+      log.warn({ err: error }, "the next start will ask clients again for what was forgotten");
+    }
   }
 
   async #endSteps(session: Session): Promise<void> {

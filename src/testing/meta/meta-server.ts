@@ -112,6 +112,7 @@ export interface LocalMetaOptions {
   sessionDeadAfterMs?: number;
   nodeDownAfterMs?: number;
   nodeOutAfterMs?: number;
+  mayHaveForgotten?: boolean;
 }
 
 /** Timers are not started: call `cluster.start()` or `sessions.start()` where a test wants them. */
@@ -140,7 +141,7 @@ export async function openLocalMeta(options: LocalMetaOptions = {}): Promise<Loc
     log,
     strict: false,
     sessionDeadAfterMs,
-    mayHaveForgotten: false,
+    mayHaveForgotten: options.mayHaveForgotten ?? false,
   });
   return {
     engine,
