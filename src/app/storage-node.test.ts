@@ -196,7 +196,7 @@ test("a corrupt shard that a client points at is quarantined and reported", asyn
   t.is(await verdictOf(node.service, shardId(1)), "spoilt");
   await rejectsWith(t, "ENOENT", node.service.head(shardId(1)));
   const damage = await reported;
-  t.deepEqual(damage, { reports: [{ shard: "1-7-1-0-0", kind: "corrupt" }] });
+  t.like(damage, { reports: [{ shard: "1-7-1-0-0", kind: "corrupt" }] });
 });
 
 test("the node's own scrub finds a corrupt shard and reports it", async (t) => {
@@ -209,7 +209,7 @@ test("the node's own scrub finds a corrupt shard and reports it", async (t) => {
   const reported = meta.next("damage");
   const again = await startNode(t, meta, { dataDir: first.dataDir, scrubBytesPerSecond: 1e9 });
   const damage = await reported;
-  t.deepEqual(damage, { reports: [{ shard: "1-7-2-0-0", kind: "corrupt" }] });
+  t.like(damage, { reports: [{ shard: "1-7-2-0-0", kind: "corrupt" }] });
   t.like(await again.service.stats(), { shards: 1, quarantined: 1 });
 });
 

@@ -132,14 +132,16 @@ test("nodes join, beat, report damage and leave; strangers and unknown ones hear
   const other = { ...who, nonce: second.nonce };
   t.is((await post(url, `${nodes}/${NODE_A}/heartbeat`, { ...other, ...beat })).status, 409);
   const reports = [{ shard: "1-5-100-0-3", kind: "corrupt" }];
-  t.is((await post(url, `${nodes}/${NODE_A}/damage`, { reports })).status, 204);
-  t.is((await post(url, `${nodes}/${NODE_A}/damage`, { reports: [{}] })).status, 400);
+  t.is((await post(url, `${nodes}/${NODE_A}/damage`, { ...who, reports })).status, 204);
+  t.is((await post(url, `${nodes}/${NODE_A}/damage`, { ...who, reports: [{}] })).status, 400);
+  t.is((await post(url, `${nodes}/${NODE_A}/damage`, { ...other, reports })).status, 409);
   const status = await server.admin.status();
   t.like(status.nodes[0], { ...beat, id: NODE_A, zone: "z", weight: 50, state: "up" });
   t.is(status.groups.dirty, 1);
   t.is(status.totalBytes, 4000);
   t.is(status.freeBytes, 3200);
-  const left = await post(url, `${nodes}/${NODE_A}/leaving`, {});
+  const left = await post(url, `${nodes}/${NODE_A}/leaving`, who);
+  t.is((await post(url, `${nodes}/${NODE_A}/leaving`, other)).status, 409);
   t.deepEqual(await left.json(), { epoch: epoch + 1 });
   t.is(present((await server.admin.status()).nodes[0]).state, "down");
 });
@@ -155,7 +157,10 @@ test("status says how well the data is kept and what to do about it", async (t) 
   await registerNodes(url, 6);
   t.like(await admin.status(), { health: "ok", survivesLosses: 2, problems: [] });
   const leave = (id: number): Promise<Response> =>
-    post(url, `/api/v1/nodes/${id.toString(16).padStart(12, "0")}/leaving`, {});
+    post(url, `/api/v1/nodes/${id.toString(16).padStart(12, "0")}/leaving`, {
+      url: `http://127.0.0.1:${id}`,
+      nonce: NONCE,
+    });
   await leave(1);
   const degraded = await admin.status();
   t.like(degraded, { health: "degraded", survivesLosses: 1 });

@@ -3,10 +3,11 @@
 // certificates is here: a middleware on this router, before any of its routes.
 import { Router } from "express";
 import { FsError } from "../domain/errno.ts";
-import { parseShardId, type NodeId } from "../domain/ids.ts";
+import { parseShardId } from "../domain/ids.ts";
 import {
   heartbeatSchema,
   nodeDamageSchema,
+  nodeSenderSchema,
   registerNodeSchema,
   type HeartbeatReply,
 } from "../protocol/admin/admin-api.ts";
@@ -41,15 +42,18 @@ export async function answerNode(
     const epoch = await cluster.heartbeat(id, readBody({ body }, heartbeatSchema));
     return { epoch } satisfies HeartbeatReply;
   }
-  if (what === "leaving") return { epoch: await cluster.leaving(id) } satisfies HeartbeatReply;
+  if (what === "leaving") {
+    const epoch = await cluster.leaving(id, readBody({ body }, nodeSenderSchema));
+    return { epoch } satisfies HeartbeatReply;
+  }
   if (what !== "damage") return undefined;
   await takeDamage(cluster, id, body);
   return "done";
 }
 
 async function takeDamage(cluster: ClusterRegistry, id: string, body: unknown): Promise<void> {
-  const { reports } = readBody({ body }, nodeDamageSchema);
-  const node = requireNode(cluster, id);
+  const { reports, ...sender } = readBody({ body }, nodeDamageSchema);
+  const node = cluster.senderOf(id, sender).id;
   await cluster.groups.reportDamage(
     reports.map(({ shard: text, kind }) => {
       const shard = parseShardId(text);
@@ -57,11 +61,4 @@ async function takeDamage(cluster: ClusterRegistry, id: string, body: unknown): 
       return { shard, kind, node };
     }),
   );
-}
-
-/** @throws FsError ENOENT */
-function requireNode(cluster: ClusterRegistry, id: string): NodeId {
-  const node = cluster.current().nodes.find((candidate) => candidate.id === id);
-  if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
-  return node.id;
 }

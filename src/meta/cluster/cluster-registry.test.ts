@@ -9,6 +9,7 @@ import {
   beat,
   damage,
   join,
+  leave,
   joining,
   nodeId,
   processOf,
@@ -65,7 +66,7 @@ test("a node that says goodbye is down at once", async (t) => {
   const meta = await openLocalMeta();
   await join(meta, 2);
   const { epoch } = meta.cluster.current();
-  t.is(Number(await meta.cluster.leaving(nodeId(2))), epoch + 1);
+  t.is(Number(await leave(meta, 2)), epoch + 1);
   t.deepEqual(statesOf(meta.cluster.current()), ["up", "down"]);
 });
 
@@ -230,7 +231,7 @@ test("groups of a cluster that never held data are clean in every epoch", async 
   t.deepEqual(meta.cluster.groups.dirty(), []);
   t.is(meta.cluster.groups.survivableLosses(), 2);
   await writeSomething(meta);
-  await meta.cluster.leaving(nodeId(1));
+  await leave(meta, 1);
   t.is(meta.cluster.groups.dirty().length, meta.cluster.groups.count());
 });
 
@@ -243,7 +244,7 @@ test("older maps are kept while a group needs them or they may be in use, no lon
   const { cluster } = meta;
   await settleGroups(meta);
   for (let round = 0; round < 5; round++) {
-    await cluster.leaving(nodeId(2));
+    await leave(meta, 2);
     await beat(meta, 2);
   }
   await clock.advance(MAP_HISTORY_GRACE_MS + 1);

@@ -8,7 +8,12 @@ import { MAP_HISTORY_GRACE_MS } from "./limits.ts";
 import { MAX_MAP_HISTORY, MAX_NODES } from "../../domain/limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { Heartbeat, RegisterNode, RegisterReply } from "../../protocol/admin/admin-api.ts";
+import type {
+  Heartbeat,
+  NodeSender,
+  RegisterNode,
+  RegisterReply,
+} from "../../protocol/admin/admin-api.ts";
 import type { Engine, Transaction } from "../engine/engine.ts";
 import { keys } from "../schema/keys.ts";
 import {
@@ -179,11 +184,20 @@ export class ClusterRegistry {
     return { epoch, clusterId: this.clusterId };
   }
 
-  /** @throws FsError ENOENT when the node must register first, EBUSY when another process is it */
-  async heartbeat(id: string, heartbeat: Heartbeat): Promise<Epoch> {
+  /**
+   * The node for which the process speaks.
+   * @throws FsError ENOENT when the node must register first, EBUSY when another process is it
+   */
+  senderOf(id: string, sender: NodeSender): MapNode {
     const node = this.current().nodes.find((candidate) => candidate.id === id);
     if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
-    this.#registrations.check(node.id, heartbeat);
+    this.#registrations.check(node.id, sender);
+    return node;
+  }
+
+  /** @throws FsError as senderOf */
+  async heartbeat(id: string, heartbeat: Heartbeat): Promise<Epoch> {
+    const node = this.senderOf(id, heartbeat);
     const { usedBytes, capacityBytes, shards, quarantined, parked, parkedBytes } = heartbeat;
     const said = { usedBytes, capacityBytes, shards, quarantined, parked, parkedBytes };
     this.#monitor.heard(node.id, said);
@@ -192,10 +206,9 @@ export class ClusterRegistry {
     return await this.#change((nodes) => withState(nodes, node.id, state));
   }
 
-  /** A node shuts down in order: new writes skip it at once. @throws FsError ENOENT */
-  async leaving(id: string): Promise<Epoch> {
-    const node = this.current().nodes.find((candidate) => candidate.id === id);
-    if (node === undefined) throw new FsError("ENOENT", `node ${id} is not registered`);
+  /** A node shuts down in order: new writes skip it at once. @throws FsError as senderOf */
+  async leaving(id: string, sender: NodeSender): Promise<Epoch> {
+    const node = this.senderOf(id, sender);
     if (node.state === "out") return this.current().epoch;
     return await this.#change((nodes) => withState(nodes, node.id, "down"));
   }

@@ -6,6 +6,7 @@ import {
   beat,
   damage,
   join,
+  leave,
   nodeId,
   settleGroups,
   writeSomething,
@@ -102,11 +103,11 @@ test("survivable losses follow node states, and wait for repair before they reco
   await join(meta, 6);
   await writeSomething(meta);
   t.is(cluster.groups.survivableLosses(), 2);
-  await cluster.leaving(nodeId(1));
+  await leave(meta, 1);
   t.is(cluster.groups.survivableLosses(), 1);
-  await cluster.leaving(nodeId(2));
+  await leave(meta, 2);
   t.is(cluster.groups.survivableLosses(), 0);
-  await cluster.leaving(nodeId(3));
+  await leave(meta, 3);
   t.is(cluster.groups.survivableLosses(), -1);
   await beat(meta, 1, 2, 3);
   t.true(cluster.groups.survivableLosses() < 2, "shards written meanwhile stand doubled up");

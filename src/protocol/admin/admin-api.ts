@@ -93,9 +93,10 @@ export const registerReplySchema = z.object({ epoch: z.int(), clusterId: z.strin
 export type RegisterReply = z.infer<typeof registerReplySchema>;
 
 /** Answered with 404 when the node must register, 409 when another process serves as it. */
-export const heartbeatSchema = z.object({
-  nonce,
-  url: nodeUrl,
+/** Who says it: the process that is registered as the node, or nobody listens. */
+export const nodeSenderSchema = z.object({ nonce, url: nodeUrl });
+export type NodeSender = z.infer<typeof nodeSenderSchema>;
+export const heartbeatSchema = nodeSenderSchema.extend({
   usedBytes: bytes,
   capacityBytes: bytes,
   shards: z.number().min(0),
@@ -108,7 +109,7 @@ export const heartbeatReplySchema = z.object({ epoch: z.int() });
 export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
 
 /** Shard ids in their text form (domain/ids.ts). */
-export const nodeDamageSchema = z.object({
+export const nodeDamageSchema = nodeSenderSchema.extend({
   reports: z
     .array(z.object({ shard: z.string().max(64), kind: z.enum(["missing", "corrupt"]) }))
     .max(MAX_DAMAGE_REPORTS),

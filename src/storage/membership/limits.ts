@@ -9,3 +9,5 @@ export const REGISTER_TIMEOUT_MS = 2000;
 export const TAKEN_NAME_PATIENCE_MS = 12_000;
 /** Attempts at a metadata server that is away grow this far apart: it is noticed soon enough. */
 export const REGISTER_BACKOFF_MAX_MS = 2000;
+/** A node that ends waits so long for the server to hear of it: without, writes find out. */
+export const LEAVING_TIMEOUT_MS = 1000;

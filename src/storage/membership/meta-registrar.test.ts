@@ -65,6 +65,11 @@ class Fixture {
     }
   }
 
+  /** Who says that it leaves. */
+  get leavings(): Record<string, unknown>[] {
+    return this.posts.filter(({ path }) => path.endsWith("leaving")).map(({ body }) => body);
+  }
+
   get registrations(): number {
     return this.posts.filter(({ path }) => path.endsWith("register")).length;
   }
@@ -141,4 +146,20 @@ test("another cluster's server keeps a node from starting, but ends none that ru
   await late.pass(2 * REGISTER_BACKOFF_MAX_MS);
   t.true(late.registrar.registered);
   await late.registrar.close();
+});
+
+test("a node that ends says so, once, as the process that it is", async (t) => {
+  const node = new Fixture();
+  await node.registrar.start();
+  await node.registrar.close();
+  await node.registrar.close();
+  t.deepEqual(node.leavings, [{ nonce: "ab".repeat(8), url: "http://a:1" }]);
+});
+
+test("a node that was never let in ends without a word", async (t) => {
+  const node = new Fixture("cluster-2");
+  node.register = refused("EPERM");
+  await t.throwsAsync(node.registrar.start(), { code: "EPERM" });
+  await node.registrar.close();
+  t.deepEqual(node.leavings, []);
 });

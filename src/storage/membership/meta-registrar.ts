@@ -3,7 +3,12 @@
 import { FsError, isFsError } from "../../domain/errno.ts";
 import { formatShardId, type NodeId, type ShardId } from "../../domain/ids.ts";
 import { HEARTBEAT_INTERVAL_MS, MAX_DAMAGE_REPORTS } from "../../domain/limits.ts";
-import { REGISTER_BACKOFF_MAX_MS, REGISTER_TIMEOUT_MS, TAKEN_NAME_PATIENCE_MS } from "./limits.ts";
+import {
+  LEAVING_TIMEOUT_MS,
+  REGISTER_BACKOFF_MAX_MS,
+  REGISTER_TIMEOUT_MS,
+  TAKEN_NAME_PATIENCE_MS,
+} from "./limits.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { deadline } from "../../platform/deadline.ts";
@@ -13,6 +18,7 @@ import {
   registerReplySchema,
   type Heartbeat,
   type NodeDamage,
+  type NodeSender,
   type RegisterNode,
 } from "../../protocol/admin/admin-api.ts";
 import type { NodeStats } from "../../protocol/shard/shard-service.ts";
@@ -60,6 +66,11 @@ export class MetaRegistrar implements AsyncDisposable {
     this.#clusterId = options.clusterId;
   }
 
+  get #sender(): NodeSender {
+    const { nonce, url } = this.#options;
+    return { nonce, url };
+  }
+
   get registered(): boolean {
     return this.#registered;
   }
@@ -75,9 +86,19 @@ export class MetaRegistrar implements AsyncDisposable {
     this.#isStarting = false;
   }
 
+  /** Ends, and tells the server, so that new writes skip this node at once. */
   async close(): Promise<void> {
     this.#stopped.abort();
     await this.#running;
+    if (!this.#registered) return;
+    this.#registered = false;
+    const { id, clock, post, log } = this.#options;
+    using limit = deadline(clock, LEAVING_TIMEOUT_MS);
+    try {
+      await post(`/nodes/${id}/leaving`, this.#sender, limit.signal);
+    } catch (error) {
+      log.debug({ err: error }, "the metadata server could not be told");
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,8 +186,8 @@ export class MetaRegistrar implements AsyncDisposable {
   }
 
   async #heartbeat(): Promise<void> {
-    const { id, url, nonce, stats } = this.#options;
-    const beat: Heartbeat = { nonce, url, ...(await stats()) };
+    const { id, stats } = this.#options;
+    const beat: Heartbeat = { ...this.#sender, ...(await stats()) };
     const reply = await this.#post(`/nodes/${id}/heartbeat`, beat);
     if (reply.status === 404) {
       this.#registered = false;
@@ -184,7 +205,7 @@ export class MetaRegistrar implements AsyncDisposable {
     this.#damage = [];
     try {
       const path = `/nodes/${this.#options.id}/damage`;
-      const damage: NodeDamage = { reports };
+      const damage: NodeDamage = { ...this.#sender, reports };
       const { status } = await this.#post(path, damage);
       if (status >= 300) throw unexpected("damage report", status);
     } catch (error) {

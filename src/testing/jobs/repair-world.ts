@@ -30,7 +30,7 @@ import type { DamageReport, MetaService } from "../../protocol/meta/meta-service
 import type { ShardVerdict } from "../../protocol/shard/shard-service.ts";
 import type { RebuildTools } from "../../storage/shards/shard-rebuild.ts";
 import { FakeClock } from "../fake-clock.ts";
-import { beat, join, nodeId, register } from "../meta/joined-nodes.ts";
+import { beat, join, leave, nodeId, register } from "../meta/joined-nodes.ts";
 import { openLocalMeta, type LocalMeta } from "../meta/meta-server.ts";
 import { present } from "../present.ts";
 import { ClusterNode } from "../shard/shard-cluster.ts";
@@ -213,7 +213,7 @@ export class RepairWorld {
   async kill(...nodes: ClusterNode[]): Promise<void> {
     for (const node of nodes) {
       node.kill();
-      await this.meta.cluster.leaving(node.id);
+      await leave(this.meta, this.nodes.indexOf(node) + 1);
     }
   }
 

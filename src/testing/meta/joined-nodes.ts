@@ -1,5 +1,5 @@
 // Nodes that join a local metadata server, and what else tests of the cluster begin with.
-import { DEFAULT_POOL, type NodeId, type SliceId } from "../../domain/ids.ts";
+import { DEFAULT_POOL, type Epoch, type NodeId, type SliceId } from "../../domain/ids.ts";
 import type { GroupKey } from "../../meta/cluster/group-ledger.ts";
 import type { RegisterNode } from "../../protocol/admin/admin-api.ts";
 import type { DamageReport } from "../../protocol/meta/meta-service.ts";
@@ -37,6 +37,11 @@ export async function beat(meta: LocalMeta, ...indexes: number[]): Promise<void>
   for (const index of indexes) {
     await meta.cluster.heartbeat(nodeId(index), { ...BEAT, ...processOf(index) });
   }
+}
+
+/** The node's process says that it ends. */
+export async function leave(meta: LocalMeta, index: number): Promise<Epoch> {
+  return await meta.cluster.leaving(nodeId(index), processOf(index));
 }
 
 /** Data exists from now on, so that groups don't count as clean for being empty. */
