@@ -338,7 +338,6 @@ export class DfsVfs implements Vfs {
       for (const [fh] of this.#handles.allFiles()) this.#operations.release(fh);
       await this.#releases.drain();
       this.#context.writeback.close();
-      await this.#meta.close();
     }
   }
 
