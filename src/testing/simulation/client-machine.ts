@@ -2,10 +2,12 @@
 import { composeClient, type ClientSession } from "../../app/client-session.ts";
 import type { PolicyCodecs } from "../../codec/policy-codecs.ts";
 import type { Log } from "../../observability/log.ts";
+import type { DamageReport, MetaSession } from "../../protocol/meta/meta-service.ts";
 import { connectMetaSession } from "../../protocol/meta/meta-session-client.ts";
 import type { Machine, SimProcess } from "./machine.ts";
 import type { Network } from "./network.ts";
 import { OrderedCoding } from "./ordered-coding.ts";
+import type { ShardWatch } from "./shard-watch.ts";
 import { SimShardService } from "./shard-messages.ts";
 import { dialOver } from "./sim-socket.ts";
 
@@ -15,6 +17,7 @@ export interface ClientMachineOptions {
   readonly metaAddress: string;
   readonly token: () => string;
   readonly codecs: PolicyCodecs;
+  readonly watch: Pick<ShardWatch, "reported">;
   readonly log: (process: SimProcess) => Log;
 }
 
@@ -49,7 +52,7 @@ export class ClientMachine {
         log,
         clock,
       });
-      const session = await composeClient(meta, {
+      const session = await composeClient(this.#watched(meta), {
         clock,
         log,
         connect: ({ url, id: node }) =>
@@ -62,5 +65,22 @@ export class ClientMachine {
       process.kill();
       throw error;
     }
+  }
+
+  /** The same session; what it reports is noted. */
+  #watched(meta: MetaSession): MetaSession {
+    const { watch } = this.#options;
+    return new Proxy(meta, {
+      get(target, name) {
+        if (name === "reportDamage") {
+          return async (reports: readonly DamageReport[]) => {
+            await target.reportDamage(reports);
+            watch.reported(reports);
+          };
+        }
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      },
+    });
   }
 }

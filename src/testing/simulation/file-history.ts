@@ -27,6 +27,14 @@ interface WriteStep extends Step {
   readonly end: number;
 }
 
+/** Nothing stands from `sizeBytes` on. */
+interface TruncateStep extends Step {
+  readonly operation: number;
+  readonly sizeBytes: number;
+}
+
+type ContentStep = WriteStep | TruncateStep;
+
 interface NameStep extends Step {
   /** The file's name from here on; undefined: it has none. */
   readonly name: string | undefined;
@@ -38,7 +46,7 @@ export type IsBinding = (step: Readonly<Step>) => boolean;
 export class FileHistory {
   readonly key: number;
   readonly #cluster: number;
-  readonly #writes: WriteStep[] = [];
+  readonly #contents: ContentStep[] = [];
   readonly #names: NameStep[] = [];
   /** Both, in their order. */
   readonly #steps: Step[] = [];
@@ -52,7 +60,15 @@ export class FileHistory {
     const end = offset + lengthBytes;
     const begun = { by, isContent: true, progress: "begun", atMs: Infinity } as const;
     const step: WriteStep = { ...begun, operation, offset, end };
-    this.#writes.push(step);
+    this.#contents.push(step);
+    this.#steps.push(step);
+  }
+
+  /** A change of metadata, but one of the content too. */
+  beginTruncate(by: Doer, operation: number, sizeBytes: number): void {
+    const begun = { by, isContent: false, progress: "begun", atMs: Infinity } as const;
+    const step: TruncateStep = { ...begun, operation, sizeBytes };
+    this.#contents.push(step);
     this.#steps.push(step);
   }
 
@@ -67,9 +83,9 @@ export class FileHistory {
     advance(this.#names.slice(-1), "acknowledged", nowMs);
   }
 
-  /** The writes from `operation` on were told to be done. */
+  /** What was done from `operation` on was told to be done. */
   written(operation: number, nowMs: number): void {
-    const done = this.#writes.filter((write) => write.operation >= operation);
+    const done = this.#contents.filter((step) => step.operation >= operation);
     advance(done, "acknowledged", nowMs);
   }
 
@@ -84,7 +100,7 @@ export class FileHistory {
 
   /** All of its bytes were promised to be there after whatever power cut. */
   get isDurable(): boolean {
-    return this.#writes.every(({ progress }) => progress === "durable");
+    return this.#contents.every(({ progress }) => progress === "durable");
   }
 
   /** What follows on what may have been forgotten can't be relied on, either. */
@@ -112,10 +128,8 @@ export class FileHistory {
 
   /** What is wrong with the file's whole content; nothing where all is well. */
   wrongIn(bytes: Buffer, isBinding: IsBinding): string | undefined {
-    const all = this.#binding(isBinding);
-    const binding = this.#writes.filter((step) => all.has(step));
-    const least = Math.max(0, ...binding.map(({ end }) => end));
-    const most = Math.max(0, ...this.#writes.map(({ end }) => end));
+    const binding = this.#binding(isBinding);
+    const { least, most } = this.#sizes(binding);
     if (bytes.length < least) return `${bytes.length} bytes are there, ${least} were written`;
     if (bytes.length > most) return `${bytes.length} bytes are there, only ${most} were written`;
     for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
@@ -125,23 +139,48 @@ export class FileHistory {
     return undefined;
   }
 
-  #wrongAt(bytes: Buffer, at: number, binding: readonly WriteStep[]): string | undefined {
-    const covers = ({ offset, end }: WriteStep): boolean => offset <= at && at < end;
-    const floor = binding.findLast(covers)?.operation ?? 0;
+  /** Sizes that the file may have. */
+  #sizes(binding: ReadonlySet<Step>): { least: number; most: number } {
+    let [least, most] = [0, 0];
+    for (const step of this.#contents) {
+      const isBinding = binding.has(step);
+      if ("end" in step) {
+        most = Math.max(most, step.end);
+        if (isBinding) least = Math.max(least, step.end);
+      } else if (isBinding) {
+        [least, most] = [step.sizeBytes, step.sizeBytes];
+      } else {
+        [least, most] = [Math.min(least, step.sizeBytes), Math.max(most, step.sizeBytes)];
+      }
+    }
+    return { least, most };
+  }
+
+  #wrongAt(bytes: Buffer, at: number, binding: ReadonlySet<Step>): string | undefined {
+    const covering = this.#contents.filter((step) => covers(step, at));
+    const floorAt = covering.findLastIndex((step) => binding.has(step));
+    const floor = covering[floorAt]?.operation ?? 0;
+    const possible = covering.slice(Math.max(0, floorAt));
     const stamp = readStamp(this.#cluster, bytes, at);
     if (stamp === undefined) {
       return `bytes that nobody wrote: ${bytes.toString("hex", at, at + RECORD_BYTES)}`;
     }
-    if (stamp === "hole") return floor === 0 ? undefined : `nothing, but ${floor} was written`;
+    if (stamp === "hole") {
+      const mayBeOne = floor === 0 || possible.some((step) => !("end" in step));
+      return mayBeOne ? undefined : `nothing, but ${floor} was written`;
+    }
     if (stamp.file !== this.key) return `bytes of file ${stamp.file}`;
     if (stamp.place * RECORD_BYTES !== at) return `bytes of place ${stamp.place * RECORD_BYTES}`;
-    const known = this.#writes.some(
-      (write) => write.operation === stamp.operation && covers(write),
-    );
-    if (!known) return `bytes of operation ${stamp.operation}, which wrote none here`;
-    if (stamp.operation >= floor) return undefined;
-    return `bytes of operation ${stamp.operation}, but ${floor} was written later`;
+    const isIt = (step: ContentStep): boolean =>
+      "end" in step && step.operation === stamp.operation;
+    if (!covering.some(isIt)) return `bytes of operation ${stamp.operation}, which wrote none here`;
+    if (possible.some(isIt)) return undefined;
+    return `bytes of operation ${stamp.operation}, but ${floor} was done later`;
   }
+}
+
+function covers(step: ContentStep, at: number): boolean {
+  return "end" in step ? step.offset <= at && at < step.end : step.sizeBytes <= at;
 }
 
 function advance(steps: Iterable<Step>, progress: Progress, nowMs: number): void {

@@ -34,11 +34,14 @@ export class Machine {
   readonly temper: DiskTemper = { slowness: 1 };
   process: SimProcess | undefined;
   isOn = true;
+  /** A flush of its disk was answered and didn't happen. */
+  hasLied = false;
   /** Told of each end of a process. */
   ended: () => void = () => undefined;
   /** Steps of the wall clock so far. */
   skewMs = 0;
   #starts = 0;
+  #startedMs = 0;
   /** Monotonic clocks don't count the time that a machine sleeps. */
   #sleptMs = 0;
   /** Nothing on it happens until then: it sleeps, or its processes are stopped. */
@@ -63,6 +66,12 @@ export class Machine {
     return Math.max(0, this.#heldUntilMs - this.timeline.nowMs);
   }
 
+  /** Since its process was started, or it was held last; none while there is none. */
+  get awakeForMs(): number {
+    if (this.process === undefined) return 0;
+    return this.timeline.nowMs - Math.max(this.#startedMs, this.#heldUntilMs);
+  }
+
   /** Its processes don't run for so long; `asleep`: their clocks don't, either. */
   hold(forMs: number, asleep: boolean): void {
     this.#heldUntilMs = Math.max(this.#heldUntilMs, this.timeline.nowMs + forMs);
@@ -72,6 +81,7 @@ export class Machine {
   /** A new process in place of one that must be dead. */
   start(): SimProcess {
     this.#starts += 1;
+    this.#startedMs = this.timeline.nowMs;
     this.isOn = true;
     this.process = new SimProcess(this, `${this.name}.${this.#starts}`);
     return this.process;
@@ -164,7 +174,9 @@ export class SimProcess {
     this.diskCallsLeft -= 1;
     if (this.diskCallsLeft <= 0) this.kill();
     if (!this.isAlive) throw new ProcessDeath(`${this.name} is dead`);
-    return this.machine.temper.fault?.(call);
+    const fault = this.machine.temper.fault?.(call);
+    if (fault === "lie") this.machine.hasLied = true;
+    return fault;
   }
 
   /** What changes the disk may end with the process before it is told, and so has two pauses. */
@@ -207,12 +219,18 @@ function processClock(process: SimProcess): Clock {
           reject(signal.reason as Error); // that of whoever gave the signal
           return;
         }
+        const leave = (): void => {
+          forget();
+          signal?.removeEventListener("abort", onAbort);
+        };
+        const forget = process.onDeath(() => leave());
         const onAbort = (): void => {
           cancel();
+          leave();
           reject(signal?.reason as Error); // as above
         };
         const cancel = after(delayMs, "sleep", () => {
-          signal?.removeEventListener("abort", onAbort);
+          leave();
           resolve();
         });
         signal?.addEventListener("abort", onAbort, { once: true });

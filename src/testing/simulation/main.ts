@@ -1,10 +1,11 @@
 // Runs seeds one after the other and prints JSON lines: one for each seed that found something, and
-// the sum. `node main.js FIRST COUNT [all|first]`; all: with the whole history of each; first: ends
-// at the first finding.
+// the sum. `node main.js FIRST COUNT [all|first|each] [FAULT,…]`; all: with the whole history of
+// each; first: ends at the first finding. With those kinds of fault instead of the seed's own.
 import { crc32 } from "node:zlib";
 import { pino } from "pino";
 import type { Log } from "../../observability/log.ts";
 import type { SimProcess } from "./machine.ts";
+import { FAULTS } from "./plan.ts";
 import { simulate, uncaughtInSimulation } from "./simulation.ts";
 
 process.on("uncaughtException", (error) => {
@@ -13,11 +14,19 @@ process.on("uncaughtException", (error) => {
   process.exit(70);
 });
 
-const [first = "1", count = "1", how] = process.argv.slice(2);
+const [first = "1", count = "1", how, given] = process.argv.slice(2);
+const faults = given
+  ?.split(",")
+  .map((name) => FAULTS.find((kind) => kind === name) ?? noFault(name));
+
+function noFault(name: string): never {
+  process.stderr.write(`${name}: one of ${FAULTS.join(" ")}\n`);
+  process.exit(64);
+}
 
 /** A log whose lines go where the history goes. */
 function historyLog({ name, machine }: SimProcess): Log {
-  const write = (line: string): void => machine.timeline.note(line.trimEnd());
+  const write = (line: string): void => machine.timeline.remark(line.trimEnd());
   return pino({ base: { by: name }, timestamp: false, level: "debug" }, { write });
 }
 
@@ -30,7 +39,7 @@ let found = 0;
 let seeds = 0;
 let hash = 0;
 for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
-  const options = how === "all" ? { keepAll: true, log: historyLog } : {};
+  const options = how === "all" ? { keepAll: true, log: historyLog, faults } : { faults };
   const { lines, ...outcome } = await simulate(seed, options);
   seeds += 1;
   hash = crc32(outcome.hash, hash);

@@ -38,6 +38,8 @@ export class MetadataMachine {
   readonly address: string;
   /** Of the user that all clients are. */
   token = "";
+  /** Starts that came to serve. */
+  served = 0;
   readonly #options: MetadataMachineOptions;
   #parts: MetadataParts | undefined;
 
@@ -91,6 +93,7 @@ export class MetadataMachine {
       network.listen(address, endpoint);
       parts.start();
       this.#parts = parts;
+      this.served += 1;
     } catch (error) {
       process.kill();
       throw error;

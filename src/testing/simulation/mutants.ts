@@ -1,5 +1,6 @@
 // Mends taken out again, one at a time, in the compiled product: the simulator must find each.
 import type { Mutation } from "./mutant-hooks.ts";
+import type { FaultKind } from "./plan.ts";
 
 export interface Mutant extends Mutation {
   /** What is broken then. */
@@ -7,6 +8,8 @@ export interface Mutant extends Mutation {
   /** Seeds in which it is looked for. */
   readonly first: number;
   readonly count: number;
+  /** Instead of those that the seeds choose. */
+  readonly faults?: readonly FaultKind[];
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -23,16 +26,16 @@ export const MUTANTS: readonly Mutant[] = [
     file: "dist/protocol/rpc/change-log.js",
     find: "get forgotten() {\n        return this.#forgotten;",
     replace: "get forgotten() {\n        return [];",
-    first: 40,
-    count: 60,
+    first: 1,
+    count: 40,
   },
   {
     name: "nobody notices that the server came back behind",
     file: "dist/protocol/rpc/change-log.js",
     find: "this.#incarnation !== undefined && this.#incarnation !== present;",
     replace: "false;",
-    first: 40,
-    count: 60,
+    first: 1,
+    count: 40,
   },
   {
     name: "exclusive locks don't exclude",
@@ -48,22 +51,73 @@ export const MUTANTS: readonly Mutant[] = [
     find: "await this.#files.syncFile(entry.id)",
     replace: "await Promise.resolve(true)",
     first: 1,
-    count: 10,
+    count: 40,
   },
   {
     name: "cells that a node sends aren't compared with their checksums",
     file: "dist/stripes/row-read.js",
     find: "if (isWhole && seal.corruptCells(id, bytes, cellCrcs, firstCell).length === 0) {",
     replace: "if (isWhole) {",
-    first: 20,
-    count: 20,
+    first: 1,
+    count: 40,
   },
   {
     name: "an index is believed after one of its flushes has failed",
     file: "dist/storage/shards/shard-store.js",
     find: "await salvageIndex(disk, directory, openStore);",
     replace: "",
-    first: 2011,
-    count: 1,
+    first: 1,
+    count: 20,
+    faults: ["failingFlush", "nodeCrash", "nodeCut"],
+  },
+  {
+    name: "what damage is reported is forgotten at once",
+    file: "dist/meta/cluster/group-ledger.js",
+    find: "group.findings.set(text, { report, number: this.#number });",
+    replace: "",
+    first: 1,
+    count: 25,
+    faults: ["rot"],
+  },
+  {
+    name: "a client's last reports come after its session has ended",
+    file: "dist/app/client-session.js",
+    find: "await vfs.close();",
+    replace: "await vfs.close().finally(() => meta.close());",
+    first: 1,
+    count: 60,
+  },
+  {
+    name: "numbers are given that no disk knows to be taken",
+    file: "dist/meta/namespace/number-ranges.js",
+    find: 'takeNumbers(tx, "ids", NUMBERS_PER_RANGE)',
+    replace: 'takeNumbers(tx, "ids", 1)',
+    first: 1,
+    count: 60,
+  },
+  {
+    name: "a server goes on from a journal that has lost durable changes",
+    file: "dist/meta/engine/recovery.js",
+    find: "return position < durable || end?.damaged === true;",
+    replace: "return false;",
+    first: 1,
+    count: 60,
+  },
+  {
+    name: "a node does what another one was asked for",
+    file: "dist/protocol/shard/node-name.js",
+    find: "if (self !== undefined && meantFor === self)",
+    replace: "if (true)",
+    first: 1,
+    count: 60,
+  },
+  {
+    name: "fsync brings to disk what its own client wrote, and nothing else",
+    file: "dist/vfs/write/file-writer.js",
+    find: "if (unsettled)\n                await durability.syncFile(this.#owner.ino);",
+    replace: "",
+    first: 1,
+    count: 15,
+    faults: ["rot", "siteCut"],
   },
 ];

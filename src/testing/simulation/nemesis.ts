@@ -7,32 +7,41 @@ import type { SimWorld } from "./sim-world.ts";
 /** A mild plan's faults end before the next begins, and the cluster has time to notice. */
 const MILD_RECOVERY_MS = 12_000;
 
+/** What was written so long ago is on disk, and what was written since says so. */
+const FLIP_SYNCED_MS = 400;
+/** The server has refused to start with it by then. */
+const FLIP_PUT_BACK_MS = 5000;
+
 export class Nemesis {
   readonly #world: SimWorld;
   readonly #random: SeededRandom;
   /** The node whose disk may lose what it has: one, since a write may stand with one to spare. */
-  readonly #badNode: Machine;
+  readonly badNode: Machine;
   readonly #faults: Readonly<Record<FaultKind, () => void>>;
   #isOver = false;
 
   constructor(world: SimWorld, random: SeededRandom) {
     this.#world = world;
     this.#random = random;
-    this.#badNode = random.pick(world.nodes).machine;
+    this.badNode = random.pick(world.nodes).machine;
     this.#faults = this.#makeFaults();
   }
 
-  start(): void {
+  start(recoveryMs = 0): void {
     const { faults, faultPauseMs, isMild } = this.#world.plan;
     if (faults.length === 0) return;
-    const pauseMs = (isMild ? MILD_RECOVERY_MS : 0) + this.#random.below(2 * faultPauseMs);
+    const pauseMs = recoveryMs + this.#random.below(2 * faultPauseMs);
     this.#world.timeline.after(pauseMs, "nemesis", () => {
       if (this.#isOver) return;
       const kind = this.#random.pick(faults);
       this.#world.timeline.note(`nemesis: ${kind}`);
       this.#faults[kind]();
-      this.start();
+      this.start(isMild ? MILD_RECOVERY_MS : 0);
     });
+  }
+
+  cutAll(): void {
+    for (const machine of this.#world.machines) this.#cut(machine);
   }
 
   /** Nothing goes wrong any more, and what does is put right. */
@@ -69,9 +78,10 @@ export class Nemesis {
       failingFlush: () => this.#flush("EIO"),
       lyingFlush: () => this.#flush("lie"),
       rot: () => this.#rot(),
-      siteCut: () => {
-        for (const machine of this.#world.machines) this.#cut(machine);
-      },
+      siteCut: () => this.cutAll(),
+      swapPorts: () => this.#swapPorts(),
+      strangerAtPort: () => this.#strangerAtPort(),
+      journalFlip: () => this.#journalFlip(),
       crashAtDisk: () => {
         const { process } = this.#some();
         if (process !== undefined) process.diskCallsLeft = 1 + this.#random.below(60);
@@ -98,8 +108,11 @@ export class Nemesis {
   }
 
   #cut(machine: Machine): void {
-    const { judge, server, nodes } = this.#world;
-    if (machine === server.machine) judge.serverLostPower(machine.name);
+    const { judge, server, nodes, watch } = this.#world;
+    if (machine === server.machine) {
+      judge.serverLostPower(machine.name);
+      watch.serverLostPower();
+    }
     if (nodes.some((node) => node.machine === machine)) judge.nodeLostPower(machine.name);
     this.#world.downFor(machine, this.#downMs());
     machine.cut(this.#random);
@@ -109,6 +122,67 @@ export class Nemesis {
     const node = this.#random.pick(this.#world.nodes);
     this.#world.downFor(node.machine, this.#downMs());
     void node.stop();
+  }
+
+  /** Each comes back at the address of the other. */
+  #swapPorts(): void {
+    const [one, other] = [
+      this.#random.pick(this.#world.nodes),
+      this.#random.pick(this.#world.nodes),
+    ];
+    if (one === other) return;
+    [one.wantedPort, other.wantedPort] = [other.port, one.port];
+    // Neither finds its new address taken.
+    const downMs = 200 + this.#random.below(3000);
+    for (const { machine } of [one, other]) {
+      this.#world.downFor(machine, downMs);
+      machine.crash();
+    }
+  }
+
+  /** A node of another cluster stands where one of ours was. */
+  #strangerAtPort(): void {
+    const { stranger, nodes } = this.#world;
+    if (stranger === undefined) return;
+    const node = this.#random.pick(nodes);
+    stranger.wantedPort = node.port;
+    this.#world.downFor(node.machine, 1000 + this.#random.below(4000));
+    node.machine.crash();
+    this.#world.downFor(stranger.machine, this.#random.below(500));
+    stranger.machine.crash();
+  }
+
+  /**
+   * A bit of the journal flips while the server is down: of what was on disk before other records
+   * were, so that it can be noticed. Where it is, somebody puts the byte back.
+   */
+  #journalFlip(): void {
+    const { server, timeline } = this.#world;
+    const before = journalSizes(server.machine);
+    timeline.after(FLIP_SYNCED_MS, "journal flips", () => {
+      const { disk, temper } = server.machine;
+      const { faults } = this.#world.plan;
+      const mayLag = faults.some(
+        (kind) => kind === "slowDisk" || kind === "sleep" || kind === "hold",
+      );
+      if (this.#isOver || temper.slowness > 1 || mayLag) return;
+      this.#cut(server.machine);
+      const grown = [...journalSizes(server.machine)].filter(
+        ([path, sizeBytes]) => sizeBytes > (before.get(path) ?? Infinity),
+      );
+      if (grown.length === 0) return;
+      const [path] = this.#random.pick(grown);
+      const { served } = server;
+      const [at, mask] = [this.#random.below(before.get(path) ?? 1), 1 << this.#random.below(8)];
+      disk.spoil(path, at, mask);
+      this.#world.timeline.note(`bit ${mask} of byte ${at} of ${path} flips`);
+      const putBack = (): void => {
+        if (server.served !== served || disk.factsSync(path) === undefined) return;
+        this.#world.timeline.note(`byte ${at} of ${path} is put back`);
+        disk.spoil(path, at, mask);
+      };
+      timeline.after(FLIP_PUT_BACK_MS, "journal is put back", putBack);
+    });
   }
 
   /** Mostly a restart, sometimes a repair of the machine. */
@@ -141,7 +215,7 @@ export class Nemesis {
   }
 
   #flush(fault: "EIO" | "lie"): void {
-    const { temper } = this.#badNode;
+    const { temper } = this.badNode;
     const random = this.#random;
     temper.fault = ({ what }) =>
       (what === "datasync" || what === "sync") && random.chance(0.5) ? fault : undefined;
@@ -151,11 +225,16 @@ export class Nemesis {
   }
 
   #rot(): void {
-    const { disk } = this.#badNode;
+    const { disk } = this.badNode;
     const files = disk.paths.filter((path) => path.startsWith("/node/shards/"));
     if (files.length === 0) return;
     const path = this.#random.pick(files);
     const sizeBytes = disk.factsSync(path)?.sizeBytes ?? 0;
     if (sizeBytes > 0) disk.spoil(path, this.#random.below(sizeBytes), 1 << this.#random.below(8));
   }
+}
+
+function journalSizes({ disk }: Machine): Map<string, number> {
+  const journals = disk.paths.filter((path) => path.startsWith("/meta/journal-"));
+  return new Map(journals.map((path) => [path, disk.factsSync(path)?.sizeBytes ?? 0]));
 }

@@ -1,5 +1,6 @@
 // The network between machines: who listens where, and messages that are delayed, lost, doubled,
 // overtaken, or held while a way is cut. Streams and requests are built on it elsewhere.
+import { setMaxListeners } from "node:events";
 import type { FsError } from "../../domain/errno.ts";
 import { connectionError } from "../../protocol/shard/shard-exchange.ts";
 import type { SeededRandom } from "../seeded-random.ts";
@@ -30,7 +31,8 @@ export interface RequestOptions<T> {
   readonly from: SimProcess;
   readonly address: string;
   readonly label: string;
-  readonly signal?: AbortSignal | undefined;
+  /** Any of them ends it; one of many that live on in no other signal. */
+  readonly signals: readonly (AbortSignal | undefined)[];
   /** Asks who listens there, in its process. */
   readonly serve: (endpoint: Endpoint) => Promise<T>;
 }
@@ -98,20 +100,31 @@ export class Network {
   /** @throws FsError ECONNREFUSED, and what `serve` throws; the signal's reason */
   request<T>(options: RequestOptions<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { signal } = options;
+      const { from, signals } = options;
       let settled = false;
       const settle = (how: () => void): void => {
         if (settled) return;
         settled = true;
-        signal?.removeEventListener("abort", onAbort);
+        forget();
+        for (const signal of signals) signal?.removeEventListener("abort", onAbort);
         how();
       };
-      const onAbort = (): void => settle(() => reject(signal?.reason as Error)); // the caller's own
-      if (signal?.aborted === true) {
+      // Nobody hears of it any more.
+      const forget = from.onDeath(() => settle(() => undefined));
+      const onAbort = (): void => {
+        const aborted = signals.find((signal) => signal?.aborted === true);
+        settle(() => reject(aborted?.reason as Error)); // the caller's own
+      };
+      if (signals.some((signal) => signal?.aborted === true)) {
         onAbort();
         return;
       }
-      signal?.addEventListener("abort", onAbort, { once: true });
+      for (const signal of signals) {
+        if (signal === undefined) continue;
+        // A node is asked for many things at once.
+        setMaxListeners(0, signal);
+        signal.addEventListener("abort", onAbort, { once: true });
+      }
       this.#send(options, {
         isWanted: () => !settled,
         resolve: (value) => settle(() => resolve(value)),

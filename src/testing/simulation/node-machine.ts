@@ -5,6 +5,7 @@ import { FsError } from "../../domain/errno.ts";
 import type { Log } from "../../observability/log.ts";
 import type { ShardAppOptions } from "../../storage/http/shard-server.ts";
 import type { PostReply, PostToMeta } from "../../storage/membership/meta-posts.ts";
+import type { ShardService } from "../../protocol/shard/shard-service.ts";
 import type { RebuildTools } from "../../storage/shards/shard-rebuild.ts";
 import { present } from "../present.ts";
 import type { Machine, SimProcess } from "./machine.ts";
@@ -30,6 +31,8 @@ const HOST = "nodes.sim";
 export class NodeMachine {
   readonly machine: Machine;
   #running: RunningNode | undefined;
+  #port = FIRST_PORT;
+  #store: ShardService | undefined;
   /** The port it is to have instead of that of its last start. */
   wantedPort: number | undefined;
   readonly #options: NodeMachineOptions;
@@ -42,6 +45,16 @@ export class NodeMachine {
   /** Of the process that runs now, once it serves. */
   get running(): RunningNode | undefined {
     return this.machine.process === undefined ? undefined : this.#running;
+  }
+
+  /** Of that process, as no network stands before it. */
+  get store(): ShardService | undefined {
+    return this.running === undefined ? undefined : this.#store;
+  }
+
+  /** Where it serves, or did last. */
+  get port(): number {
+    return this.#port;
   }
 
   /** Resolves when it serves. Rejects when it can't; the process is dead then. */
@@ -88,9 +101,12 @@ export class NodeMachine {
     const { network, watch } = this.#options;
     let port = this.wantedPort ?? lastPort ?? FIRST_PORT;
     while (network.isTaken(addressOf(port))) port += 1;
+    this.#port = port;
     const url = addressOf(port);
     const shards = watchedShards(store, watch);
-    const endpoint: ShardEndpoint = { process, shards, nameOf: name };
+    const endpoint: ShardEndpoint = { process, shards, nameOf: name, watch };
+    this.#store = store;
+    this.wantedPort = undefined;
     const stop = network.listen(url, endpoint);
     return {
       url,
@@ -130,7 +146,7 @@ function postsOver(network: Network, process: SimProcess, address: string): Post
       from: process,
       address,
       label: path,
-      signal,
+      signals: [signal],
       serve: (endpoint) => {
         if (!isMetaEndpoint(endpoint)) throw new FsError("ECONNREFUSED", "no metadata server");
         return endpoint.posts(path, JSON.parse(text));

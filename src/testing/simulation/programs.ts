@@ -2,23 +2,22 @@
 // promised before.
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { isFsError } from "../../domain/errno.ts";
-import { WHOLE_FILE, toLockOwner } from "../../domain/file-lock.ts";
 import { ROOT_INO, type Ino, type Name } from "../../domain/ids.ts";
 import { O_RDWR, type FileHandle, type Vfs } from "../../vfs/vfs.ts";
 import { present } from "../present.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { SimMount } from "./client-machine.ts";
 import type { Judge } from "./judge.ts";
+import { takeLock } from "./lock-taking.ts";
 import type { SimFile, SimFiles } from "./sim-files.ts";
 import { RECORD_BYTES, stampedBytes } from "./stamps.ts";
 
 /** Shards of small files stand in a node's index, those of large ones are files. */
 const SMALL_FILE_BYTES = 96 * 1024;
 const LARGE_FILE_BYTES = 512 * 1024;
-/** Files and locks of a run. */
-const MAX_FILES = 24;
-const LOCKS = 2;
 const SLOTS = 2;
+/** While only few nodes are faulty nothing takes longer. */
+const MILD_BOUND_MS = 30_000;
 const ROOT = ROOT_INO;
 
 const WEIGHTS = {
@@ -29,6 +28,9 @@ const WEIGHTS = {
   replace: 3,
   rename: 2,
   unlink: 1,
+  truncate: 1,
+  rewrite: 1,
+  sync: 2,
   lock: 2,
   syncDirectory: 1,
 } as const;
@@ -42,6 +44,8 @@ export interface ProgramOptions {
   readonly random: SeededRandom;
   /** Some files are so large that their shards are files on the nodes. */
   readonly hasLargeFiles: boolean;
+  /** Of the whole run. */
+  readonly maxFiles: number;
   /** Between operations, at the most. */
   readonly pauseMs: number;
   readonly mayGoOn: () => boolean;
@@ -73,15 +77,20 @@ export class Program {
   }
 
   async #one(deed: Deed): Promise<void> {
-    const { process } = this.#options.mount;
+    const { judge, mount } = this.#options;
+    const { process } = mount;
     const { timeline } = process.machine;
     this.doing = `${deed} since ${(timeline.nowMs / 1000).toFixed(3)} s`;
+    const beganMs = timeline.nowMs;
     try {
       await this.#do(deed);
+      const tookMs = timeline.nowMs - beganMs;
+      if (judge.isMild && tookMs > MILD_BOUND_MS) {
+        judge.broken(`${process.name} ${deed}: it took ${(tookMs / 1000).toFixed(1)} s`);
+      }
     } catch (error) {
       if (!isFsError(error)) throw error;
       timeline.note(`${process.name} ${deed}: ${error.code} ${error.message}`);
-      const { judge } = this.#options;
       if (judge.isMild) judge.broken(`${process.name} ${deed}: ${error.code} ${error.message}`);
     }
   }
@@ -94,7 +103,10 @@ export class Program {
     if (deed === "replace") await this.#replace();
     if (deed === "rename") await this.#changing((file) => this.#rename(file));
     if (deed === "unlink") await this.#changing((file) => this.#unlink(file));
-    if (deed === "lock") await this.#lock();
+    if (deed === "truncate") await this.#changing((file) => this.#truncate(file));
+    if (deed === "rewrite") await this.#changing((file) => this.#rewrite(file));
+    if (deed === "sync") await this.#changing((file) => this.#sync(file));
+    if (deed === "lock") await takeLock(this.#options);
     if (deed === "syncDirectory") await this.#syncDirectory();
   }
 
@@ -130,8 +142,8 @@ export class Program {
   }
 
   async #create(): Promise<void> {
-    const { files, mount } = this.#options;
-    if (files.all.length >= MAX_FILES) return;
+    const { files, mount, maxFiles } = this.#options;
+    if (files.all.length >= maxFiles) return;
     const file = files.add("f", mount.process);
     await this.#working(file, async () => {
       const fh = await this.#make(file);
@@ -153,6 +165,39 @@ export class Program {
 
   async #write(file: MadeFile): Promise<void> {
     const { fh } = await this.#vfs.open(ROOT_CALLER, file.ino, O_RDWR);
+    await this.#writeAndClose(file, fh);
+  }
+
+  async #truncate(file: MadeFile, fh?: FileHandle, sizeBytes = this.#someLength()): Promise<void> {
+    const operation = this.#options.files.nextOperation();
+    file.history.beginTruncate(this.#options.mount.process, operation, sizeBytes);
+    this.#note(`truncates ${nameOf(file)} to ${sizeBytes}: ${operation}`);
+    await this.#vfs.setattr(ROOT_CALLER, file.ino, { sizeBytes }, fh);
+    file.history.written(operation, this.#nowMs);
+  }
+
+  /** All that was written to it, by whichever client, is on disk then. */
+  async #sync({ history, ino, name }: MadeFile): Promise<void> {
+    const { judge, mount } = this.#options;
+    const { fh } = await this.#vfs.open(ROOT_CALLER, ino, O_RDWR);
+    try {
+      await this.#vfs.fsync(fh, false);
+      history.synced(mount.process, this.#nowMs, judge.asOf(this.#nowMs));
+      this.#note(`has synced ${name}`);
+    } finally {
+      await this.#vfs.release(fh);
+    }
+  }
+
+  /** As a shell does it: opened with O_TRUNC, and written. */
+  async #rewrite(file: MadeFile): Promise<void> {
+    const { fh } = await this.#vfs.open(ROOT_CALLER, file.ino, O_RDWR);
+    try {
+      await this.#truncate(file, fh, 0);
+    } catch (error) {
+      await this.#vfs.release(fh);
+      throw error;
+    }
     await this.#writeAndClose(file, fh);
   }
 
@@ -241,8 +286,8 @@ export class Program {
 
   /** A new file under another's name, as editors save. */
   async #replace(): Promise<void> {
-    const { files, mount, random } = this.#options;
-    if (files.all.length >= MAX_FILES) return;
+    const { files, mount, random, maxFiles } = this.#options;
+    if (files.all.length >= maxFiles) return;
     const slot = `s${random.below(SLOTS)}` as Name; // letters and digits
     const holder = files.slots.get(slot);
     const old = files.claimAny(mount.process, (file) => file === holder);
@@ -254,6 +299,7 @@ export class Program {
         const fh = await this.#make(file);
         await this.#writeAndClose(file, fh);
         const from = present(file.name);
+        const open = random.chance(0.5) ? await this.#openOld(old) : undefined;
         file.history.beginName(mount.process, slot);
         old?.history.beginName(mount.process, undefined);
         file.name = slot;
@@ -262,9 +308,27 @@ export class Program {
         old?.history.named(this.#nowMs);
         this.#note(`renamed ${from} to ${slot}`);
         if (old !== undefined) old.name = undefined;
+        await open?.check();
       });
     if (old === undefined) await work();
     else await this.#working(old, work);
+  }
+
+  /** Opens a file that is about to lose its name, to be read afterwards. */
+  async #openOld(old: SimFile | undefined): Promise<{ check(): Promise<void> } | undefined> {
+    if (old?.ino === undefined) return undefined;
+    const { fh } = await this.#vfs.open(ROOT_CALLER, old.ino, 0);
+    const check = async (): Promise<void> => {
+      const { judge } = this.#options;
+      const asOf = judge.asOf(this.#nowMs);
+      try {
+        const wrong = old.history.wrongIn(await readOpen(this.#vfs, fh), asOf);
+        if (wrong !== undefined) judge.broken(`${this.#who} has a nameless file open: ${wrong}`);
+      } finally {
+        await this.#vfs.release(fh);
+      }
+    };
+    return { check };
   }
 
   async #rename(file: MadeFile): Promise<void> {
@@ -289,37 +353,6 @@ export class Program {
     file.name = undefined;
   }
 
-  async #lock(): Promise<void> {
-    const { judge, random, mount, files } = this.#options;
-    const { process } = mount;
-    const name = `l${random.below(LOCKS)}` as Name; // letters and digits
-    const fh = await this.#openLock(name);
-    const owner = toLockOwner(1, files.nextOperation());
-    const request = { ...WHOLE_FILE, space: "flock", owner, pid: 1 } as const;
-    try {
-      await this.#vfs.setlk?.(fh, { ...request, type: "write" });
-      judge.locked(name, process);
-      await process.clock.sleep(random.below(3000));
-      judge.unlocked(name, process);
-      await this.#vfs.setlk?.(fh, { ...request, type: "unlock" });
-    } catch (error) {
-      judge.unlocked(name, process);
-      if (!isFsError(error, "EAGAIN")) throw error;
-    } finally {
-      await this.#vfs.release(fh);
-    }
-  }
-
-  async #openLock(name: Name): Promise<FileHandle> {
-    try {
-      return (await this.#vfs.create(ROOT_CALLER, ROOT, name, 0o644, O_RDWR)).fh;
-    } catch (error) {
-      if (!isFsError(error, "EEXIST")) throw error;
-      const { ino } = await this.#vfs.lookup(ROOT_CALLER, ROOT, name);
-      return (await this.#vfs.open(ROOT_CALLER, ino, O_RDWR)).fh;
-    }
-  }
-
   async #syncDirectory(): Promise<void> {
     const fh = await this.#vfs.opendir(ROOT_CALLER, ROOT);
     try {
@@ -339,9 +372,13 @@ export function nameOf({ name, history, ino }: SimFile): string {
 export async function readWhole(vfs: Vfs, ino: Ino): Promise<Buffer> {
   const { fh } = await vfs.open(ROOT_CALLER, ino, 0);
   try {
-    // Pieces are good until the handle's next read.
-    return Buffer.concat(await vfs.read(fh, 0, 2 * LARGE_FILE_BYTES));
+    return await readOpen(vfs, fh);
   } finally {
     await vfs.release(fh);
   }
+}
+
+async function readOpen(vfs: Vfs, fh: FileHandle): Promise<Buffer> {
+  // Pieces are good until the handle's next read.
+  return Buffer.concat(await vfs.read(fh, 0, 2 * LARGE_FILE_BYTES));
 }

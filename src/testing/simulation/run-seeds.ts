@@ -5,7 +5,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Mutation } from "./mutant-hooks.ts";
+import type { FaultKind } from "./plan.ts";
 
+/** From the first on, as many as CI has minutes for; `scripts/simulate` runs more. */
+export const CI_SEEDS = 2000;
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
 const MUTATE = new URL("mutate.js", import.meta.url).href;
 
@@ -21,16 +24,18 @@ export interface SeedsRun {
   readonly hash: string;
 }
 
-/** With a mutation it ends at the first finding. */
+/** With a mutation it ends at the first finding. `faults`: instead of those that a seed chooses. */
 export async function runSeeds(
   first: number,
   count: number,
   mutation?: Mutation,
+  faults: readonly FaultKind[] = [],
 ): Promise<SeedsRun> {
   const mutating = mutation === undefined ? [] : ["--import", MUTATE];
+  const given = faults.length > 0 ? [faults.join()] : [];
   const child = spawn(
     process.execPath,
-    [...mutating, MAIN, String(first), String(count), ...(mutation ? ["first"] : [])],
+    [...mutating, MAIN, String(first), String(count), mutation ? "first" : "each", ...given],
     {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, DFS_MUTATION: JSON.stringify(mutation) },

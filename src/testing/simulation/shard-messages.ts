@@ -23,12 +23,14 @@ import type {
 } from "../../protocol/shard/shard-service.ts";
 import type { SimProcess } from "./machine.ts";
 import type { Endpoint, Network } from "./network.ts";
+import type { ShardWatch } from "./shard-watch.ts";
 
 /** A node that serves. */
 export interface ShardEndpoint extends Endpoint {
   readonly shards: ShardService;
   /** Undefined before the node has joined a cluster. */
   readonly nameOf: () => NodeName | undefined;
+  readonly watch: Pick<ShardWatch, "served">;
 }
 
 export class SimShardService implements ShardService {
@@ -119,17 +121,17 @@ export class SimShardService implements ShardService {
     serve: (node: ShardService) => Promise<T>,
   ): Promise<T> {
     const closed = this.#closed.signal;
-    const either = signal === undefined ? closed : AbortSignal.any([signal, closed]);
     try {
       return await this.#network.request({
         from: this.#from,
         address: this.#address,
         label,
-        signal: either,
+        signals: [signal, closed],
         serve: (endpoint) => this.#served(endpoint, serve),
       });
     } catch (error) {
-      if (either.aborted) throw abortError(either);
+      if (signal?.aborted === true) throw abortError(signal);
+      if (closed.aborted) throw abortError(closed);
       throw error;
     }
   }
@@ -155,11 +157,12 @@ export class SimShardService implements ShardService {
 
 /** Errors become what they are after the way over HTTP. */
 async function answer<T>(
-  { shards, nameOf }: ShardEndpoint,
+  { shards, nameOf, watch }: ShardEndpoint,
   asked: NodeName,
   serve: (node: ShardService) => Promise<T>,
 ): Promise<T> {
   checkAddressee(formatNodeName(asked), nameOf());
+  watch.served(asked, nameOf());
   try {
     return await serve(shards);
   } catch (error) {

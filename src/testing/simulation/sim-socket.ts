@@ -155,7 +155,7 @@ export function dialOver(network: Network, from: SimProcess): Dial {
       endpoint.rpc.serve(principal, theirs);
     };
     try {
-      await network.request({ from, address: url, label: "dial", signal, serve });
+      await network.request({ from, address: url, label: "dial", signals: [signal], serve });
     } catch (error) {
       near?.terminate();
       throw error;

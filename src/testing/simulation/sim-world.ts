@@ -2,6 +2,7 @@
 // started again some time after it ended.
 import { crc32 } from "node:zlib";
 import { PolicyCodecs } from "../../codec/policy-codecs.ts";
+import { isFsError } from "../../domain/errno.ts";
 import { silentLog, type Log } from "../../observability/log.ts";
 import { seededRandom, type SeededRandom } from "../seeded-random.ts";
 import { ClientMachine } from "./client-machine.ts";
@@ -17,6 +18,7 @@ import type { Timeline } from "./timeline.ts";
 /** Between an end and the next start, where nobody said otherwise. */
 const RESTART_MS = 1000;
 const META_ADDRESS = "http://meta.sim:7400";
+const OTHER_META_ADDRESS = "http://other.sim:7400";
 /** One for all runs: it has no state but buffers. */
 const CODECS = new PolicyCodecs();
 
@@ -34,13 +36,18 @@ export class SimWorld {
   readonly server: MetadataMachine;
   readonly nodes: readonly NodeMachine[];
   readonly clients: readonly ClientMachine[];
+  /** Of another cluster on the same network, where the plan has one. */
+  readonly stranger: NodeMachine | undefined;
+  readonly #otherServer: MetadataMachine | undefined;
   /** Makes the log of a process. */
   readonly log: (process: SimProcess) => Log;
   /** Machines that are not started again, until they are taken off. */
   readonly kept = new Set<Machine>();
+  /** Nodes that refuse to start for what their disks have lost, though they had said otherwise. */
+  readonly lost = new Set<Machine>();
   /** How long those machines stay off that end now. */
   readonly #downForMs = new Map<Machine, number>();
-  readonly #watch: ShardWatch;
+  readonly watch: ShardWatch;
 
   constructor(plan: Plan, timeline: Timeline, log: (process: SimProcess) => Log = () => silentLog) {
     this.plan = plan;
@@ -49,14 +56,15 @@ export class SimWorld {
     this.random = seededRandom(plan.seed + 1);
     this.judge = new Judge(timeline, plan.seed, { isMild: plan.isMild, parity: 2 });
     this.network = new Network(timeline, seededRandom(plan.seed + 2));
-    this.#watch = new ShardWatch(this.judge.broken);
-    this.server = new MetadataMachine({
-      ...this.#parts("meta"),
-      address: META_ADDRESS,
-      timings: { nodeOutAfterMs: plan.nodeOutAfterMs, pgCount: plan.pgCount },
-      checkpointBytes: plan.checkpointBytes,
-    });
-    this.nodes = Array.from({ length: plan.nodes }, (_, index) => this.#node(`node${index}`));
+    this.watch = new ShardWatch(this.judge.broken);
+    this.server = this.#server("meta", META_ADDRESS);
+    this.nodes = Array.from({ length: plan.nodes }, (_, index) =>
+      this.#node(`node${index}`, META_ADDRESS),
+    );
+    if (plan.faults.includes("strangerAtPort")) {
+      this.#otherServer = this.#server("other", OTHER_META_ADDRESS);
+      this.stranger = this.#node("stranger", OTHER_META_ADDRESS);
+    }
     this.clients = Array.from({ length: plan.clients }, (_, index) => this.newClient(index));
   }
 
@@ -64,10 +72,12 @@ export class SimWorld {
     return new ClientMachine({
       ...this.#parts(`client${index}`),
       metaAddress: META_ADDRESS,
+      watch: this.watch,
       token: () => this.server.token,
     });
   }
 
+  /** Of the cluster that is looked at. */
   get machines(): Machine[] {
     return [this.server, ...this.nodes, ...this.clients].map(({ machine }) => machine);
   }
@@ -76,12 +86,22 @@ export class SimWorld {
   async start(): Promise<void> {
     const server = this.server.start();
     await this.until(server, 20_000, "the metadata server starts");
-    await this.until(
-      Promise.all(this.nodes.map((node) => node.start())),
-      20_000,
-      "the nodes start",
-    );
+    if (this.#otherServer !== undefined) {
+      await this.until(this.#otherServer.start(), 20_000, "the other metadata server starts");
+    }
+    const nodes = [...this.nodes, this.stranger].flatMap((node) => node?.start() ?? []);
+    await this.until(Promise.all(nodes), 20_000, "the nodes start");
     this.#superviseAll();
+  }
+
+  /** Nothing of it happens any more, and what product code still holds on to holds little. */
+  end(): void {
+    const others = [this.#otherServer, this.stranger].flatMap((one) => one?.machine ?? []);
+    for (const machine of [...this.machines, ...others]) {
+      machine.ended = () => undefined;
+      machine.crash();
+    }
+    this.timeline.clear();
   }
 
   /** The machine's process, which ends now, comes back after so long. */
@@ -107,7 +127,9 @@ export class SimWorld {
   }
 
   #superviseAll(): void {
-    for (const startable of [this.server, ...this.nodes]) this.#supervise(startable);
+    for (const startable of [this.server, ...this.nodes, this.stranger]) {
+      if (startable !== undefined) this.#supervise(startable);
+    }
   }
 
   #supervise(startable: Startable): void {
@@ -123,6 +145,7 @@ export class SimWorld {
     const { machine } = startable;
     this.timeline.after(forMs, `${machine.name} starts`, () => {
       if (machine.process !== undefined) return;
+      if (this.lost.has(machine)) return;
       if (this.kept.has(machine)) {
         this.#startAfter(startable, RESTART_MS);
         return;
@@ -130,15 +153,24 @@ export class SimWorld {
       startable.start().catch((error: unknown) => {
         // Its process is dead, and so it is started again.
         this.timeline.note(`${machine.name} doesn't start: ${String(error)}`);
+        if (machine.hasLied && machine !== this.server.machine && isFsError(error)) {
+          this.lost.add(machine);
+        }
       });
     });
   }
 
-  #node(name: string): NodeMachine {
+  #server(name: string, address: string): MetadataMachine {
+    const { nodeOutAfterMs, pgCount, checkpointBytes } = this.plan;
+    const timings = { nodeOutAfterMs, pgCount };
+    return new MetadataMachine({ ...this.#parts(name), address, timings, checkpointBytes });
+  }
+
+  #node(name: string, metaAddress: string): NodeMachine {
     return new NodeMachine({
       ...this.#parts(name),
-      metaAddress: META_ADDRESS,
-      watch: this.#watch,
+      metaAddress,
+      watch: this.watch,
     });
   }
 

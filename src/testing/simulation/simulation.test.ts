@@ -1,18 +1,16 @@
 // Seeds of the simulator, as many as CI has minutes for.
 import test from "ava";
-import { runSeeds, seedsFromEnvironment } from "./run-seeds.ts";
+import { CI_SEEDS, runSeeds, seedsFromEnvironment } from "./run-seeds.ts";
 
-/** A minute or two of two processors; `scripts/simulate` runs more. */
-const SEEDS = 120;
 const PROGRAMS = 2;
 
-const { first, count } = seedsFromEnvironment(SEEDS);
+const { first, count } = seedsFromEnvironment(CI_SEEDS);
 
 for (let part = 0; part < PROGRAMS; part++) {
   const own = Math.ceil(count / PROGRAMS);
   const from = first + part * own;
   test(`nothing that was promised is lost or wrong, from seed ${from} on`, async (t) => {
-    t.timeout(600_000);
+    t.timeout(1_200_000);
     const { found, seeds } = await runSeeds(from, own);
     t.is(seeds, own);
     for (const { seed, findings } of found) {

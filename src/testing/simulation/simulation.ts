@@ -2,13 +2,15 @@
 // right, and then all that was promised must be there.
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import { isFsError } from "../../domain/errno.ts";
-import { ROOT_INO, type Name } from "../../domain/ids.ts";
+import { invariant } from "../../domain/invariant.ts";
+import { ROOT_INO, type Name, type NodeId } from "../../domain/ids.ts";
 import type { Log } from "../../observability/log.ts";
-import { seededRandom } from "../seeded-random.ts";
+import { seededRandom, type SeededRandom } from "../seeded-random.ts";
 import type { ClientMachine, SimMount } from "./client-machine.ts";
-import type { SimProcess } from "./machine.ts";
+import { ContentOracle, type OracleNode } from "./content-oracle.ts";
+import type { Machine, SimProcess } from "./machine.ts";
 import { Nemesis } from "./nemesis.ts";
-import { planOf, type Plan } from "./plan.ts";
+import { planOf, type FaultKind, type Plan } from "./plan.ts";
 import { nameOf, Program, readWhole } from "./programs.ts";
 import { SimFiles, type SimFile } from "./sim-files.ts";
 import { SimWorld } from "./sim-world.ts";
@@ -19,12 +21,18 @@ const CALM_MS = 150_000;
 /** Faults are over, so that repair and gc end within this. */
 const CLEAN_MS = 400_000;
 const LOOK_MS = 1000;
-/** The metadata server knows by then who is there. */
+const LOOK_LIMIT_MS = 60_000;
+const TIDY_LOOK_MS = 20_000;
+/** Share of the runs in which the cluster becomes clean while mounts live. */
+const STAY_MOUNTED = 0.25;
+/** So long after a machine's start the metadata server knows that it is there. */
 const NOTICE_MS = 8000;
 const REMOUNT_MS = 2000;
+/** Clients have mounted by then. */
+const MOUNT_MS = 200;
 const UNMOUNT_MS = 60_000;
-/** Those that come back have been started, and those that don't are known to be down. */
-const POWER_BACK_MS = 15_000;
+/** Those that come back after a power cut serve within this. */
+const POWER_BACK_MS = 30_000;
 /** Of the pool that a cluster begins with. */
 const PARITY = 2;
 
@@ -44,6 +52,8 @@ export interface Outcome {
 export interface SimulationOptions {
   readonly keepAll?: boolean;
   readonly log?: (process: SimProcess) => Log;
+  /** Kinds of fault; else the seed chooses them. */
+  readonly faults?: readonly FaultKind[] | undefined;
 }
 
 /** The run that is under way, for what only the process hears of. */
@@ -55,7 +65,7 @@ export function uncaughtInSimulation(error: unknown): boolean {
 }
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
-  const simulation = new Simulation(planOf(seed), options);
+  const simulation = new Simulation(planOf(seed, options.faults), options);
   running = simulation;
   try {
     return await simulation.run();
@@ -71,6 +81,8 @@ class Simulation {
   readonly #files: SimFiles;
   readonly #programs: { process: SimProcess; program: Program; ended: boolean }[] = [];
   #mayGoOn = true;
+  /** The one whose disk may lie and rot. */
+  #badNode: Machine | undefined;
 
   constructor(plan: Plan, { keepAll = false, log }: SimulationOptions) {
     this.#plan = plan;
@@ -96,6 +108,7 @@ class Simulation {
       judge.broken(`the run ended: ${error instanceof Error ? error.stack : String(error)}`);
     }
     const { hash, events, nowMs, lines } = this.#timeline;
+    this.#world.end();
     const { findings } = judge;
     const { seed } = this.#plan;
     return { seed, plan: this.#plan, findings, hash, events, virtualMs: nowMs, lines };
@@ -105,14 +118,19 @@ class Simulation {
     const world = this.#world;
     await world.start();
     for (const client of world.clients) this.#mount(client);
-    await world.pass(REMOUNT_MS);
+    await world.pass(MOUNT_MS);
     Object.assign(world.network.temper, this.#plan.network);
     const nemesis = new Nemesis(world, seededRandom(this.#plan.seed + 4));
+    this.#badNode = nemesis.badNode;
     nemesis.start();
     await world.pass(this.#plan.busyMs);
+    if (this.#plan.endsInCut) nemesis.cutAll();
     nemesis.end();
     this.#mayGoOn = false;
-    await this.#calmDown();
+    await this.#endPrograms();
+    // Nothing waits for a mount to go away, garbage neither.
+    if (world.random.chance(STAY_MOUNTED)) await this.#becomeClean(world.random.chance(0.3));
+    await this.#unmountAll();
     if (world.judge.findings.length > 0) return;
     await this.#becomeClean();
     if (world.judge.findings.length > 0) return;
@@ -124,19 +142,30 @@ class Simulation {
 
   /** Everywhere at once; as many nodes never come back as redundancy covers. */
   async #losePower(): Promise<void> {
-    const { server, nodes, judge, random, kept } = this.#world;
+    const { server, nodes, judge, random, kept, lost, watch } = this.#world;
     this.#timeline.note("power is lost everywhere");
     // One node's disk may hold what is spoilt and nobody has read since: it counts as lost.
-    const spoils = this.#plan.faults.some((kind) => kind === "rot" || kind === "lyingFlush");
-    const away = random.below(spoils ? PARITY : PARITY + 1);
-    for (const lost of nodes.slice(0, away)) kept.add(lost.machine);
+    const away = lost.size > 0 ? 0 : random.below(this.#spoils ? PARITY : PARITY + 1);
+    const left = [...nodes];
+    while (kept.size < away) kept.add(takeAny(random, left).machine);
     judge.serverLostPower(server.machine.name);
+    watch.serverLostPower();
     server.machine.cut(random);
     for (const { machine } of nodes) {
       judge.nodeLostPower(machine.name);
       machine.cut(random);
     }
-    await this.#world.pass(POWER_BACK_MS);
+    const limitMs = this.#timeline.nowMs + POWER_BACK_MS;
+    await this.#timeline.run(() => server.parts !== undefined && this.#areBack(), limitMs);
+    // Now and then those that stay away are known to be down.
+    await this.#world.pass(random.pick([100, 1000, 1000, NOTICE_MS]));
+  }
+
+  #areBack(): boolean {
+    const { nodes, kept, lost } = this.#world;
+    return nodes.every(
+      ({ machine, running }) => running !== undefined || kept.has(machine) || lost.has(machine),
+    );
   }
 
   /** Mounts, and again whenever the client's process has died. */
@@ -162,6 +191,7 @@ class Simulation {
         judge,
         random: seededRandom(process.machine.random.below(2 ** 31)),
         hasLargeFiles: this.#plan.hasLargeFiles,
+        maxFiles: this.#plan.maxFiles,
         pauseMs: this.#plan.pauseMs,
         mayGoOn: () => this.#mayGoOn,
       });
@@ -177,8 +207,8 @@ class Simulation {
     }
   }
 
-  /** Everybody ends what he is at, and unmounts. */
-  async #calmDown(): Promise<void> {
+  /** Everybody ends what he is at. */
+  async #endPrograms(): Promise<void> {
     const busy = (): boolean =>
       this.#programs.some(({ process, ended }) => process.isAlive && !ended);
     await this.#timeline.run(() => !busy(), this.#timeline.nowMs + CALM_MS);
@@ -186,7 +216,6 @@ class Simulation {
       if (ended || !process.isAlive) continue;
       this.#world.judge.broken(`${process.name} never ends: ${program.doing}`);
     }
-    await this.#unmountAll();
   }
 
   async #unmountAll(): Promise<void> {
@@ -208,14 +237,20 @@ class Simulation {
     }
   }
 
-  /** Nothing waits for repair or gc any more. */
-  async #becomeClean(): Promise<void> {
+  /** Nothing waits for repair any more; nor for gc, `andTidy`. */
+  async #becomeClean(andTidy = false): Promise<void> {
     const { server, nodes, judge } = this.#world;
     const endMs = this.#timeline.nowMs + CLEAN_MS;
-    // Until all are back a server that has just started may think that they are.
-    const areBack = (): boolean => nodes.every(({ running }) => running !== undefined);
-    await this.#timeline.run(areBack, endMs);
-    await this.#world.pass(NOTICE_MS);
+    // Until it has heard of all, a server that has just started may think that they are there.
+    const machines = [server, ...nodes].map(({ machine }) => machine);
+    const areKnown = (): boolean =>
+      this.#areBack() && machines.every(({ awakeForMs }) => awakeForMs > NOTICE_MS);
+    const isLost = (): boolean => this.#world.lost.size > 0;
+    while (!areKnown() && !isLost() && this.#timeline.nowMs < endMs) {
+      await this.#world.pass(LOOK_MS);
+    }
+    // Redundancy covers a node that is gone for good; what waits for it waits in vain.
+    if (isLost()) return;
     const dirty = (): number => {
       const { parts } = server;
       if (parts === undefined) return Infinity;
@@ -226,6 +261,51 @@ class Simulation {
     };
     while (dirty() > 0 && this.#timeline.nowMs < endMs) await this.#world.pass(LOOK_MS);
     if (dirty() > 0) judge.broken(`${dirty()} groups are never clean`);
+    else if (!judge.mayBeUnreadable()) await this.#lookAtNodes();
+    if (andTidy) await this.#becomeTidy();
+  }
+
+  /** What was deleted leaves the nodes. */
+  async #becomeTidy(): Promise<void> {
+    const endMs = this.#timeline.nowMs + CLEAN_MS;
+    let left = Infinity;
+    while (left > 0 && this.#timeline.nowMs < endMs) {
+      await this.#world.pass(TIDY_LOOK_MS);
+      const counting = this.#oracle()?.garbage();
+      if (counting === undefined) return;
+      if (!(await this.#world.until(counting, LOOK_LIMIT_MS, "a look for garbage"))) return;
+      left = await counting;
+    }
+    if (left > 0) this.#world.judge.broken(`${left} deleted blocks never leave the nodes`);
+  }
+
+  /** Clean means whole, and that redundancy has nothing used up. */
+  async #lookAtNodes(): Promise<void> {
+    const { server, judge } = this.#world;
+    const survives = server.parts?.cluster.groups.survivableLosses() ?? PARITY;
+    if (survives < PARITY) judge.broken(`all is clean, but only ${survives} nodes may be lost`);
+    const looking = this.#oracle()?.firstWrong();
+    if (looking === undefined) return;
+    if (!(await this.#world.until(looking, LOOK_LIMIT_MS, "a look at all shards"))) return;
+    const wrong = await looking;
+    if (wrong !== undefined) judge.broken(`all is clean, but ${wrong}`);
+  }
+
+  #oracle(): ContentOracle | undefined {
+    const { server, nodes, watch } = this.#world;
+    const { parts } = server;
+    if (parts === undefined) return undefined;
+    const known = new Map<NodeId, OracleNode>();
+    for (const { running, store, machine } of nodes) {
+      if (running === undefined || store === undefined) continue;
+      known.set(running.id, { store, isBad: this.#spoils && machine === this.#badNode });
+    }
+    return new ContentOracle({ parts, nodes: known, watch, clusterId: parts.cluster.clusterId });
+  }
+
+  /** Some disk may hold what is not what was written. */
+  get #spoils(): boolean {
+    return this.#plan.faults.some((kind) => kind === "rot" || kind === "lyingFlush");
   }
 
   /** Another client finds everything that was promised. */
@@ -238,6 +318,7 @@ class Simulation {
       const checked = this.#checkFile(mount, file);
       if (!(await this.#world.until(checked, 60_000, `a last look at ${nameOf(file)}`))) return;
     }
+    mount.process.kill();
   }
 
   async #checkFile({ vfs }: SimMount, file: SimFile): Promise<void> {
@@ -268,4 +349,10 @@ class Simulation {
       if (!isExcused) judge.broken(`${nameOf(file)} in the end: ${error.code} ${error.message}`);
     }
   }
+}
+
+function takeAny<T>(random: SeededRandom, from: T[]): T {
+  const [taken] = from.splice(random.below(from.length), 1);
+  invariant(taken !== undefined, "there is one left");
+  return taken;
 }

@@ -1,7 +1,5 @@
 // Virtual time and everything that happens in it: one event after the other, each with all that its
 // promises set off. A hash of them tells whether two runs were the same.
-import { crc32 } from "node:zlib";
-
 interface Event {
   readonly atMs: number;
   readonly order: number;
@@ -18,6 +16,11 @@ interface Outside {
 /** So long after the end of work in another thread its result is there. */
 const OUTSIDE_MS = 0.05;
 const KEPT_LINES = 400;
+/** Its paths are those of a checkout. */
+const STACK = "\n    at ";
+/** Of FNV-1a in 32 bits. */
+const OFFSET = 0x811c9dc5;
+const PRIME = 0x01000193;
 
 export class Timeline {
   nowMs = 0;
@@ -28,14 +31,14 @@ export class Timeline {
   keepAll = false;
   /** Whose event it is that happens now. */
   actor: { readonly isAlive: boolean; kill(): void } | undefined;
-  #hash = 0;
+  #hash = OFFSET;
   #order = 0;
   readonly #heap: Event[] = [];
   #outside: Outside[] = [];
 
   /** Of all events and notes so far. */
   get hash(): string {
-    return this.#hash.toString(16).padStart(8, "0");
+    return (this.#hash >>> 0).toString(16).padStart(8, "0");
   }
 
   /** Happens after `delayMs`, behind what was planned for then before. Returns its cancel. */
@@ -53,9 +56,14 @@ export class Timeline {
     };
   }
 
-  /** A line of the history, which counts for the hash. */
+  /** A line of the history, which counts for the hash; not the stack of an error in it. */
   note(text: string): void {
-    this.#hash = crc32(text, this.#hash);
+    this.#hash = hashOf(text.split(STACK, 1).join(), this.#hash);
+    this.remark(text);
+  }
+
+  /** A line of the history that is there only where somebody looks. */
+  remark(text: string): void {
     this.lines.push(`${(this.nowMs / 1000).toFixed(6)} ${text}`);
     if (!this.keepAll && this.lines.length > 2 * KEPT_LINES) this.lines.splice(0, KEPT_LINES);
   }
@@ -82,10 +90,16 @@ export class Timeline {
       if (run === undefined) continue;
       this.nowMs = event.atMs;
       this.events += 1;
-      this.#hash = crc32(`${event.atMs} ${event.label}`, this.#hash);
+      this.#hash = hashOf(event.label, Math.imul(this.#hash ^ (event.atMs * 1000), PRIME));
       this.actor = undefined;
       run();
     }
+  }
+
+  /** Nothing that was planned happens. */
+  clear(): void {
+    this.#heap.length = 0;
+    this.#outside = [];
   }
 
   async #collect(): Promise<void> {
@@ -97,6 +111,13 @@ export class Timeline {
       await settled();
     }
   }
+}
+
+/** Of a text behind what has `before`: an event comes by each few microseconds. */
+function hashOf(text: string, before: number): number {
+  let hash = before;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), PRIME);
+  return hash;
 }
 
 /** Resolves when no promise and no tick has anything left to do. */
