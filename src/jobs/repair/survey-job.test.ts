@@ -109,6 +109,22 @@ test("a file of which no node has a shard left is missed, whatever the listings"
   t.is(world.repairJob.unreadableBlocks, 1);
 });
 
+test("a block that nobody has is found in a group that can't be made whole", async (t) => {
+  const world = await RepairWorld.make();
+  const away = present(world.nodes[0]);
+  await world.kill(away);
+  const files = [];
+  for (let count = 0; count < 24; count++) files.push(await world.write());
+  await world.revive(away);
+  away.fail("rebuild", "ENOSPC");
+  await world.clock.advance(FIRST_SURVEY_AFTER_MS);
+  const lost = present(files[0]);
+  const shards = Array.from({ length: 6 }, (_, slot) => world.shardOf(lost, slot));
+  for (const { memory } of world.nodes) await memory.deleteMany(shards);
+  await world.survey();
+  t.is(world.reports, 1);
+});
+
 test("shards that haven't come home yet aren't called missing", async (t) => {
   const world = await RepairWorld.make();
   const away = present(world.nodes[0]);
