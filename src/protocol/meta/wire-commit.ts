@@ -2,7 +2,7 @@
 import { FsError } from "../../domain/errno.ts";
 import type { Epoch, PoolId, SliceId } from "../../domain/ids.ts";
 import { MAX_COMMIT_EXTENTS } from "./limits.ts";
-import { MAX_INLINE_BYTES } from "../../domain/format.ts";
+import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
 import type {
   CommitReply,
   CommitRequest,
@@ -32,7 +32,7 @@ function readExtent(value: unknown): ExtentCommit {
   const extent: ExtentCommit = {
     chunk: readCount(fields[0], "chunk"),
     posInChunk: readCount(fields[1], "position"),
-    lengthBytes: readCount(fields[2], "length"),
+    lengthBytes: readLength(fields[2]),
     slice: readCount(fields[3], "slice") as SliceId,
     pool: readCount(fields[4], "pool") as PoolId,
   };
@@ -45,6 +45,12 @@ function readExtent(value: unknown): ExtentCommit {
     }
   }
   return extent;
+}
+
+function readLength(value: unknown): number {
+  const lengthBytes = readCount(value, "length");
+  if (lengthBytes > CHUNK_BYTES) throw new FsError("EINVAL", "an extent longer than a chunk");
+  return lengthBytes;
 }
 
 export const extentCommitCodec: Codec<ExtentCommit> = { pack: packExtent, read: readExtent };

@@ -69,6 +69,13 @@ test("a commit with inline bytes and one with stripes arrive as they were sent",
   t.deepEqual(args[0].read(travel(args[0].pack(request))), request);
 });
 
+test("a commit of an extent that is longer than a chunk is refused as it arrives", (t) => {
+  const [codec] = rowOf("commit").args;
+  const extent = [0, 0, 2 ** 40, 256, 1, 3];
+  const sent = [7, [extent], 0, [1, 0], false, false];
+  t.throws(() => codec.read(travel(sent)), { code: "EINVAL" });
+});
+
 test("whatever arrives as arguments is either refused with an errno or well-formed", (t) => {
   fc.assert(
     fc.property(fc.constantFrom(...OPERATIONS), fc.array(fc.anything()), (operation, raw) => {
