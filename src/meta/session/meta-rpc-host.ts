@@ -8,6 +8,7 @@ import { packPush } from "../../protocol/meta/meta-pushes.ts";
 import type { MetaArgs, MetaOperation } from "../../protocol/meta/meta-operations.ts";
 import type { History } from "../../protocol/rpc/acknowledged.ts";
 import type { Procedure } from "../../protocol/rpc/procedure.ts";
+import type { Redo, RedoOutcome } from "../../protocol/rpc/redo.ts";
 import type { RpcHost, RpcPeer, RpcSession } from "../../protocol/rpc/served-connection.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
@@ -98,16 +99,23 @@ export class MetaRpcHost implements RpcHost<Principal> {
     this.#peers.set(peer, session);
     const { recovery } = this.#sessions;
     const { requests } = session;
+    // What it waits for never came: the client asks again, behind that, at the next start.
+    const hangUp = (): Promise<never> => {
+      peer.end(CLOSE_GOING_AWAY, "the server stops");
+      return new Promise(() => undefined);
+    };
+    const perform: RpcSession["invoke"] = (procedure, args, ticket) =>
+      recovery.cutShort ? hangUp() : requests.perform(nameOf(procedure), argsOf(args), ticket);
     return {
-      invoke: (procedure, args, ticket) => {
-        const { over } = recovery;
-        if (over === undefined) return requests.perform(nameOf(procedure), argsOf(args), ticket);
-        return over.then(() => requests.perform(nameOf(procedure), argsOf(args), ticket));
+      invoke: (procedure, args, ticket) =>
+        recovery.over === undefined
+          ? perform(procedure, args, ticket)
+          : recovery.over.then(() => perform(procedure, args, ticket)),
+      redo: async (changes, sizeBytes) => {
+        const redo = ({ procedure, args, ticket, trace }: Redo): Promise<RedoOutcome> =>
+          requests.redo(nameOf(procedure), argsOf(args), ticket, trace);
+        return (await recovery.contribute(session.id, changes, sizeBytes, redo)) ?? hangUp();
       },
-      redo: (changes, sizeBytes) =>
-        recovery.contribute(session.id, changes, sizeBytes, ({ procedure, args, ticket, trace }) =>
-          requests.redo(nameOf(procedure), argsOf(args), ticket, trace),
-        ),
       disconnected: disconnect,
       goodbye: () => {
         disconnect();

@@ -61,15 +61,39 @@ test("who comes again, as its connection broke, has its changes held once", asyn
   t.deepEqual(done, ["second", "other"]);
 });
 
-test("a window that is stopped ends when what has come was done again", async (t) => {
+test("a window that is stopped leaves what has come for the next start", async (t) => {
   const window = windowFor(ONE, TWO);
-  const work = deferred<RedoOutcome>();
-  const outcomes = window.contribute(ONE, [CHANGE], 0, () => work.promise);
-  const stopped = window.stop();
-  t.false(await hasEnded(stopped));
-  work.resolve(7);
-  t.deepEqual(await outcomes, [7]);
-  await stopped;
+  let done = 0;
+  const redo = async (): Promise<RedoOutcome> => (done += 1);
+  const outcomes = window.contribute(ONE, [CHANGE], 0, redo);
+  await window.stop();
+  t.is(await outcomes, undefined);
+  t.is(await window.contribute(TWO, [CHANGE], 0, redo), undefined);
+  t.is(done, 0);
+});
+
+test("a server that stops does nothing that waited for what clients still know", async (t) => {
+  const machine = new EngineMachine();
+  const { engine, cluster, sessions } = await openLocalMeta({
+    engine: await machine.open(),
+    clock: machine.clock,
+  });
+  await sessions.begin("u", "away");
+  await sessions.close();
+  const again = await openLocalMeta({ engine, clock: machine.clock, mayHaveForgotten: true });
+  again.sessions.start();
+  const principal: Principal = { user: "u", role: "admin", client: "c", tokenHash: "" };
+  const host = new MetaRpcHost({ authenticate: async () => principal }, cluster, again.sessions);
+  const ends: string[] = [];
+  const peer = { push: () => undefined, end: (_: number, why: string) => void ends.push(why) };
+  const { session } = await host.greet(principal, packHello({ clientName: "c" }), peer);
+  const asked = Promise.resolve(session.invoke(CHANGE.procedure, CHANGE.args, undefined));
+  const { position } = engine;
+  await again.sessions.recovery.stop();
+  t.false(await hasEnded(asked));
+  t.deepEqual(ends, ["the server stops"]);
+  t.is(engine.position, position);
+  await engine.close();
 });
 
 test("sessions close when what came late was done again", async (t) => {

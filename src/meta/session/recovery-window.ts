@@ -28,7 +28,7 @@ interface Contribution {
   readonly changes: readonly Redo[];
   readonly sizeBytes: number;
   readonly doAgain: DoAgain;
-  readonly resolve: (outcomes: readonly RedoOutcome[]) => void;
+  readonly resolve: (outcomes: readonly RedoOutcome[] | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -56,7 +56,7 @@ export class RecoveryWindow {
     return this.#over;
   }
 
-  /** The server ended before everybody had come, or been waited for long enough. */
+  /** The server ended before everybody had come: nothing is done any more. */
   get cutShort(): boolean {
     return this.#cutShort;
   }
@@ -73,17 +73,26 @@ export class RecoveryWindow {
   }
 
   /**
-   * The server ends; nobody is waited for any more. Resolves when all that has come was done again.
+   * The server ends; nobody is waited for any more, and what has come is left for the next start:
+   * it may need what hasn't. Resolves when nothing is being done again.
    */
   async stop(): Promise<void> {
-    this.#cutShort = this.#open;
-    this.#close();
+    if (this.#open) {
+      this.#cutShort = true;
+      this.#open = false;
+      this.#cancelTimer();
+      for (const { resolve } of this.#contributions.values()) resolve(undefined);
+      this.#contributions.clear();
+      this.#over = undefined;
+      this.#ended.resolve();
+    }
     await this.#over;
     await this.#late.run(() => Promise.resolve());
   }
 
   /**
-   * What a session's client wants to be done again, perhaps nothing. Resolves when it was.
+   * What a session's client wants to be done again, perhaps nothing. Resolves when it was; to
+   * undefined where it wasn't, as the server ends.
    * @throws FsError EIO when the store has failed
    */
   async contribute(
@@ -91,13 +100,14 @@ export class RecoveryWindow {
     changes: readonly Redo[],
     sizeBytes: number,
     doAgain: DoAgain,
-  ): Promise<readonly RedoOutcome[]> {
+  ): Promise<readonly RedoOutcome[] | undefined> {
+    if (this.#cutShort) return undefined;
     if (!this.#open) {
       await this.#over;
       // One after the other: a client that connects anew must not be overtaken by its former self.
       return await this.#late.run(() => doAll(changes, doAgain));
     }
-    const done = new Promise<readonly RedoOutcome[]>((resolve, reject) => {
+    const done = new Promise<readonly RedoOutcome[] | undefined>((resolve, reject) => {
       const earlier = this.#contributions.get(session);
       this.#contributions.set(session, { changes, sizeBytes, doAgain, resolve, reject });
       this.#heldBytes += sizeBytes - (earlier?.sizeBytes ?? 0);
