@@ -20,6 +20,8 @@ export interface RepairGroups {
   /** Groups not known to be whole under the current map, or of which something is feared. */
   dirty(): GroupKey[];
   concernsOf(group: GroupKey): GroupConcerns;
+  /** Number of the newest concern there was. */
+  lastConcern(): number;
   reportDamage(reports: readonly DamageReport[]): Promise<void>;
   recordLooks(looks: readonly GroupLook[], epoch: Epoch): Promise<void>;
 }
@@ -29,14 +31,21 @@ export class ClusterView {
   readonly reachable: ReadonlyMap<NodeId, MapNode>;
   /** Every node that may hold shards answered. */
   readonly isComplete: boolean;
+  /**
+   * Concerns with higher numbers came up when the nodes had been asked, and may be about what they
+   * had not got then.
+   */
+  readonly lastConcern: number;
   readonly #holders: ReadonlyMap<string, readonly MapNode[]>;
 
   private constructor(
     map: ClusterMap,
     reachable: ReadonlyMap<NodeId, MapNode>,
     holders: ReadonlyMap<string, readonly MapNode[]>,
+    lastConcern: number,
   ) {
     this.map = map;
+    this.lastConcern = lastConcern;
     this.reachable = reachable;
     this.isComplete = map.nodes.every(({ id, state }) => state === "out" || reachable.has(id));
     this.#holders = holders;
@@ -49,6 +58,7 @@ export class ClusterView {
     signal: AbortSignal,
   ): Promise<ClusterView> {
     const map = cluster.current();
+    const lastConcern = cluster.groups.lastConcern();
     const reachable = new Map<NodeId, MapNode>();
     const holders = new Map<string, MapNode[]>();
     const asked = map.nodes.filter(
@@ -70,7 +80,7 @@ export class ClusterView {
         }
       }),
     );
-    return new ClusterView(map, reachable, holders);
+    return new ClusterView(map, reachable, holders, lastConcern);
   }
 
   /** Nodes that have shards of the group. */

@@ -4,7 +4,12 @@
 import { poolOf, type MapNode } from "../../domain/cluster-map.ts";
 import { formatShardId, type ShardId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
-import { keyOfGroup, type GroupConcerns, type GroupKey } from "../../meta/cluster/group-ledger.ts";
+import {
+  concernsUpTo,
+  keyOfGroup,
+  type GroupConcerns,
+  type GroupKey,
+} from "../../meta/cluster/group-ledger.ts";
 import type { Log } from "../../observability/log.ts";
 import { KeyedTurns } from "../../platform/flow/turns.ts";
 import { WorkLimit } from "../../platform/flow/work-limit.ts";
@@ -67,7 +72,7 @@ export class GroupRepair {
 
   async #look(group: GroupKey, view: ClusterView, signal: AbortSignal): Promise<GroupResult> {
     const { groups, ledger, calls } = this.#options;
-    const concerns = groups.concernsOf(group);
+    const concerns = concernsUpTo(groups.concernsOf(group), view.lastConcern);
     const state = new GroupState(poolOf(view.map, group.pool), group.pg, view, concerns);
     await state.survey.list(view.holdersOf(group), calls, signal);
     for (const { report } of concerns.findings) state.survey.block(report.shard);

@@ -1,5 +1,6 @@
 import test from "ava";
 import { RepairWorld } from "../../testing/jobs/repair-world.ts";
+import { ClusterView } from "./cluster-view.ts";
 import { present } from "../../testing/present.ts";
 import { NODE_CALL_TIMEOUT_MS, REPAIR_REBUILDS_AT_ONCE } from "../limits.ts";
 
@@ -288,4 +289,17 @@ test("shards are rebuilt a few at a time, over all groups that are looked at", a
   t.is(await world.pass(), "done");
   for (const file of files) t.deepEqual(world.where(file), ALL_HOME);
   t.is(most, REPAIR_REBUILDS_AT_ONCE);
+});
+
+test("what is said of a group after its nodes were asked waits for other answers", async (t) => {
+  const world = await RepairWorld.make();
+  const { cluster } = world.meta;
+  const { signal } = new AbortController();
+  const before = await ClusterView.take(cluster, world.calls, signal);
+  const { group } = await world.write();
+  await cluster.groups.doubtNode(present(world.nodes[0]).id, false);
+  await world.repair.look(group, before, signal);
+  t.is(cluster.groups.concernsOf(group).doubts.length, 1);
+  await world.repair.look(group, await ClusterView.take(cluster, world.calls, signal), signal);
+  t.is(cluster.groups.concernsOf(group).doubts.length, 0);
 });

@@ -27,7 +27,7 @@ import {
 } from "./cluster-records.ts";
 import type { GroupLedger } from "./group-ledger.ts";
 import { GroupRegistry } from "./group-registry.ts";
-import { neededMaps } from "./map-history.ts";
+import { completeSince, neededMaps } from "./map-history.ts";
 import { NodeMonitor, type NodeActivity } from "./node-monitor.ts";
 import { NodeRegistrations, type Arrival, type NodeProcess } from "./node-registrations.ts";
 import { stateAfterSign, type NodeTimings } from "./node-states.ts";
@@ -61,6 +61,8 @@ export class ClusterRegistry {
   readonly #ledger: GroupLedger;
   readonly #monitor: NodeMonitor;
   readonly #registrations: NodeRegistrations;
+  /** Of each map since then one is kept that places alike. */
+  #completeSince: Epoch;
   readonly #replacedAtMs = new Map<Epoch, number>();
   readonly #listeners = new Set<(maps: MapHistory) => void>();
   readonly #pendingChanges: Change[] = [];
@@ -81,11 +83,13 @@ export class ClusterRegistry {
     const current = stored.maps.at(-1);
     invariant(current !== undefined, "a cluster has a map");
     for (const map of stored.maps) this.#replacedAtMs.set(map.epoch, clock.monotonicMs());
+    this.#completeSince = current.epoch;
     this.#history = { current, older: this.#needed(current, stored.maps.slice(0, -1)) };
     this.groups = new GroupRegistry({
       engine,
       ledger: stored.groups,
       maps: () => this.#history,
+      completeSince: () => this.#completeSince,
       onCleaned: () => this.#forgetMaps(),
     });
     const processes = stored.nodes.flatMap(({ id, nonce, start }) => {
@@ -287,7 +291,9 @@ export class ClusterRegistry {
     const isRecent = (map: ClusterMap): boolean =>
       (this.#replacedAtMs.get(map.epoch) ?? 0) >= recentMs;
     const oldestClean = this.#ledger.oldestCleanEpoch();
-    return neededMaps(current, older, oldestClean, isRecent, MAX_MAP_HISTORY);
+    const needed = neededMaps(current, older, oldestClean, isRecent, MAX_MAP_HISTORY);
+    this.#completeSince = completeSince(this.#completeSince, current, older, needed);
+    return needed;
   }
 
   /** Drops maps that are no longer needed, from memory and from the store. */

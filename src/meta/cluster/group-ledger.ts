@@ -34,6 +34,12 @@ export interface GroupConcerns {
 
 export const NO_CONCERNS: GroupConcerns = { findings: [], doubts: [] };
 
+/** Those that came up by then. */
+export function concernsUpTo({ findings, doubts }: GroupConcerns, number: number): GroupConcerns {
+  const isOld = (concern: { readonly number: number }): boolean => concern.number <= number;
+  return { findings: findings.filter(isOld), doubts: doubts.filter(isOld) };
+}
+
 interface Concerned extends GroupKey {
   readonly findings: Map<string, Finding>;
   readonly doubts: Map<NodeId, Doubt>;
@@ -49,6 +55,11 @@ export class GroupLedger {
     for (const pool of map.pools) {
       this.#cleanEpochs.set(pool.id, new Float64Array(pool.pgCount).fill(baseline));
     }
+  }
+
+  /** Number of the newest finding or doubt there was. */
+  get lastConcern(): number {
+    return this.#number;
   }
 
   has({ pool, pg }: GroupKey): boolean {

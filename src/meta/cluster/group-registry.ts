@@ -13,6 +13,8 @@ export interface GroupRegistryOptions {
   readonly engine: Engine;
   readonly ledger: GroupLedger;
   readonly maps: () => MapHistory;
+  /** Of each map from there on one is kept that places alike. */
+  readonly completeSince: () => Epoch;
   /** Groups have become clean, so that older maps may be needed no more. */
   readonly onCleaned: () => Promise<void>;
 }
@@ -74,13 +76,20 @@ export class GroupRegistry {
    * are doubted, and that is on disk when it resolves. Undefined where nothing is to be done.
    */
   doubtPlaced(blocks: readonly PlacedBlock[]): Promise<void> | undefined {
-    const maps = this.#options.maps();
+    const { maps, completeSince } = this.#options;
     const touched = new Map<string, GroupKey>();
-    for (const { pool, pg, node } of blocks.flatMap((block) => [...homesBehind(maps, block)])) {
-      if (this.#ledger.doubt({ pool, pg }, node, false))
-        touched.set(keyOfGroup({ pool, pg }), { pool, pg });
+    for (const block of blocks) {
+      for (const { pool, pg, node } of homesBehind(maps(), completeSince(), block)) {
+        const group = { pool, pg };
+        if (this.#ledger.doubt(group, node, false)) touched.set(keyOfGroup(group), group);
+      }
     }
     return touched.size === 0 ? undefined : this.#storeNews([...touched.values()]);
+  }
+
+  /** What comes up from now on has a higher number. */
+  lastConcern(): number {
+    return this.#ledger.lastConcern;
   }
 
   count(): number {

@@ -1,10 +1,24 @@
 // Which older cluster maps are still needed, so that readers find shards written under them.
 import type { ClusterMap } from "../../domain/cluster-map.ts";
+import type { Epoch } from "../../domain/ids.ts";
 
 /** Two maps with the same signature place everything alike; addresses don't matter. */
 export function placementSignature(map: ClusterMap): string {
   const nodes = map.nodes.map((node) => [node.id, node.weight, node.zone, node.state] as const);
   return JSON.stringify(nodes.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** From there on each map is kept, or a newer one that places alike. `before`: until now. */
+export function completeSince(
+  before: Epoch,
+  current: ClusterMap,
+  older: readonly ClusterMap[],
+  kept: readonly ClusterMap[],
+): Epoch {
+  if (kept.length === older.length) return before;
+  const signatures = new Set([current, ...kept].map(placementSignature));
+  const lost = older.filter((map) => !signatures.has(placementSignature(map)));
+  return Math.max(before, ...lost.map(({ epoch }) => epoch + 1)) as Epoch;
 }
 
 /**

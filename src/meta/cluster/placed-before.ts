@@ -1,6 +1,6 @@
 // What a block that was placed under an older map means for its group: a look at the group may have
 // passed before the block was put.
-import { poolOf, type MapHistory } from "../../domain/cluster-map.ts";
+import type { MapHistory } from "../../domain/cluster-map.ts";
 import type { Epoch, NodeId } from "../../domain/ids.ts";
 import type { BlockRef } from "../../domain/layout.ts";
 import { homeNodes, placementGroupOf, writeTargets } from "../../placement/placement.ts";
@@ -16,18 +16,24 @@ export interface DoubtedHome extends GroupKey {
   readonly node: NodeId;
 }
 
-/** The present homes that may lack what was placed elsewhere. None where nothing has moved. */
+/**
+ * The present homes that may lack the block: all but those to which every map since has sent it.
+ * @param completeSince of each map from there on one is kept that places alike
+ */
 export function* homesBehind(
   { current, older }: MapHistory,
+  completeSince: Epoch,
   { ref, epoch }: PlacedBlock,
 ): Generator<DoubtedHome> {
-  if (epoch >= current.epoch) return;
-  const pool = poolOf(current, ref.pool);
+  const pool = current.pools.find(({ id }) => id === ref.pool);
+  if (pool === undefined || epoch >= current.epoch) return;
   const pg = placementGroupOf(pool, ref.slice, ref.index);
-  const then = older.toSorted((a, b) => b.epoch - a.epoch).find((map) => map.epoch <= epoch);
-  const targets = then === undefined ? [] : writeTargets(then, pool, pg);
+  const inForce = Math.max(0, ...older.map((map) => map.epoch).filter((at) => at <= epoch));
+  const since = older.filter((map) => map.epoch >= inForce);
+  const targets = since.map((map) => writeTargets(map, pool, pg));
   for (const [slot, home] of homeNodes(current, pool, pg).entries()) {
-    if (home === undefined || targets[slot]?.id === home.id) continue;
-    yield { pool: ref.pool, pg, node: home.id };
+    if (home === undefined) continue;
+    const isSure = epoch >= completeSince && targets.every((nodes) => nodes[slot]?.id === home.id);
+    if (!isSure) yield { pool: ref.pool, pg, node: home.id };
   }
 }

@@ -5,7 +5,9 @@ import { DEFAULT_POOL, ROOT_INO, type Epoch, type Name, type SliceId } from "../
 import { poolOf } from "../../domain/cluster-map.ts";
 import { homeNodes, placementGroupOf } from "../../placement/placement.ts";
 import {
+  beat,
   join,
+  leave,
   nodeId,
   register,
   settleGroups,
@@ -74,4 +76,22 @@ test("by a map that nobody has any more, no home is believed to have the block",
   const pg = await commitMoved(meta, 0 as Epoch);
   const { doubts } = meta.cluster.groups.concernsOf({ pool: DEFAULT_POOL, pg });
   t.is(doubts.length, present(meta.cluster.current().pools[0]).k + 2);
+});
+
+test("a home that was another's in between is doubted though it was the first's", async (t) => {
+  const meta = await openLocalMeta();
+  await join(meta, 6);
+  await writeSomething(meta);
+  const { epoch: before } = meta.cluster.current();
+  await leave(meta, 2);
+  await beat(meta, 2);
+  await register(meta, 7);
+  await settleGroups(meta);
+  const group = { pool: DEFAULT_POOL, pg: await commitMoved(meta, before) };
+  const doubted = meta.cluster.groups.concernsOf(group).doubts.map(({ node }) => node);
+  const map = meta.cluster.current();
+  const homes = homeNodes(map, poolOf(map, DEFAULT_POOL), group.pg).map((home) => home?.id);
+  t.is(doubted.includes(nodeId(2)), homes.includes(nodeId(2)));
+  t.true(doubted.includes(nodeId(7)));
+  t.true(doubted.length < homes.length, "nothing has moved at the others");
 });

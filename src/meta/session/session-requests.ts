@@ -18,6 +18,7 @@ import { Acknowledged } from "../../protocol/rpc/acknowledged.ts";
 import type { RedoOutcome, SlotTicket } from "../../protocol/rpc/redo.ts";
 import type { Ticket } from "../../protocol/rpc/served-connection.ts";
 import type { ClusterRegistry } from "../cluster/cluster-registry.ts";
+import type { PlacedBlock } from "../cluster/placed-before.ts";
 import { attempt } from "../engine/attempt.ts";
 import type { Engine, ReadTransaction, Transaction } from "../engine/engine.ts";
 import type { LockRegistry } from "../locks/lock-registry.ts";
@@ -143,15 +144,14 @@ export class SessionRequests {
     const engine = this.#engine;
     const scarce = this.#numbers.scarce();
     if (scarce !== undefined) await scarce;
-    const commit = commitOf(operation, args);
-    const durable = this.#strict || commit?.durable === true;
+    const durable = this.#strict || commitOf(operation, args)?.durable === true;
     try {
       const step = (tx: Transaction): Done<O> => this.#step(tx, operation, args, ticket);
-      // Begun before the commit, it is on disk when that is.
-      const doubted = commit === undefined ? undefined : this.#doubtPlaced(commit);
-      const changing = engine.transact(step, { durable });
-      if (doubted !== undefined) await Promise.all([changing, doubted]);
-      const { result, position, trace, packed } = await changing;
+      const doubted = this.#doubtPlaced(operation, args);
+      const { result, position, trace, packed } = await both(
+        engine.transact(step, { durable }),
+        doubted,
+      );
       // It may have written nothing itself, and the flush of what it repeats may not have ended.
       if (durable && ticket?.resent === true) await engine.flush();
       if (ticket === undefined || didNothing(operation, result)) return result;
@@ -178,23 +178,30 @@ export class SessionRequests {
       throw error;
     }
     const own = args as MetaArgs<typeof operation>; // as perform has it
-    const commit = commitOf(operation, own);
-    const doubted = commit === undefined ? undefined : this.#doubtPlaced(commit);
-    const changing = this.#engine.transact((tx) =>
-      this.#stepAgain(tx, operation, own, ticket, before),
+    const doubted = this.#doubtPlaced(operation, own);
+    return await both(
+      this.#engine.transact((tx) => this.#stepAgain(tx, operation, own, ticket, before)),
+      doubted,
     );
-    if (doubted !== undefined) await Promise.all([changing, doubted]);
-    return await changing;
   }
 
-  /** Blocks that were put by an older map may stand where repair has looked already. */
-  #doubtPlaced({ extents }: CommitRequest): Promise<void> | undefined {
-    const blocks = extents.flatMap(({ slice, pool, lengthBytes: storedBytes, epoch }) =>
-      epoch === undefined
-        ? []
-        : sliceBlocks({ slice, pool, storedBytes }).map((ref) => ({ ref, epoch })),
-    );
-    return this.#serviceScope.cluster.groups.doubtPlaced(blocks);
+  /**
+   * Blocks that were put by an older map may stand where repair has looked already. To be called
+   * before the commit's transaction: it is on disk when that is.
+   */
+  #doubtPlaced(
+    operation: ChangeOperation,
+    args: MetaArgs<ChangeOperation>,
+  ): Promise<void> | undefined {
+    const { cluster } = this.#serviceScope;
+    const present = cluster.current().epoch;
+    const blocks: PlacedBlock[] = [];
+    for (const extent of commitOf(operation, args)?.extents ?? []) {
+      const { slice, pool, lengthBytes: storedBytes, epoch = present } = extent;
+      if (epoch >= present) continue;
+      for (const ref of sliceBlocks({ slice, pool, storedBytes })) blocks.push({ ref, epoch });
+    }
+    return blocks.length === 0 ? undefined : cluster.groups.doubtPlaced(blocks);
   }
 
   /** Locks are on disk before they are given; what was given back may have come back. */
@@ -337,6 +344,12 @@ function grows(operation: ChangeOperation): boolean {
 function didNothing<O extends ChangeOperation>(operation: O, result: MetaResult<O>): boolean {
   // The result is that operation's.
   return operation === "rename" && (result as MetaResult<"rename">).unsettled !== undefined;
+}
+
+/** Neither's failure is left alone. */
+async function both<T>(one: Promise<T>, other: Promise<void> | undefined): Promise<T> {
+  if (other !== undefined) await Promise.all([one, other]);
+  return await one;
 }
 
 function commitOf(
