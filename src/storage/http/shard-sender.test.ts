@@ -3,7 +3,7 @@ import { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import test, { type ExecutionContext } from "ava";
-import { MAX_SHARD_BYTES } from "../../domain/format.ts";
+import { CELL_BYTES, MAX_SHARD_BYTES } from "../../domain/format.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { openTempStore } from "../../testing/shard/shard-node.ts";
 import { payloadOf, putShard, shardId } from "../../testing/shard/shard-service-conformance.ts";
@@ -124,4 +124,25 @@ test("answers that wait for others on their connection take no buffer", async (t
   for (const answer of waiting) answer.connect();
   await Promise.all(sent);
   t.true(waiting.every(({ tookBytes }) => tookBytes > MAX_SHARD_BYTES));
+});
+
+test("a reader who reads is waited for by no timer, whatever the shard's size", async (t) => {
+  const world = await makeWorld(t);
+  await putShard(world.store, shardId(2), payloadOf(64));
+  let timers = 0;
+  const sender = new ShardSender({
+    after: () => {
+      timers++;
+      return () => undefined;
+    },
+  });
+  for (const [id, sizeBytes] of [
+    [shardId(2), 64],
+    [ID, CELL_BYTES],
+  ] as const) {
+    const reader = new Answer(true).connect();
+    await sender.send(reader.response, world.store.read(id, 0, sizeBytes));
+    t.true(reader.tookBytes > sizeBytes);
+  }
+  t.is(timers, 0);
 });

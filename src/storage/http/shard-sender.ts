@@ -49,21 +49,30 @@ export class ShardSender {
   }
 
   /**
-   * Resolves when the kernel has the bytes or the connection is gone: the buffer is free again.
-   * With `withdraw` it is one of the common ones, until somebody else needs it more.
+   * Ends, or resolves, when the kernel has the bytes or the connection is gone: the buffer is free
+   * again. With `withdraw` it is one of the common ones, until somebody else needs it more.
    */
   #sendPiece(
     response: ServerResponse,
     piece: Buffer,
     last: boolean,
     withdraw?: () => void,
+  ): void | Promise<void> {
+    // On a connection that is gone already no event comes any more.
+    if (response.destroyed || response.closed || response.req.socket.destroyed) return;
+    if (!last) return this.#taken(response, withdraw, (done) => response.write(piece, done));
+    response.end(piece);
+    // As long as readers read, the kernel takes all at once, and nobody has to be waited for.
+    if (response.socket?.writableLength === 0) return;
+    return this.#taken(response, withdraw, (done) => response.once("finish", done));
+  }
+
+  #taken(
+    response: ServerResponse,
+    withdraw: (() => void) | undefined,
+    whenTaken: (done: () => void) => void,
   ): Promise<void> {
     return new Promise((resolve) => {
-      // On a connection that is gone already neither event comes any more.
-      if (response.destroyed || response.closed || response.req.socket.destroyed) {
-        resolve();
-        return;
-      }
       let cancel = this.#clock.after(READER_PATIENCE_MS, () => {
         if (withdraw !== undefined) {
           withdraw();
@@ -78,8 +87,7 @@ export class ShardSender {
         resolve();
       };
       response.on("close", done);
-      if (last) response.end(piece, done);
-      else response.write(piece, done);
+      whenTaken(done);
     });
   }
 

@@ -1,30 +1,22 @@
-// A storage node's HTTP face: an express app over a ShardStore.
+// A storage node's HTTP face: single shards have a route of their own, all else is an express app.
 // No middleware anywhere: each handler reads what it needs of the request.
 import type { IncomingMessage, RequestListener } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { FsError } from "../../domain/errno.ts";
 import { InvariantViolation } from "../../domain/invariant.ts";
 import { formatShardId, parseShardId, type PoolId, type ShardId } from "../../domain/ids.ts";
-import { cellCount } from "../../domain/layout.ts";
 import { MAX_BATCH_SHARDS, MAX_SECURE_SHARDS } from "../../protocol/shard/limits.ts";
-import { MAX_SHARD_BYTES } from "../../domain/format.ts";
 import type { Log } from "../../observability/log.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { NodeName } from "../../protocol/shard/node-name.ts";
 import { decodeShardIds, SHARD_KEY_BYTES } from "../../protocol/shard/shard-key.ts";
-import { PROBLEM_TYPE, shardProblem } from "../../protocol/shard/shard-problem.ts";
 import { SECURE_DEPTHS } from "../../protocol/shard/shard-service.ts";
-import {
-  CELL_CRCS_HEADER,
-  decodeCellCrcs,
-  encodeVerdicts,
-  UNKNOWN_SIZE,
-} from "../../protocol/shard/shard-wire.ts";
+import { encodeVerdicts, UNKNOWN_SIZE } from "../../protocol/shard/shard-wire.ts";
 import { addressedOnly } from "./addressed-only.ts";
 import { parseRebuildRequest } from "./rebuild-request.ts";
 import type { ShardStore } from "../shards/shard-store.ts";
-import { receiveBody } from "./shard-body.ts";
-import { ShardSender } from "./shard-sender.ts";
+import { answerDone, answerError, contentLength, isCount } from "./shard-answers.ts";
+import { ShardRoute } from "./shard-route.ts";
 
 export interface ShardAppOptions {
   store: ShardStore;
@@ -42,8 +34,6 @@ export function createShardApp(options: ShardAppOptions): RequestListener {
   app.disable("x-powered-by");
   app.disable("etag");
   const handlers = new ShardHandlers(options);
-  app.put("/shards/:id", (request, response) => handlers.put(request, response));
-  app.get("/shards/:id", (request, response) => handlers.get(request, response));
   app.post("/shards/:id/rebuild", (request, response) => handlers.rebuild(request, response));
   app.post("/batch/head", (request, response) => handlers.headMany(request, response));
   app.post("/batch/delete", (request, response) => handlers.deleteMany(request, response));
@@ -69,48 +59,18 @@ export function createShardApp(options: ShardAppOptions): RequestListener {
     if (response.headersSent) next(error);
     else answerError(error, request, response, options.log);
   });
-  return addressedOnly(app, options.name);
+  const route = new ShardRoute(options);
+  const answer: RequestListener = (request, response) => {
+    if (!route.takes(request, response)) app(request, response);
+  };
+  return addressedOnly(answer, options.name);
 }
 
 class ShardHandlers {
   readonly #store: ShardStore;
-  readonly #sender: ShardSender;
 
-  constructor({ store, clock }: ShardAppOptions) {
+  constructor({ store }: ShardAppOptions) {
     this.#store = store;
-    this.#sender = new ShardSender(clock);
-  }
-
-  async put(request: Request, response: Response): Promise<void> {
-    const id = shardIdOf(request);
-    const sizeBytes = contentLength(request, MAX_SHARD_BYTES);
-    const cellCrcs = decodeCellCrcs(request.get(CELL_CRCS_HEADER), cellCount(sizeBytes));
-    const reception = this.#store.receive(id, sizeBytes, cellCrcs);
-    if (reception !== undefined) {
-      try {
-        await receiveBody(request, reception);
-      } catch (error) {
-        this.#store.abandon(reception);
-        throw error;
-      }
-      await this.#store.keep(reception);
-    }
-    done(request, response);
-  }
-
-  async get(request: Request, response: Response): Promise<void> {
-    const id = shardIdOf(request);
-    const { offsetBytes, lengthBytes } = rangeOf(request);
-    const reading = this.#store.read(id, offsetBytes, lengthBytes);
-    try {
-      if (reading.lengthBytes === 0) throw new FsError("EINVAL", "range begins behind the shard");
-      if (request.method === "HEAD") sendHead(response, reading.sizeBytes);
-      else await this.#sender.send(response, reading);
-    } catch (error) {
-      throw await this.#store.spoilt(reading, error);
-    } finally {
-      reading.close();
-    }
   }
 
   async rebuild(request: Request, response: Response): Promise<void> {
@@ -131,12 +91,12 @@ class ShardHandlers {
 
   async deleteMany(request: Request, response: Response): Promise<void> {
     await this.#store.deleteMany(await idsOf(request, MAX_BATCH_SHARDS));
-    done(request, response);
+    answerDone(request, response);
   }
 
   async park(request: Request, response: Response): Promise<void> {
     await this.#store.park(await idsOf(request, MAX_BATCH_SHARDS));
-    done(request, response);
+    answerDone(request, response);
   }
 
   async unpark(request: Request, response: Response): Promise<void> {
@@ -182,30 +142,6 @@ function shardIdOf(request: Request): ShardId {
   return id;
 }
 
-function isCount(value: number | undefined, max: number): value is number {
-  return value !== undefined && Number.isInteger(value) && value >= 0 && value <= max;
-}
-
-function contentLength(request: IncomingMessage, max: number): number {
-  const length = Number(request.headers["content-length"] ?? Number.NaN);
-  if (!isCount(length, max)) {
-    throw new FsError("EINVAL", `content-length must stand there and be at most ${max}`);
-  }
-  return length;
-}
-
-const RANGE = /^bytes=(\d{1,12})-(\d{1,12})$/;
-
-function rangeOf(request: IncomingMessage): { offsetBytes: number; lengthBytes: number } {
-  const { range } = request.headers;
-  if (range === undefined) return { offsetBytes: 0, lengthBytes: MAX_SHARD_BYTES };
-  const [first, last] = (RANGE.exec(range)?.slice(1) ?? []).map(Number);
-  if (first === undefined || last === undefined || last < first) {
-    throw new FsError("EINVAL", "a range is bytes=FIRST-LAST");
-  }
-  return { offsetBytes: first, lengthBytes: last - first + 1 };
-}
-
 /** A whole body of known length, read into one buffer. */
 async function bodyOf(request: IncomingMessage, max: number): Promise<Buffer> {
   const body = Buffer.allocUnsafe(contentLength(request, max));
@@ -230,17 +166,6 @@ function goneSignal(response: Response): AbortSignal {
   return controller.signal;
 }
 
-function done(request: IncomingMessage, response: Response): void {
-  request.resume();
-  response.writeHead(204);
-  response.end();
-}
-
-function sendHead(response: Response, sizeBytes: number): void {
-  response.writeHead(200, { "content-length": sizeBytes });
-  response.end();
-}
-
 function sendJson(response: Response, value: unknown): void {
   response.json(value);
 }
@@ -251,23 +176,4 @@ function sendBytes(response: Response, body: Buffer): void {
     "content-type": "application/octet-stream",
   });
   response.end(body);
-}
-
-function problemOf(error: unknown): ReturnType<typeof shardProblem> {
-  const known = error instanceof FsError ? error : undefined;
-  return shardProblem(known ?? new FsError("EIO", "storage node failed", { cause: error }));
-}
-
-function answerError(error: unknown, request: Request, response: Response, log: Log): void {
-  const expected = error instanceof FsError && error.code !== "EIO";
-  if (!expected) log.error({ err: error, method: request.method, path: request.path }, "failed");
-  const problem = problemOf(error);
-  const body = JSON.stringify(problem);
-  response.writeHead(problem.status, {
-    "content-length": Buffer.byteLength(body),
-    "content-type": PROBLEM_TYPE,
-  });
-  response.end(body);
-  // What is left of the body is thrown away, so that the sender gets to read the answer.
-  request.resume();
 }
