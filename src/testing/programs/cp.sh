@@ -8,7 +8,7 @@ cp from/sparse four
 cmp from/d/big one; for f in two three four; do cmp from/sparse $f; done
 test "$(stat -c %b two)" -lt 2000 && echo sparse; test "$(stat -c %b four)" -lt 2000 && echo sparse
 printf z | dd of=one bs=1 conv=notrunc status=none; cmp from/d/big one || true
-cp -as "$PWD/from/d" symbolic; readlink symbolic/text | sed "s,$PWD,,"
+cp -as "$PWD/from/d" symbolic; readlink symbolic/big | sed "s,$PWD,,"
 cp -au from/. to/.
 cp --backup=numbered from/d/text one
 ls
