@@ -9,7 +9,6 @@ testRules([
     "EACCES",
     (ns, tx, w) => ns.readdir(tx, bob, w.anns, 0, 10, false),
   ],
-  ["parentOf a file", "ENOTDIR", (ns, tx, w) => ns.parentOf(tx, w.file)],
 
   [
     "open to write what may only be read",

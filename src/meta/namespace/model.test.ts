@@ -200,7 +200,7 @@ function resolve(ns: NamespaceCalls, tx: ReadTransaction, names: Path): Ino {
 function parent(ns: NamespaceCalls, tx: ReadTransaction, names: Path): [Ino, Name] {
   const ino = resolve(ns, tx, names.slice(0, -1));
   // Fails where the path leads through what is no directory, as a walk would.
-  ns.parentOf(tx, ino);
+  ns.lookup(tx, ROOT_CALLER, ino, "." as Name);
   return [ino, names.at(-1) as Name];
 }
 

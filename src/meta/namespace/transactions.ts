@@ -1,7 +1,6 @@
 // The namespace: what each read and change of MetaService does, as one step of a transaction. The
 // files beside this one do the work.
-import { isDirectory, type Caller, type Timespec } from "../../domain/attributes.ts";
-import { FsError } from "../../domain/errno.ts";
+import type { Caller, Timespec } from "../../domain/attributes.ts";
 import type { Ino, Name, SessionId } from "../../domain/ids.ts";
 import type {
   ChangeOperation,
@@ -60,12 +59,7 @@ export const READS: { readonly [O in ReadOperation]: Read<O> } = {
     const directory = loadDirectory(tx, ino);
     requireAccess(caller, directory, MAY_READ);
     const searchable = mayAccess(caller, directory, MAY_EXECUTE);
-    return listDirectory(tx, ino, cursor, limit, withAttrs && searchable);
-  },
-  parentOf: (tx, ino) => {
-    const inode = loadInode(tx, ino);
-    if (!isDirectory(inode.mode)) throw new FsError("ENOTDIR", `inode ${ino} is no directory`);
-    return inode.parent;
+    return listDirectory(tx, directory, cursor, limit, withAttrs && searchable);
   },
   extents: (tx, ino, chunks) => extentsOf(tx, loadRegular(tx, ino), chunks),
   nextData: (tx, ino, offset) => ranges.nextData(tx, loadRegular(tx, ino), offset),

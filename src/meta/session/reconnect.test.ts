@@ -218,7 +218,7 @@ test("a client of another version is refused and told so", async (t) => {
   socket.send(pack([0, "hello", 999, { of: "another shape" }]));
   const [id, refusal, code, text] = unpack(await answer) as unknown[];
   t.deepEqual([id, refusal, code], [0, "refused", "EPROTO"]);
-  t.regex(String(text), /version 4, the client 999/);
+  t.regex(String(text), /version 5, the client 999/);
 });
 
 test("malformed frames end their connection and nothing else", async (t) => {

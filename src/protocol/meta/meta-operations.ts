@@ -57,7 +57,7 @@ export type MetaArgs<O extends MetaOperation> = Parameters<MetaService[O]>;
 export type MetaResult<O extends MetaOperation> = Awaited<ReturnType<MetaService[O]>>;
 
 /** Raised whenever a message changes its meaning; both ends must agree. */
-export const RPC_VERSION = 4;
+export const RPC_VERSION = 5;
 
 type ArgCodecs<A extends readonly unknown[]> = { readonly [I in keyof A]: Codec<A[I]> };
 
@@ -166,7 +166,6 @@ export const META_OPERATIONS = {
     args: [caller, ino, count, count, flag],
     result: pageCodec,
   },
-  parentOf: { number: 13, kind: "read", runs: "again", args: [ino], result: ino },
   open: {
     number: 14,
     kind: "change",

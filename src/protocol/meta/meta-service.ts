@@ -47,6 +47,10 @@ export interface DirPage {
   entries: DirEntry[];
   /** False at the end of the directory. */
   more: boolean;
+  /** The directory's own. */
+  attr: Attr;
+  /** What ".." is. */
+  parent: Ino;
 }
 
 export interface ChunkExtents {
@@ -288,8 +292,6 @@ export interface MetaService {
     limit: number,
     withAttrs: boolean,
   ): Promise<DirPage>;
-  /** Parent of a directory, for "..". */
-  parentOf(ino: Ino): Promise<Ino>;
 
   /** The session holds the inode open until `release`, unlinked or not. Counts. */
   open(caller: Caller, ino: Ino, access: OpenAccess): Promise<OpenReply>;

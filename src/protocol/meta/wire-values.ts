@@ -219,14 +219,16 @@ function readEntry(value: unknown): DirEntry {
 }
 
 function packPage(page: DirPage): unknown[] {
-  return [page.entries.map(packEntry), page.more];
+  return [page.entries.map(packEntry), page.more, packAttr(page.attr), page.parent];
 }
 
 function readPage(value: unknown): DirPage {
-  const fields = readList(value, 2, "directory page");
+  const fields = readList(value, 4, "directory page");
   return {
     entries: readList(fields[0], Infinity, "directory entries").map(readEntry),
     more: readFlag(fields[1], "more"),
+    attr: readAttr(fields[2]),
+    parent: readIno(fields[3]),
   };
 }
 

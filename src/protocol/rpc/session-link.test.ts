@@ -34,7 +34,11 @@ class EchoHost implements RpcHost<string> {
     const history = { incarnations: [{ id: "one", beganAt: 0 }], durablePosition: 0 };
     const known = { clusterId: this.clusterId, maps: LONE_MAPS, history };
     const welcome = packWelcome({ key, resumed: resume !== undefined, ...known });
-    const invoke = (_procedure: unknown, [first]: readonly unknown[]): unknown => first;
+    const invoke = (_procedure: unknown, [first]: readonly unknown[]): unknown => ({
+      from: first,
+      to: 0,
+      sizeBytes: 0,
+    });
     const session = {
       invoke,
       redo: async () => [],
@@ -70,11 +74,11 @@ const options = {
 test("a session works over any sockets, and goes on over the next when one broke", async (t) => {
   const { dial, sockets } = network("let me in");
   await using session = await connectMetaSession({ ...options, dial });
-  t.is(Number(await session.parentOf(7 as Ino)), 7);
+  t.is((await session.nextData(7 as Ino, 0)).from, 7);
   let resumed = 0;
   session.on("resumed", () => (resumed += 1));
   present(sockets[0]).terminate();
-  t.is(Number(await session.parentOf(8 as Ino)), 8);
+  t.is((await session.nextData(8 as Ino, 0)).from, 8);
   t.is(resumed, 1);
   t.is(sockets.length, 2);
 });
@@ -85,9 +89,9 @@ test("what is pushed before the welcome has left comes after it, in order", asyn
   const waits: number[] = [];
   session.on("lockReady", (wait) => waits.push(wait));
   present(sockets[0]).terminate();
-  await session.parentOf(1 as Ino);
+  await session.nextData(1 as Ino, 0);
   present(host.peers[1]).push(packPush("lockReady", 99));
-  await session.parentOf(1 as Ino);
+  await session.nextData(1 as Ino, 0);
   t.deepEqual(waits, [2, 99]);
 });
 
@@ -105,8 +109,8 @@ test("a session ends when another cluster's server answers in the place of its o
   session.on("resumed", () => (resumed += 1));
   present(sockets[0]).terminate();
   const refusal = { code: "EPROTO", message: /is cluster 01's now.* is cluster 00's/ };
-  await t.throwsAsync(session.parentOf(7 as Ino), refusal);
+  await t.throwsAsync(session.nextData(7 as Ino, 0), refusal);
   host.clusterId = "00";
-  await t.throwsAsync(session.parentOf(7 as Ino), refusal);
+  await t.throwsAsync(session.nextData(7 as Ino, 0), refusal);
   t.is(resumed, 0);
 });

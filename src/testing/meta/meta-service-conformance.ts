@@ -124,7 +124,6 @@ export const META_STEPS: readonly Step[] = [
   step("setlk", "and wait for it", (m) => m.setlk(lock("b", "write", 5))),
   step("cancelLock", "a wait", (m) => m.cancelLock(lock("b", "write", 5))),
   step("setlk", "unlock", (m) => m.setlk(lock("a", "unlock", 0))),
-  step("parentOf", "a directory", (m) => m.parentOf(DIR)),
   step("unlink", "a file", (m) => m.unlink(ROOT_CALLER, ROOT_INO, NO)),
   step("rmdir", "a directory", (m) => m.rmdir(ROOT_CALLER, ROOT_INO, A)),
   step("release", "a file", async (m) => m.release([await inoOf(m, C)])),

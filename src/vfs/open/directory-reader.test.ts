@@ -46,6 +46,28 @@ test("a directory of several pages is listed once and whole, however it is taken
   }
 });
 
+test("a directory is opened, listed and its attributes told with one request", async (t) => {
+  const { vfs, meta } = await testMount();
+  const { ino, names } = await filledDirectory(vfs, 7);
+  meta.counts.clear();
+  const fh = await vfs.opendir(ROOT_CALLER, ino);
+  t.is((await list(vfs, fh)).length, names.length + 2);
+  t.deepEqual(await vfs.listxattr(ROOT_CALLER, ino), []);
+  vfs.releasedir(fh);
+  t.deepEqual(Object.fromEntries(meta.counts), { readdir: 1 });
+});
+
+test("a directory that moves while it is open shows its new parent from then on", async (t) => {
+  const { vfs } = await testMount();
+  const { ino } = await filledDirectory(vfs, 0);
+  const other = await vfs.mkdir(ROOT_CALLER, ROOT_INO, toName("other"), 0o755);
+  const fh = await vfs.opendir(ROOT_CALLER, ino);
+  await vfs.readdir(fh, 0, false);
+  await vfs.rename(ROOT_CALLER, ROOT_INO, toName("dir"), other.ino, toName("dir"), 0);
+  const [, dots] = await vfs.readdir(fh, 0, false);
+  t.is(present(dots).ino, other.ino);
+});
+
 test("dot entries name the directory and its parent", async (t) => {
   const { vfs } = await testMount();
   const { ino } = await filledDirectory(vfs, 0);

@@ -1,8 +1,7 @@
 // One open directory: pages from the server, handed out as the caller asks for them, with "." and
 // ".." in front. Cookies are the server's moved up by two.
-import type { Caller } from "../../domain/attributes.ts";
+import type { Attr, Caller } from "../../domain/attributes.ts";
 import { S_IFDIR } from "../../domain/attributes.ts";
-import { isFsError } from "../../domain/errno.ts";
 import type { Ino, Name } from "../../domain/ids.ts";
 import { MAX_READDIR_ENTRIES } from "../../protocol/meta/limits.ts";
 import type { DirEntry, DirPage, MetaService } from "../../protocol/meta/meta-service.ts";
@@ -16,12 +15,14 @@ const DOT_DOT_COOKIE = 2;
 const COOKIE_SHIFT = 2;
 
 export interface DirectoryServices {
-  readonly meta: Pick<MetaService, "getattr" | "parentOf" | "readdir">;
+  readonly meta: Pick<MetaService, "readdir">;
   readonly beliefs: Beliefs;
 }
 
 interface Page {
   asked: AskedAt;
+  /** Of the directory. */
+  attr: Attr;
   withAttrs: boolean;
   /** Cookie before the first entry, ours. */
   after: number;
@@ -49,14 +50,8 @@ export class DirectoryReader {
 
   /** Fetches the first page, so that a directory that can't be read fails to open. */
   async open(): Promise<void> {
-    const { meta, beliefs } = this.#services;
-    const asked = beliefs.askedNow();
-    const [attr] = await Promise.all([
-      meta.getattr(this.ino),
-      this.#fetch(DOT_DOT_COOKIE, true),
-      this.#findParent(),
-    ]);
-    beliefs.directories.opened(attr, asked);
+    const { attr, asked } = await this.#fetch(DOT_DOT_COOKIE, true);
+    this.#services.beliefs.directories.opened(attr, asked);
   }
 
   close(): void {
@@ -106,8 +101,9 @@ export class DirectoryReader {
   }
 
   async #fetch(after: number, withAttrs: boolean): Promise<Page> {
-    const asked = this.#services.beliefs.askedNow();
-    const reply: DirPage = await this.#services.meta.readdir(
+    const { beliefs, meta } = this.#services;
+    const asked = beliefs.askedNow();
+    const { attr, parent, more, ...reply }: DirPage = await meta.readdir(
       this.#caller,
       this.ino,
       after - COOKIE_SHIFT,
@@ -118,17 +114,10 @@ export class DirectoryReader {
       ...entry,
       cookie: entry.cookie + COOKIE_SHIFT,
     }));
-    this.#page = { asked, withAttrs, after, entries, more: reply.more };
+    beliefs.seen(attr, asked);
+    this.#parent = parent;
+    this.#page = { asked, attr, withAttrs, after, entries, more };
     return this.#page;
-  }
-
-  async #findParent(): Promise<void> {
-    try {
-      this.#parent = await this.#services.meta.parentOf(this.ino);
-    } catch (error) {
-      // A removed directory has no parent any more; it is shown as its own.
-      if (!isFsError(error, "ENOENT", "ESTALE")) throw error;
-    }
   }
 }
 
