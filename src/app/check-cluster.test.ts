@@ -6,12 +6,13 @@ import { ROOT_CALLER } from "../domain/attributes.ts";
 import { MAX_INLINE_BYTES } from "../domain/format.ts";
 import { DEFAULT_POOL, ROOT_INO, type Ino, type Name, type SliceId } from "../domain/ids.ts";
 import { MAX_XATTR_VALUE_BYTES } from "../domain/limits.ts";
+import type { Engine, Transaction } from "../meta/engine/engine.ts";
 import { MemoryEngine } from "../meta/engine/memory-engine.ts";
 import { applyRepair } from "../meta/fsck/finding.ts";
 import { encodeInode, decodeInode } from "../meta/schema/inode.ts";
 import { keys } from "../meta/schema/keys.ts";
 import { encodeSlice } from "../meta/schema/slice.ts";
-import { encodeDeath } from "../meta/schema/tombstone.ts";
+import { encodeDeath, encodeTombstone } from "../meta/schema/tombstone.ts";
 import { TestNamespace } from "../testing/engine/engine-namespace.ts";
 import { present } from "../testing/present.ts";
 import { TestMetaServer } from "../testing/meta/meta-server.ts";
@@ -124,42 +125,85 @@ test("a copy of the metadata is gone from the scratch directory with its round",
   t.deepEqual(await readdir(scratch.path), []);
 });
 
-/** A store with deaths of slices that never were; `repair` as of the store unless given. */
-async function withDeaths(
-  count: number,
-  repair?: CheckedMetadata["repair"],
-): Promise<() => Promise<CheckedMetadata>> {
+type RepairFn = CheckedMetadata["repair"];
+
+/** A store that isn't a server's; `repair` as of the store unless given. */
+async function withStore(
+  spoilIt: (tx: Transaction) => void,
+  repair?: (engine: Engine) => RepairFn,
+): Promise<CheckedMetadata> {
   const { engine } = await TestNamespace.on(new MemoryEngine());
-  await engine.transact((tx) => {
-    for (let death = 1; death <= count; death += 1) {
-      tx.put(keys.death(death), encodeDeath(death as SliceId));
-    }
-  });
-  const repairHere: CheckedMetadata["repair"] = (repairs) =>
+  await engine.transact(spoilIt);
+  const repairHere: RepairFn = (repairs) =>
     engine.transact((tx) => repairs.map((one) => applyRepair(tx, one)));
-  const metadata: CheckedMetadata = {
+  return {
     engine,
-    repair: repair ?? repairHere,
+    repair: repair?.(engine) ?? repairHere,
     areLive: (slices) => Promise.resolve(slices.map(() => true)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  return () => Promise.resolve(metadata);
 }
 
-async function countsOf(open: () => Promise<CheckedMetadata>): Promise<number[]> {
+/** Deaths of slices that never were. */
+function putDeaths(tx: Transaction, count: number): void {
+  for (let death = 1; death <= count; death += 1) {
+    tx.put(keys.death(death), encodeDeath(death as SliceId));
+  }
+}
+
+async function countsOf(metadata: CheckedMetadata): Promise<number[]> {
   const counts: number[] = [];
   const onRound = ({ count }: { count: number }): void => void counts.push(count);
-  await checkRounds(open, true, { onCheck: quiet, onRound });
+  await checkRounds(() => Promise.resolve(metadata), true, { onCheck: quiet, onRound });
   return counts;
 }
 
 test("repairs go on for as long as they leave less to repair", async (t) => {
-  const counts = await countsOf(await withDeaths(9500));
-  t.deepEqual(counts.slice(0, 2), [9500, 8500]);
-  t.deepEqual(counts.slice(-2), [500, 0]);
-  const vain = await withDeaths(1, (repairs) => Promise.resolve(repairs.map(() => true)));
+  const few = await withStore(
+    (tx) => putDeaths(tx, 35),
+    (engine) => (repairs) =>
+      engine.transact((tx) => repairs.map((one, at) => at < 10 && applyRepair(tx, one))),
+  );
+  t.deepEqual(await countsOf(few), [35, 25, 15, 5, 0]);
+  const vain = await withStore(
+    (tx) => putDeaths(tx, 1),
+    () => (repairs) => Promise.resolve(repairs.map(() => true)),
+  );
   t.deepEqual(
     await countsOf(vain),
     Array.from({ length: 9 }, () => 1),
   );
+});
+
+test("a round repairs more than it tells", async (t) => {
+  const metadata = await withStore((tx) => putDeaths(tx, 9500));
+  const { findings, ...sums } = await checkMetadata(metadata, true, quiet);
+  t.deepEqual(sums, { count: 9500, repaired: 9500 });
+  t.is(findings.length, 1000);
+  t.true(findings.every(({ repaired }) => repaired));
+});
+
+test("what can't be repaired keeps nothing behind it from being so", async (t) => {
+  const metadata = await withStore((tx) => {
+    putDeaths(tx, 2);
+    // Their death is another's.
+    const tombstone = encodeTombstone({ death: 1, pool: DEFAULT_POOL, storedBytes: 1 });
+    for (let slice = 11; slice <= 1010; slice += 1) {
+      tx.put(keys.tombstone(slice as SliceId), tombstone);
+    }
+  });
+  t.like(await checkMetadata(metadata, true, quiet), { count: 1002, repaired: 2 });
+});
+
+test("the bytes of repairs that are kept at a time are bounded", async (t) => {
+  const value = Buffer.alloc(MAX_XATTR_VALUE_BYTES);
+  const most = 256 * 1024 * 1024;
+  const metadata = await withStore((tx) => {
+    for (let at = 0; at * value.length < 2 * most; at += 1) {
+      tx.put(keys.xattr((100 + at) as Ino, n("user.a")), value);
+    }
+  });
+  const { count, repaired } = await checkMetadata(metadata, true, quiet);
+  t.is(count, (2 * most) / value.length);
+  t.true(repaired > 4000 && repaired <= most / value.length, `${repaired}`);
 });

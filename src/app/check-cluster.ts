@@ -11,7 +11,13 @@ import { putCopied } from "../meta/copies/load-copy.ts";
 import type { Engine } from "../meta/engine/engine.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { CHECKS } from "../meta/fsck/check-store.ts";
-import { applyRepair, type Finding, type Repair } from "../meta/fsck/finding.ts";
+import { applyRepair, type Edit, type Finding, type Repair } from "../meta/fsck/finding.ts";
+import {
+  FRUITLESS_ROUNDS,
+  MAX_REPAIR_BYTES_KEPT,
+  MAX_REPAIRS_KEPT,
+  MAX_TOLD,
+} from "../meta/fsck/limits.ts";
 import { pathsOf } from "../meta/fsck/paths.ts";
 import { systemClock } from "../platform/clock.ts";
 import { systemDisk } from "../platform/disk/system-disk.ts";
@@ -22,12 +28,6 @@ import type { AdminClient } from "../protocol/admin/admin-client.ts";
 import { METADATA_DIRECTORY } from "./metadata-server.ts";
 import { OfflineNodes } from "./offline-nodes.ts";
 import { surveyBlocks, type ScratchDirectory, type SurveyReport } from "./survey-blocks.ts";
-
-/** Findings told one by one; more are counted. */
-const MAX_TOLD = 1000;
-
-/** Rounds that may follow one another with no fewer findings: a repair may show what it hid. */
-const FRUITLESS_ROUNDS = 8;
 
 /** The metadata that is checked, and how it is repaired. */
 export interface CheckedMetadata extends AsyncDisposable {
@@ -178,48 +178,63 @@ export async function checkMetadata(
   let repaired = 0;
   for (const { name, run } of CHECKS) {
     onCheck(name);
-    const found: Finding[] = [];
+    const toTell: Finding[] = [];
+    const repairs = new Repairs();
     await metadata.engine.read((tx) => {
       for (const finding of run(tx)) {
         count += 1;
-        if (found.length < MAX_TOLD) found.push(finding);
+        if (toTell.length < MAX_TOLD) toTell.push(finding);
+        if (repair) repairs.add(finding.repair);
       }
     });
-    const outcomes = await repairAll(metadata, repair ? found : []);
-    repaired += [...outcomes.values()].filter(Boolean).length;
-    if (found.length > 0) told.push(...(await tell(metadata, name, found, outcomes)));
+    const done = await repairs.carryOut(metadata);
+    repaired += done.size;
+    if (toTell.length > 0) told.push(...(await tell(metadata, name, toTell, done)));
   }
   return { findings: told, count, repaired };
 }
 
-async function repairAll(
-  metadata: CheckedMetadata,
-  found: readonly Finding[],
-): Promise<Map<Finding, boolean>> {
-  const repairable = found.flatMap((finding) =>
-    finding.repair === undefined ? [] : [{ finding, repair: finding.repair }],
-  );
-  const done = await metadata.repair(repairable.map(({ repair }) => repair));
-  return new Map(repairable.map(({ finding }, at) => [finding, done[at] === true]));
+/** Those of one check that are kept until it ends. */
+class Repairs {
+  readonly #kept: Repair[] = [];
+  #bytes = 0;
+
+  /** Does nothing where there is none, or no room: another round has it. */
+  add(repair: Repair | undefined): void {
+    if (repair === undefined || this.#kept.length === MAX_REPAIRS_KEPT) return;
+    const bytes = repair.edits.reduce((sum, one) => sum + editBytes(one), 0);
+    if (this.#bytes + bytes > MAX_REPAIR_BYTES_KEPT) return;
+    this.#kept.push(repair);
+    this.#bytes += bytes;
+  }
+
+  /** Resolves to those that could still be done. */
+  async carryOut(metadata: CheckedMetadata): Promise<Set<Repair>> {
+    const done = await metadata.repair(this.#kept);
+    return new Set(this.#kept.filter((_, at) => done[at] === true));
+  }
+}
+
+function editBytes({ key, expected, value }: Edit): number {
+  return key.length + (expected?.length ?? 0) + (value?.length ?? 0);
 }
 
 async function tell(
   metadata: CheckedMetadata,
   check: string,
   found: readonly Finding[],
-  outcomes: ReadonlyMap<Finding, boolean>,
+  done: ReadonlySet<Repair>,
 ): Promise<ToldFinding[]> {
   const inos = new Set(found.flatMap(({ ino }) => (ino === undefined ? [] : [ino])));
   const paths = await metadata.engine.read((tx) => pathsOf(tx, inos));
-  return found.map((finding) => {
-    const { what, ino, repair } = finding;
+  return found.map(({ what, ino, repair }) => {
     const path = ino === undefined ? undefined : paths.get(ino);
     return {
       check,
       what,
       ...(path === undefined ? {} : { path }),
       ...(repair === undefined ? {} : { how: repair.how }),
-      repaired: outcomes.get(finding) === true,
+      repaired: repair !== undefined && done.has(repair),
     };
   });
 }
