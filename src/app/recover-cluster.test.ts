@@ -7,7 +7,7 @@ import { FsError } from "../domain/errno.ts";
 import { COPY_PG_COUNT, COPY_POOL } from "../domain/format.ts";
 import type { ShardId } from "../domain/ids.ts";
 import { BackupJob } from "../jobs/backup/backup-job.ts";
-import { copySlice, storedCopies } from "../meta/copies/copy-records.ts";
+import { copyOfSlice, copySlice, storedCopies } from "../meta/copies/copy-records.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { tombstoneOf } from "../meta/namespace/tombstones.ts";
 import { fatesOfSlices } from "../meta/session/slice-fates.ts";
@@ -109,6 +109,20 @@ class World {
     }
   }
 
+  /** As gc does it to copies for which newer ones came. */
+  async delete(numbers: readonly number[], nodes = this.nodes): Promise<void> {
+    await using offline = await OfflineNodes.at(this.urls(nodes));
+    for (const node of offline.nodes) {
+      for (let pg = 0; pg < COPY_PG_COUNT; pg += 1) {
+        const ids: ShardId[] = [];
+        for await (const { id } of offline.calls.list(node, COPY_POOL, pg, SIGNAL)) {
+          if (numbers.includes(copyOfSlice(id.slice)?.number ?? 0)) ids.push(id);
+        }
+        await offline.calls.deleteMany(node, ids, SIGNAL);
+      }
+    }
+  }
+
   /** As dfs fsck does it of what was recovered. */
   async check(repair: boolean, isLive = true): Promise<DataReport> {
     await using scratch = await ScratchDirectory.make(this.base);
@@ -174,6 +188,41 @@ test("copies that had gone for newer ones aren't missed after a recovery", async
     engine.read((tx) => storedCopies(tx).map(({ number }) => number)),
     [3, 4],
   );
+});
+
+/** Two copies had gone from `nodes` for newer ones, when the newest of four was spoilt. */
+async function fallenBack(w: World, nodes = w.nodes): Promise<void> {
+  for (let made = 1; made <= 4; made += 1) await w.copyTo(w.nodes);
+  await w.delete([1, 2], nodes);
+  await w.delete([4]);
+}
+
+test("copies that had gone for one that can't be read aren't missed either", async (t) => {
+  const w = await World.make(t, 3);
+  await fallenBack(w);
+  const { survey } = await w.recover();
+  t.like(survey, { blocks: 1, whole: 1, short: 0 });
+  t.is(survey.unreadable.size, 0);
+  await using engine = await w.recovered();
+  t.deepEqual(
+    engine.read((tx) => storedCopies(tx).map(({ number }) => number)),
+    [3],
+  );
+});
+
+test("a copy isn't given up for nodes that are away, or weren't named", async (t) => {
+  const numbersAfter = async (w: World): Promise<number[]> => {
+    await w.recover(w.nodes.slice(1));
+    await using engine = await w.recovered();
+    return engine.read((tx) => storedCopies(tx).map(({ number }) => number));
+  };
+  const away = await World.make(t, 3);
+  await fallenBack(away);
+  await present(away.nodes[0]).stop();
+  t.deepEqual(await numbersAfter(away), [2, 3]);
+  const unnamed = await World.make(t, 3);
+  await fallenBack(unnamed, unnamed.nodes.slice(1));
+  t.deepEqual(await numbersAfter(unnamed), [2, 3]);
 });
 
 test("shards in the nodes' trash come back when a check is to repair", async (t) => {

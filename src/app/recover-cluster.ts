@@ -7,7 +7,7 @@ import { filesOf, type DamagedFiles } from "../jobs/inventory/damaged-files.ts";
 import { findCopies, readFoundCopy, type FoundCopy } from "../jobs/inventory/find-copies.ts";
 import { NODE_COPIES_KEPT } from "../jobs/limits.ts";
 import { newestMap } from "../meta/cluster/cluster-records.ts";
-import { adoptCopy, dropCopy, storedCopies } from "../meta/copies/copy-records.ts";
+import { adoptCopy, dropCopy, storedCopies, type StoredCopy } from "../meta/copies/copy-records.ts";
 import type { CopyFacts } from "../meta/copies/copy-reader.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -74,9 +74,42 @@ export async function recoverCluster(request: RecoverRequest): Promise<RecoverRe
   );
   const map = engine.read(newestMap);
   await nodes.addFrom(map);
+  await dropGone(engine, map, nodes, signal);
   const report = await survey(engine, map, nodes, request);
   const lost = engine.read((tx) => filesOf(tx, report.unreadable));
   return { copy: facts, survey: report, lost };
+}
+
+/**
+ * Forgets copies that had gone for one that couldn't be read: its metadata alone knows. That not
+ * enough of them is on the nodes says so only where all nodes were asked.
+ */
+async function dropGone(
+  engine: LmdbEngine,
+  map: ClusterMap,
+  nodes: OfflineNodes,
+  signal: AbortSignal,
+): Promise<void> {
+  const asked = new Set(nodes.nodes.map(({ id }) => id));
+  if (nodes.missing.length > 0 || map.nodes.some(({ id }) => !asked.has(id))) return;
+  const found = await findCopies(nodes.nodes, nodes.calls, signal).catch((error: unknown) => {
+    // One that was only added fails: its copies aren't known.
+    if (isFsError(error, "EIO")) return undefined;
+    throw error;
+  });
+  if (found === undefined) return;
+  const standing = new Map(found.map((copy) => [copy.number, copy]));
+  const stands = ({ number, sizeBytes = 0 }: StoredCopy): boolean => {
+    const copy = standing.get(number);
+    if (copy === undefined || copy.lacking > 0) return false;
+    return copy.blocks.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0) >= sizeBytes;
+  };
+  await engine.transact(
+    (tx) => {
+      for (const old of storedCopies(tx)) if (!stands(old)) dropCopy(tx, old);
+    },
+    { durable: true },
+  );
 }
 
 async function restoreNewest(
