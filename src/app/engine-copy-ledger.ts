@@ -18,6 +18,7 @@ import {
   copySlice,
   dropCopy,
   finishCopy,
+  noteCited,
   storedCopies,
 } from "../meta/copies/copy-records.ts";
 import type { Engine } from "../meta/engine/engine.ts";
@@ -39,8 +40,16 @@ export class EngineCopyLedger implements CopyLedger {
     this.#clock = clock;
   }
 
-  make(madeMs: number): AsyncIterable<Buffer> {
-    return makeCopy(this.#engine, { clusterId: this.#clusterId, madeMs }, this.#clock);
+  async *make(madeMs: number): AsyncGenerator<Buffer, void, undefined> {
+    const head = { clusterId: this.#clusterId, madeMs };
+    let last: Buffer | undefined;
+    for await (const piece of makeCopy(this.#engine, head, this.#clock)) {
+      if (last !== undefined) yield last;
+      last = piece;
+    }
+    // Without its last piece it is no copy yet, wherever it is put.
+    await this.#engine.transact(noteCited, DURABLE);
+    if (last !== undefined) yield last;
   }
 
   async copies(): Promise<NodeCopy[]> {

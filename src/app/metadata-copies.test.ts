@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { ROOT_CALLER } from "../domain/attributes.ts";
 import { ROOT_INO, type Ino, type Name, type SliceId } from "../domain/ids.ts";
 import { newestMap, whyReconcile } from "../meta/cluster/cluster-records.ts";
-import { copySlice } from "../meta/copies/copy-records.ts";
+import { copiesCiteBelow, copySlice } from "../meta/copies/copy-records.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
 import { checkStore } from "../meta/fsck/check-store.ts";
 import { takenBelow } from "../meta/schema/counters.ts";
@@ -70,6 +70,9 @@ test("a restored server has the copy, gives no number twice, resumes nobody", as
     const since = (old.read((tx) => takenBelow(tx, "slice")) ?? 0) as SliceId;
     const unknown = engine.read((tx) => fatesOfSlices(tx, [since, copySlice(7, 0)], 0));
     t.deepEqual(unknown, ["orphan", "orphan"]);
+    // The copy cites what was given before it, and goes by way of the trash when it is deleted.
+    const given = engine.read((tx) => takenBelow(tx, "slice"));
+    t.is(given, engine.read(copiesCiteBelow));
     t.regex(engine.read(whyReconcile) ?? "", /restored from a copy of 20/);
     // It is told as a rollback to where the copy was made, to who knows the one before.
     const newest = engine.incarnations.at(-1);

@@ -1,5 +1,5 @@
 import test from "ava";
-import { beginCopy, dropCopy } from "../meta/copies/copy-records.ts";
+import { noteCited } from "../meta/copies/copy-records.ts";
 import { RepairWorld, type BlockFile } from "../testing/jobs/repair-world.ts";
 import { present } from "../testing/present.ts";
 import { DEAD_SLICE_GRACE_MS, GC_SLICES_PER_STEP, JOB_RETRY_MIN_MS } from "./limits.ts";
@@ -159,8 +159,7 @@ test("what a copy of the metadata may cite goes by way of the trash", async (t) 
   t.false((await backs(before)).includes(true));
 
   const [copied, since] = [await world.write(), await world.write()];
-  // The nodes didn't take it: the file that it is of will be put again.
-  await world.meta.engine.transact((tx) => dropCopy(tx, beginCopy(tx, 0)));
+  await world.meta.engine.transact(noteCited);
   await world.unlink(copied);
   await world.collect();
   t.deepEqual(world.where(copied), NOWHERE);
@@ -176,4 +175,13 @@ test("what a copy of the metadata may cite goes by way of the trash", async (t) 
   await world.pass();
   t.deepEqual(world.where(since), NOWHERE);
   t.false((await backs(since)).includes(false));
+
+  // No copy has what was given since the newest.
+  const later = await world.restartServer();
+  await later.revive(...later.nodes);
+  const unseen = await later.write();
+  await later.unlink(unseen);
+  await later.collect();
+  t.deepEqual(later.where(unseen), NOWHERE);
+  t.false((await backs(unseen)).includes(true));
 });

@@ -5,14 +5,16 @@ import test, { type ExecutionContext } from "ava";
 import { DirectoryCopyFiles, EngineCopyLedger } from "../../app/engine-copy-ledger.ts";
 import { FsError } from "../../domain/errno.ts";
 import { BLOCK_BYTES, COPY_POOL } from "../../domain/format.ts";
-import { copySlice, storedCopies } from "../../meta/copies/copy-records.ts";
+import { copiesCiteBelow, copySlice, storedCopies } from "../../meta/copies/copy-records.ts";
 import { fatesOfSlices } from "../../meta/session/slice-fates.ts";
 import { findStripedSlices } from "../../meta/namespace/rewriting.ts";
 import type { SliceId } from "../../domain/ids.ts";
 import { readCopy } from "../../meta/copies/copy-reader.ts";
 import { putCopied } from "../../meta/copies/load-copy.ts";
 import { MemoryEngine } from "../../meta/engine/memory-engine.ts";
+import { takenBelow, takeNumbers } from "../../meta/schema/counters.ts";
 import { keyRanges, keys } from "../../meta/schema/keys.ts";
+import { SLICE_RANGE_SIZE } from "../../protocol/meta/limits.ts";
 import { silentLog } from "../../observability/log.ts";
 import { systemDisk } from "../../platform/disk/system-disk.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
@@ -235,6 +237,27 @@ test("a disk without room beside the metadata doesn't keep a copy from the nodes
   t.is(await job.pass(SIGNAL), "done");
   t.is((await w.files()).length, 1);
   t.is(w.copies().length, 1);
+});
+
+test("what was given before a file ended it may cite, whatever the nodes have", async (t) => {
+  const w = await World.make(t);
+  const full = new DirectoryCopyFiles(systemDisk, w.directory);
+  const room = new DirectoryCopyFiles(systemDisk, w.directory);
+  full.write = () => Promise.reject(new FsError("ENOSPC", "no space left"));
+  const job = w.job({ files: full });
+  await w.clock.advance(HOUR_MS);
+  await t.throwsAsync(job.pass(SIGNAL), { code: "ENOSPC" });
+  await w.engine.transact((tx) => takeNumbers(tx, "slice", SLICE_RANGE_SIZE));
+  const given = w.engine.read((tx) => takenBelow(tx, "slice"));
+  full.write = async (madeMs, pieces) => {
+    const written = await room.write(madeMs, pieces);
+    // Before the next step: the server may be killed.
+    t.is(given, w.engine.read(copiesCiteBelow));
+    return written;
+  };
+  t.is(await job.pass(SIGNAL), "done");
+  t.is(w.copies().length, 1);
+  t.is((await w.files()).length, 1);
 });
 
 test("a file that was spoilt since doesn't become a copy on the nodes", async (t) => {

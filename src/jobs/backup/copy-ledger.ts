@@ -12,7 +12,7 @@ export interface NodeCopy {
 }
 
 export interface CopyLedger {
-  /** Pieces of a copy of all the metadata. */
+  /** Pieces of a copy of all metadata; what it may cite is noted, on disk, when the last comes. */
   make(madeMs: number): AsyncIterable<Buffer>;
   /** Oldest first, those that were begun and not ended among them. */
   copies(): Promise<NodeCopy[]>;

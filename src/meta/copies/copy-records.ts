@@ -79,6 +79,7 @@ export function leapCopies(tx: Transaction): void {
   const next = numberOf(tx, COUNTER) ?? FIRST;
   putNumber(tx, COUNTER, next + LEAP);
   endUnknownRange(tx, copySlice(next, 0), copySlice(next + LEAP, 0));
+  noteCited(tx);
 }
 
 /** The transaction must be durable before a block of the copy is put. */
@@ -87,7 +88,6 @@ export function beginCopy(tx: Transaction, madeMs: number): StoredCopy {
   putNumber(tx, COUNTER, number + 1);
   const copy = { number, madeMs, parts: 0 };
   putCopy(tx, copy);
-  noteCited(tx);
   return copy;
 }
 
@@ -106,12 +106,10 @@ export function finishCopy(tx: Transaction, copy: StoredCopy, sizeBytes: number)
     tx.put(keys.slice(copySlice(copy.number, part)), encodeSlice(record));
   }
   putCopy(tx, { ...copy, sizeBytes });
-  // The copy may have gone on until a moment ago.
-  noteCited(tx);
 }
 
-/** Whatever was given by now a copy may cite. */
-function noteCited(tx: Transaction): void {
+/** Whatever was given by now a copy may cite: one that ends now, or that the store was made of. */
+export function noteCited(tx: Transaction): void {
   putNumber(tx, CITED_COUNTER, takenBelow(tx, "slice") ?? 0);
 }
 
