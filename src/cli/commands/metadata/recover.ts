@@ -9,7 +9,7 @@ import { addJsonOption } from "../../terminal/options.ts";
 import { printJson, printLine } from "../../terminal/output.ts";
 import { StepLine } from "../../terminal/step-line.ts";
 import { describeCopy } from "./backup.ts";
-import { afterRestore } from "./restore.ts";
+import { describeNewLife } from "./restore.ts";
 import { describeLost, describeSurvey, lostOf } from "./survey-text.ts";
 
 interface RecoverOptions {
@@ -41,7 +41,7 @@ async function recover(nodes: string[], options: RecoverOptions): Promise<void> 
   if (options.json === true) printJson(jsonOf(report));
   else {
     printLine(describeCopy(report.copy));
-    for (const line of afterRestore(dataDir)) printLine(line);
+    for (const line of describeNewLife(dataDir)) printLine(line);
     for (const line of describeSurvey(report.survey)) printLine(line);
     for (const line of describeLost(report.lost)) printLine(line);
   }

@@ -40,15 +40,24 @@ async function restore(file: string, options: RestoreOptions): Promise<void> {
   for (const line of afterRestore(dataDir)) printLine(line);
 }
 
-/** What people must know who have restored metadata. */
-export function afterRestore(dataDir: string): string[] {
+/** What people must know who have made a copy a server's metadata, by whichever command. */
+export function describeNewLife(dataDir: string): string[] {
   return [
     `restored into ${dataDir}`,
     "Files are as they were then; what was written since is not in them. So are users, passwords",
     "and logins: revoke again what was revoked since (dfs user passwd, dfs user rm).",
     `Start the server: dfs meta --data ${dataDir}, at the address that nodes and mounts know.`,
     "Mounts go on by themselves. Nothing is deleted for not being known until all nodes were",
-    "looked at: `dfs status` tells when that is done. Then look for damage: dfs fsck",
+    "looked at: `dfs status` tells when that is done.",
+  ];
+}
+
+/** Nobody has looked at the nodes yet, as dfs recover does. */
+export function afterRestore(dataDir: string): string[] {
+  return [
+    ...describeNewLife(dataDir),
+    "What was deleted since is in the nodes' trash, for a day (dfs node --trash-keep). Bring it",
+    "back within a day, and look for damage: dfs fsck --repair",
   ];
 }
 
