@@ -320,6 +320,21 @@ test("who asks for a copy hears of whatever keeps it from being made", async (t)
   await t.throwsAsync(broken.request(), { code: "EAGAIN" });
 });
 
+test("who asked for a copy during which the server stops hears that it is stopping", async (t) => {
+  const w = await World.make(t);
+  const stop = new AbortController();
+  const files = new DirectoryCopyFiles(systemDisk, w.directory);
+  const room = new DirectoryCopyFiles(systemDisk, w.directory);
+  files.write = (madeMs, pieces) => {
+    stop.abort(new Error("the job ends"));
+    return room.write(madeMs, pieces);
+  };
+  const job = w.job({ files });
+  const asked = job.request();
+  await t.throwsAsync(job.pass(stop.signal), { message: "the job ends" });
+  await t.throwsAsync(asked, { code: "EAGAIN", message: /stopping; ask again later/ });
+});
+
 const fileless = {
   write: () => Promise.reject(new FsError("EIO", "the disk is broken")),
   read: () => {

@@ -66,8 +66,7 @@ export class BackupJob implements Job {
   /** Call it when no pass is left: whoever asked for a copy hears that none is made. */
   close(): void {
     this.#closed = true;
-    const stopping = new FsError("EAGAIN", "the metadata server is stopping; ask again later");
-    for (const { reject } of this.#asked.splice(0)) reject(stopping);
+    for (const { reject } of this.#asked.splice(0)) reject(stopping());
   }
 
   counts(): JobCounts {
@@ -85,7 +84,8 @@ export class BackupJob implements Job {
       for (const { resolve } of asked) resolve(this.#state);
       return outcome;
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error));
+      const failed = error instanceof Error ? error : new Error(String(error));
+      const reason = signal.aborted ? stopping() : failed;
       for (const { reject } of asked) reject(reason);
       throw error;
     }
@@ -223,6 +223,10 @@ export class BackupJob implements Job {
       ...(nodesMs === undefined ? {} : { nodesMs }),
     };
   }
+}
+
+function stopping(): FsError {
+  return new FsError("EAGAIN", "the metadata server is stopping; ask again later");
 }
 
 async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
