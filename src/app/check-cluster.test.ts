@@ -139,7 +139,6 @@ async function withStore(
   return {
     engine,
     repair: repair?.(engine) ?? repairHere,
-    areLive: (slices) => Promise.resolve(slices.map(() => true)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

@@ -34,8 +34,8 @@ export interface CheckedMetadata extends AsyncDisposable {
   readonly engine: Engine;
   /** By repair: whether it could still be done. */
   repair(repairs: readonly Repair[]): Promise<boolean[]>;
-  /** By slice: whether it is still cited. */
-  areLive(slices: readonly SliceId[]): Promise<boolean[]>;
+  /** By slice: whether it is still cited. Absent: nobody changes it meanwhile. */
+  readonly areLive?: (slices: readonly SliceId[]) => Promise<boolean[]>;
 }
 
 /** @throws FsError EBUSY a server runs on it; ENOENT there is none */
@@ -54,7 +54,6 @@ export async function openStopped(dataDir: string): Promise<CheckedMetadata> {
       }
       return done;
     },
-    areLive: (slices) => Promise.resolve(slices.map(() => true)),
     [Symbol.asyncDispose]: () => engine.close(),
   };
 }
@@ -260,13 +259,13 @@ export async function checkData(
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<DataReport> {
-  const { engine } = metadata;
+  const { engine, areLive } = metadata;
   const map: ClusterMap = await engine.read(newestMap);
   await using nodes = await OfflineNodes.of(await engine.read(clusterIdOf), map);
-  const asked = { engine, map, nodes: nodes.nodes, calls: nodes.calls };
-  const areLive = (slices: readonly SliceId[]): Promise<boolean[]> => metadata.areLive(slices);
+  const live = areLive === undefined ? {} : { areLive };
+  const asked = { engine, map, nodes: nodes.nodes, calls: nodes.calls, ...live };
   const survey = await surveyBlocks(
-    { ...asked, areLive, verify, bringBack: repair, onProgress, signal },
+    { ...asked, verify, bringBack: repair, onProgress, signal },
     scratch,
   );
   const lost = await engine.read((tx) => filesOf(tx, survey.unreadable));

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { FsError } from "../domain/errno.ts";
 
 import { COPY_PG_COUNT, COPY_POOL } from "../domain/format.ts";
-import type { ShardId } from "../domain/ids.ts";
+import type { ShardId, SliceId } from "../domain/ids.ts";
 import { BackupJob } from "../jobs/backup/backup-job.ts";
 import { copyOfSlice, copySlice, storedCopies } from "../meta/copies/copy-records.ts";
 import { LmdbEngine } from "../meta/engine/lmdb-engine.ts";
@@ -19,7 +19,7 @@ import { openLocalMeta, type LocalMeta } from "../testing/meta/meta-server.ts";
 import { openServedStore, type ServedStore } from "../testing/shard/shard-node.ts";
 import { present } from "../testing/present.ts";
 import { SYSTEM } from "../testing/system.ts";
-import { checkData, openStopped, type CheckedMetadata, type DataReport } from "./check-cluster.ts";
+import { checkData, openStopped, type DataReport } from "./check-cluster.ts";
 import { DirectoryCopyFiles, EngineCopyLedger } from "./engine-copy-ledger.ts";
 import { METADATA_DIRECTORY } from "./metadata-server.ts";
 import { OfflineNodes } from "./offline-nodes.ts";
@@ -124,13 +124,13 @@ class World {
   }
 
   /** As dfs fsck does it of what was recovered. */
-  async check(repair: boolean, isLive = true): Promise<DataReport> {
+  async check(repair: boolean, isLive?: boolean): Promise<DataReport> {
     await using scratch = await ScratchDirectory.make(this.base);
     await using metadata = await openStopped(this.dataDir);
-    const areLive: CheckedMetadata["areLive"] = (slices) =>
-      Promise.resolve(slices.map(() => isLive));
-    const check = { verify: false, repair };
-    return await checkData({ ...metadata, areLive }, check, scratch, () => undefined, SIGNAL);
+    const areLive = (slices: readonly SliceId[]): Promise<boolean[]> =>
+      Promise.resolve(slices.map(() => isLive === true));
+    const checked = isLive === undefined ? metadata : { ...metadata, areLive };
+    return await checkData(checked, { verify: false, repair }, scratch, () => undefined, SIGNAL);
   }
 
   /** The recovered server makes its first copy. */

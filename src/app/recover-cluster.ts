@@ -155,8 +155,6 @@ async function survey(
       calls: nodes.calls,
       verify: false,
       bringBack: true,
-      // No server changes it meanwhile.
-      areLive: (slices) => Promise.resolve(slices.map(() => true)),
       onProgress,
       signal,
     },

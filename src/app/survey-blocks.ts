@@ -26,8 +26,11 @@ export interface SurveyRequest {
   readonly verify: boolean;
   /** Missing shards are looked for in the nodes' trash, and brought back. */
   readonly bringBack: boolean;
-  /** By slice: whether anything cites it now. What was deleted meanwhile is no loss. */
-  readonly areLive: (slices: readonly SliceId[]) => Promise<boolean[]>;
+  /**
+   * By slice: whether anything cites it now. What was deleted meanwhile is no loss. Absent: nobody
+   * changes `engine` meanwhile.
+   */
+  readonly areLive?: (slices: readonly SliceId[]) => Promise<boolean[]>;
   /** Told of how far it is: groups. */
   readonly onProgress: (done: number, total: number) => void;
   readonly signal: AbortSignal;
@@ -117,7 +120,7 @@ async function stillLive(
   findings: readonly BlockFinding[],
   { areLive }: SurveyRequest,
 ): Promise<readonly BlockFinding[]> {
-  if (findings.length === 0) return findings;
+  if (areLive === undefined || findings.length === 0) return findings;
   const slices = [...new Set(findings.map(({ ref }) => ref.slice))];
   const live = await areLive(slices);
   const gone = new Set(slices.filter((_, at) => live[at] !== true));

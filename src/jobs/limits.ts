@@ -14,6 +14,8 @@ export const NODE_SECURE_TIMEOUT_MS = 60_000;
 export const NODE_REBUILD_TIMEOUT_MS = 60_000;
 /** Calls of an inventory that fail on one node before it is asked no more: it has 1,024 groups. */
 export const INVENTORY_FAILURES_A_NODE = 3;
+/** Damaged files named one by one, more are counted: each needs its path, and a reader. */
+export const MAX_NAMED_FILES = 1000;
 /** Cadence of repair when nothing wakes it: new maps and reports do. */
 export const REPAIR_INTERVAL_MS = 60_000;
 /** Groups surveyed at once by repair: listing is cheap, but the metadata server has other work. */

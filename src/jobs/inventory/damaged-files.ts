@@ -7,15 +7,13 @@ import { decodeExtents } from "../../meta/schema/extents.ts";
 import { decodeInode } from "../../meta/schema/inode.ts";
 import { firstNumber, keyRanges } from "../../meta/schema/keys.ts";
 import { decodeSlice } from "../../meta/schema/slice.ts";
+import { MAX_NAMED_FILES } from "../limits.ts";
 
 export interface DamagedFile {
   readonly ino: Ino;
   /** Absent: it has no name; some program holds it open, or held it. */
   readonly path?: string;
 }
-
-/** Named one by one; more are counted. */
-const MAX_NAMED = 1000;
 
 export interface DamagedFiles {
   readonly count: number;
@@ -41,7 +39,7 @@ export function filesOf(tx: ReadTransaction, slices: ReadonlySet<SliceId>): Dama
     const inode = decodeInode(value);
     if (inode.ino === ROOT_INO || !data.has(inode.data)) continue;
     count += 1;
-    if (named.size < MAX_NAMED) named.add(inode.ino);
+    if (named.size < MAX_NAMED_FILES) named.add(inode.ino);
   }
   const paths = pathsOf(tx, named);
   const files = [...named].map((ino) => {
