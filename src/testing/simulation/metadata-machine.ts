@@ -105,8 +105,13 @@ export class MetadataMachine {
     const parts = this.#parts;
     const { process } = this.machine;
     if (parts === undefined || process === undefined) return;
-    await parts.endWork();
-    await parts.close();
+    try {
+      await parts.endWork();
+      await parts.close();
+    } catch (error) {
+      // As a node's stop.
+      this.machine.timeline.note(`${this.machine.name} can't stop in order: ${String(error)}`);
+    }
     process.kill();
   }
 }

@@ -89,7 +89,12 @@ export class NodeMachine {
   /** As SIGTERM does it. */
   async stop(): Promise<void> {
     const { process } = this.machine;
-    await this.#running?.close();
+    try {
+      await this.#running?.close();
+    } catch (error) {
+      // Its disk fails it to the end: it exits with that.
+      this.machine.timeline.note(`${this.machine.name} can't stop in order: ${String(error)}`);
+    }
     process?.kill();
   }
 
