@@ -1,9 +1,17 @@
 // Group commit of the index: the changes that come while a transaction is under way share the next
-// one, and one that fails takes nothing but its own changes with it.
+// one, and one that fails takes nothing but its own changes with it. Of senders that wait for each
+// answer half would come during one transaction and half during the next, so the next one is held
+// back a little, until those who were just answered are there again.
 import { FsError } from "../../domain/errno.ts";
 import { passViolation } from "../../domain/invariant.ts";
-import { MAX_INDEX_BATCH } from "./limits.ts";
-import type { Clock } from "../../platform/clock.ts";
+import {
+  INDEX_HOLD_PAUSE,
+  MAX_INDEX_BATCH,
+  MAX_INDEX_HOLD_MS,
+  MIN_INDEX_HOLD_MS,
+} from "./limits.ts";
+import { nextTurn, type Clock } from "../../platform/clock.ts";
+import { deferred } from "../../platform/flow/deferred.ts";
 import type { OrderedStore, StoreBatch } from "../../platform/store/ordered-store.ts";
 
 export interface IndexChange {
@@ -17,13 +25,22 @@ interface Queued extends IndexChange {
   settle: (error?: FsError) => void;
 }
 
+type WriterClock = Pick<Clock, "monotonicMs" | "sleep" | "soon">;
+
 export class IndexWriter {
   readonly #store: OrderedStore;
-  readonly #clock: Pick<Clock, "soon">;
+  readonly #clock: WriterClock;
   #queue: Queued[] = [];
   #draining = false;
+  /** Changes to be there before the next transaction, unless that time comes first. */
+  #expected = 0;
+  #holdUntilMs = -Infinity;
+  /** Transactions that aren't held back, since the last hold was in vain. */
+  #holdPause = 0;
+  /** Ends the hold under way. */
+  #endHold: (() => void) | undefined;
 
-  constructor(store: OrderedStore, clock: Pick<Clock, "soon">) {
+  constructor(store: OrderedStore, clock: WriterClock) {
     this.#clock = clock;
     this.#store = store;
   }
@@ -39,6 +56,7 @@ export class IndexWriter {
         else reject(error);
       };
       this.#queue.push({ write: change.write, revert: change.revert, settle });
+      if (this.#queue.length >= this.#expected) this.#endHold?.();
       if (this.#draining) return;
       this.#draining = true;
       // What else this turn of the event loop brings goes along.
@@ -48,12 +66,38 @@ export class IndexWriter {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
+      await this.#hold();
       const batch = this.#queue.splice(0, MAX_INDEX_BATCH);
+      const startMs = this.#clock.monotonicMs();
       const error = await this.#commit(batch);
+      const endMs = this.#clock.monotonicMs();
       if (error !== undefined) for (const change of batch.toReversed()) change.revert();
       for (const change of batch) change.settle(error);
+      this.#expected = Math.min(MAX_INDEX_BATCH, batch.length + this.#queue.length);
+      // What is won, at best, is a transaction.
+      const tookMs = endMs - startMs;
+      const holdMs = Math.min(MAX_INDEX_HOLD_MS, Math.max(MIN_INDEX_HOLD_MS, tookMs / 2));
+      this.#holdUntilMs = tookMs < MIN_INDEX_HOLD_MS ? -Infinity : endMs + holdMs;
     }
     this.#draining = false;
+  }
+
+  /** Resolves when the changes that are expected are there, or needn't be waited for any more. */
+  async #hold(): Promise<void> {
+    const restMs = this.#holdUntilMs - this.#clock.monotonicMs();
+    if (restMs <= 0 || this.#queue.length >= this.#expected) return;
+    if (this.#holdPause > 0) {
+      this.#holdPause--;
+      return;
+    }
+    const { promise, resolve } = deferred<boolean>();
+    this.#endHold = () => resolve(true);
+    // Not `after`: a process that ends when it has nothing else to do must not end here.
+    void this.#clock.sleep(restMs).then(() => resolve(false));
+    const areThere = await promise;
+    this.#endHold = undefined;
+    if (areThere) await nextTurn(this.#clock);
+    else this.#holdPause = INDEX_HOLD_PAUSE;
   }
 
   async #commit(batch: readonly Queued[]): Promise<FsError | undefined> {

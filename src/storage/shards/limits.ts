@@ -23,6 +23,12 @@ export const MAX_FLUSHED_STARTS = 64;
 export const MAX_SECURED_REMEMBERED = 65_536;
 /** Changes of a node's index in one transaction: some milliseconds of work at most. */
 export const MAX_INDEX_BATCH = 512;
+/** A transaction is held back for changes that should come at most so long. */
+export const MAX_INDEX_HOLD_MS = 4;
+/** …and no shorter, as timers are; after a transaction that took less not at all. */
+export const MIN_INDEX_HOLD_MS = 1;
+/** Transactions that aren't held back after a hold in vain, which costs as much as one at most. */
+export const INDEX_HOLD_PAUSE = 16;
 /** Shards condemned by inference are kept so long: somebody notices within a day. */
 export const DEFAULT_TRASH_KEEP_MS = 24 * 3600 * 1000;
 /** The trash is looked through this often: a small part of how long it is kept. */
