@@ -60,8 +60,11 @@ test.serial(
     await moveTo(other, urls);
     await other.demo("up", "--no-mount");
     t.deepEqual(await urlsOf(other), urls);
+    // With their first heartbeats, a second after they have registered.
+    await other.waitUntil("the nodes to say what they have", async () =>
+      (await shardsOf(other)).every((shards) => shards > 0),
+    );
     const before = await shardsOf(other);
-    t.true(before.every((shards) => shards > 0));
 
     await old.start("meta");
     const read = await old.run(["get", `/tree/${present(oldFiles[0]).name}`, "-"]);
