@@ -136,7 +136,7 @@ export class GroupRepair {
     const byUrgency = [...tasks].sort((a, b) => a.survivors - b.survivors);
     await forEachBounded(byUrgency, REPAIR_REBUILDS_AT_ONCE, async (task) => {
       try {
-        await this.#rebuilding.run(1, undefined, () =>
+        await this.#rebuilding.run(1, signal, () =>
           calls.rebuild(task.target, task.request, signal),
         );
         this.#shardsRebuilt += 1;

@@ -1,7 +1,6 @@
 // Blocks that no listing shows, since no node has any shard of them: found from the metadata, which
 // knows what should be there.
-import type { ClusterMap } from "../../domain/cluster-map.ts";
-import { poolOf } from "../../domain/cluster-map.ts";
+import { poolOf, type ClusterMap, type MapNode } from "../../domain/cluster-map.ts";
 import type { NodeId, ShardId, SliceId } from "../../domain/ids.ts";
 import { passViolation } from "../../domain/invariant.ts";
 import { blockCount } from "../../domain/layout.ts";
@@ -24,6 +23,12 @@ interface Question {
   readonly shard: ShardId;
 }
 
+interface Asked {
+  readonly about: Question;
+  readonly node: NodeId;
+  readonly shard: ShardId;
+}
+
 export class LostBlocks {
   readonly #options: LostBlocksOptions;
 
@@ -42,12 +47,9 @@ export class LostBlocks {
     const dirty = new Set(groups.dirty().map(keyOfGroup));
     const questions = found.flatMap((slice) => questionsOf(slice, view.map));
     const isUnsettled = ({ shard }: Question): boolean => dirty.has(keyOfGroup(shard));
+    const settled = questions.filter((question) => !isUnsettled(question));
     const missing = [
-      ...(await this.#lackedAtHome(
-        questions.filter((question) => !isUnsettled(question)),
-        view,
-        signal,
-      )),
+      ...(await this.#lackedAtHome(settled, view, signal)),
       ...(await this.#heldByNobody(questions.filter(isUnsettled), view, signal)),
     ];
     await groups.reportDamage(
@@ -61,69 +63,64 @@ export class LostBlocks {
     view: ClusterView,
     signal: AbortSignal,
   ): Promise<Question[]> {
-    const byHome = new Map<NodeId, Question[]>();
-    for (const question of questions) append(byHome, question.home, question);
-    const lacked: Question[] = [];
-    await Promise.all(
-      [...byHome].map(async ([home, asked]) => {
-        const has = await this.#ask(
-          home,
-          asked.map(({ shard }) => shard),
-          view,
-          signal,
-        );
-        if (has !== undefined) lacked.push(...asked.filter((_, at) => has[at] === false));
-      }),
-    );
-    return lacked;
+    const asked = questions.map((about) => ({ about, node: about.home, shard: about.shard }));
+    const answers = await this.#ask(asked, view, signal);
+    return answers.filter(({ has }) => has === false).map(({ about }) => about);
   }
 
-  /** Those of which no shard at all is seen, where everybody who may have one answers. */
+  /** Those of which no shard at all is seen. Nobody can say so while nodes are away. */
   async #heldByNobody(
     questions: readonly Question[],
     view: ClusterView,
     signal: AbortSignal,
   ): Promise<Question[]> {
-    const byHolder = new Map<NodeId, { question: Question; shard: ShardId }[]>();
-    for (const question of questions) {
-      const { k, m } = poolOf(view.map, question.shard.pool);
-      for (const { id } of view.holdersOf(question.shard)) {
-        for (let slot = 0; slot < k + m; slot++) {
-          append(byHolder, id, { question, shard: { ...question.shard, slot } });
-        }
-      }
-    }
-    const notLost = new Set<Question>();
-    await Promise.all(
-      [...byHolder].map(async ([holder, asked]) => {
-        const has = await this.#ask(
-          holder,
-          asked.map(({ shard }) => shard),
-          view,
-          signal,
+    if (!view.isComplete) return [];
+    const asked = questions.flatMap((about) => {
+      const { k, m } = poolOf(view.map, about.shard.pool);
+      const slots = Array.from({ length: k + m }, (_, slot) => slot);
+      return view
+        .holdersOf(about.shard)
+        .flatMap(({ id: node }) =>
+          slots.map((slot) => ({ about, node, shard: { ...about.shard, slot } })),
         );
-        asked.forEach(({ question }, at) => {
-          if (has?.[at] !== false) notLost.add(question);
+    });
+    const answers = await this.#ask(asked, view, signal);
+    const notLost = new Set(answers.filter(({ has }) => has !== false).map(({ about }) => about));
+    return questions.filter((question) => !notLost.has(question));
+  }
+
+  /** Whether the nodes have the shards; of one that doesn't answer nothing is known. */
+  async #ask(
+    asked: readonly Asked[],
+    view: ClusterView,
+    signal: AbortSignal,
+  ): Promise<{ about: Question; has: boolean | undefined }[]> {
+    const byNode = new Map<NodeId, Asked[]>();
+    for (const one of asked) {
+      const list = byNode.get(one.node);
+      if (list === undefined) byNode.set(one.node, [one]);
+      else list.push(one);
+    }
+    const answers = await Promise.all(
+      [...byNode].map(async ([id, list]) => {
+        const shards = list.map(({ shard }) => shard);
+        const infos = await this.#heads(view.reachable.get(id), shards, signal);
+        return list.map(({ about }, at) => {
+          return { about, has: infos && infos[at] !== undefined };
         });
       }),
     );
-    return questions.filter(
-      (question) => view.reachable.has(question.home) && !notLost.has(question),
-    );
+    return answers.flat();
   }
 
-  /** Which of the shards the node has; undefined when it doesn't answer. */
-  async #ask(
-    id: NodeId,
+  async #heads(
+    node: MapNode | undefined,
     shards: readonly ShardId[],
-    view: ClusterView,
     signal: AbortSignal,
-  ): Promise<boolean[] | undefined> {
-    const node = view.reachable.get(id);
+  ): Promise<readonly unknown[] | undefined> {
     if (node === undefined) return undefined;
     try {
-      const infos = await this.#options.calls.headMany(node, shards, signal);
-      return infos.map((info) => info !== undefined);
+      return await this.#options.calls.headMany(node, shards, signal);
     } catch (error) {
       passViolation(error);
       // A node that doesn't answer has its groups looked at when it does.
@@ -131,12 +128,6 @@ export class LostBlocks {
       return undefined;
     }
   }
-}
-
-function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [value]);
-  else list.push(value);
 }
 
 /** For each block one of its homes, not the same for all, and the shard that it should have. */

@@ -1,6 +1,7 @@
 // A cluster that grows from one node to six, each a real store on a disk of its own: shards that
 // were on disk are on some disk at any time, however soon the power of the new nodes goes.
 import test from "ava";
+import { sharedAbort } from "../../platform/flow/abort.ts";
 import { DEFAULT_POOL, formatShardId, type ShardId, type SliceId } from "../../domain/ids.ts";
 import { silentLog } from "../../observability/log.ts";
 import { homeNodes, placementGroupOf } from "../../placement/placement.ts";
@@ -93,7 +94,7 @@ class GrowingCluster {
   }
 
   repair(): Promise<PassOutcome> {
-    return this.#job.pass(new AbortController().signal);
+    return this.#job.pass(sharedAbort().signal);
   }
 
   /** All but the first node lose their power. */

@@ -1,4 +1,5 @@
 import test from "ava";
+import { sharedAbort } from "../../platform/flow/abort.ts";
 import { RepairWorld } from "../../testing/jobs/repair-world.ts";
 import { ClusterView } from "./cluster-view.ts";
 import { present } from "../../testing/present.ts";
@@ -294,7 +295,7 @@ test("shards are rebuilt a few at a time, over all groups that are looked at", a
 test("what is said of a group after its nodes were asked waits for other answers", async (t) => {
   const world = await RepairWorld.make();
   const { cluster } = world.meta;
-  const { signal } = new AbortController();
+  const { signal } = sharedAbort();
   const before = await ClusterView.take(cluster, world.calls, signal);
   const { group } = await world.write();
   await cluster.groups.doubtNode(present(world.nodes[0]).id, false);

@@ -125,6 +125,20 @@ test("a block that nobody has is found in a group that can't be made whole", asy
   t.is(world.reports, 1);
 });
 
+test("what is on a node that is away isn't called lost", async (t) => {
+  const world = await RepairWorld.make();
+  const files = [];
+  for (let count = 0; count < 24; count++) files.push(await world.write());
+  await world.kill(present(world.nodes[0]));
+  await world.clock.advance(FIRST_SURVEY_AFTER_MS);
+  const file = present(files[0]);
+  const shards = Array.from({ length: 6 }, (_, slot) => world.shardOf(file, slot));
+  for (const { memory } of world.nodes.slice(1)) await memory.deleteMany(shards);
+  await world.survey();
+  t.true(world.dirty > 0);
+  t.is(world.reports, 0);
+});
+
 test("shards that haven't come home yet aren't called missing", async (t) => {
   const world = await RepairWorld.make();
   const away = present(world.nodes[0]);

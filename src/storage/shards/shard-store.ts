@@ -321,10 +321,7 @@ export class ShardStore implements ShardService, AsyncDisposable {
    * power cut that is where shards are missing. Returns how many were; tells of those that can't be
    * looked at, for which the next start does it again.
    */
-  secureEarlier(
-    onUnclear: (error: FsError) => void = () => undefined,
-    signal?: AbortSignal,
-  ): Promise<number> {
+  secureEarlier(onUnclear: (error: FsError) => void, signal?: AbortSignal): Promise<number> {
     return this.#securing.secureEarlier(onUnclear, signal);
   }
 

@@ -1,6 +1,7 @@
 // A metadata server without sockets over nodes in memory, with the jobs that keep shards in order:
 // files of a block each, nodes that die, rot and come back.
 import { EngineSliceLedger } from "../../app/engine-slice-ledger.ts";
+import { sharedAbort } from "../../platform/flow/abort.ts";
 import { StripeCodec } from "../../codec/stripe-codec.ts";
 import { ROOT_CALLER } from "../../domain/attributes.ts";
 import type { MapNode, Pool } from "../../domain/cluster-map.ts";
@@ -337,5 +338,5 @@ export class RepairWorld {
 }
 
 function signal(): AbortSignal {
-  return new AbortController().signal;
+  return sharedAbort().signal;
 }
