@@ -1,6 +1,7 @@
 // Runs seeds one after the other and prints JSON lines: one for each seed that found something, and
 // the sum. `node main.js FIRST COUNT [all|first|each] [FAULT,…]`; all: with the whole history of
-// each; first: ends at the first finding. With those kinds of fault instead of the seed's own.
+// each; first: ends at the first finding; each, first: a line as each seed begins, too. With those
+// kinds of fault instead of the seed's own.
 import { crc32 } from "node:zlib";
 import { pino } from "pino";
 import type { Log } from "../../observability/log.ts";
@@ -39,6 +40,7 @@ let found = 0;
 let seeds = 0;
 let hash = 0;
 for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
+  if (how === "first" || how === "each") print({ begins: seed });
   const options = how === "all" ? { keepAll: true, log: historyLog, faults } : { faults };
   const { lines, ...outcome } = await simulate(seed, options);
   seeds += 1;

@@ -12,6 +12,13 @@ export const CI_SEEDS = 2000;
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
 const MUTATE = new URL("mutate.js", import.meta.url).href;
 
+/** A seed takes well below a second of an idle core, and one that never ends is a finding. */
+const SEED_LIMIT_MS = 240_000;
+
+interface Begun {
+  readonly begins: number;
+}
+
 export interface Found {
   readonly seed: number;
   readonly findings: readonly string[];
@@ -38,17 +45,32 @@ export async function runSeeds(
     [...mutating, MAIN, String(first), String(count), mutation ? "first" : "each", ...given],
     {
       stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, DFS_MUTATION: JSON.stringify(mutation) },
+      // Coverage of what runs a thousand times over costs it its speed.
+      env: {
+        ...process.env,
+        DFS_MUTATION: JSON.stringify(mutation),
+        NODE_V8_COVERAGE: undefined,
+      },
     },
   );
   const ended = once(child, "exit");
   const found: Found[] = [];
   let sum = { seeds: 0, hash: "" };
+  let begun = first;
+  const kill = (): void => {
+    found.push({ seed: begun, findings: [`no end within ${SEED_LIMIT_MS / 1000} s`] });
+    child.kill("SIGKILL");
+  };
+  let patience = setTimeout(kill, SEED_LIMIT_MS);
   for await (const line of createInterface({ input: child.stdout })) {
-    const said = JSON.parse(line) as Found | typeof sum; // lines of main.ts
-    if ("seed" in said) found.push(said);
+    clearTimeout(patience);
+    patience = setTimeout(kill, SEED_LIMIT_MS);
+    const said = JSON.parse(line) as Begun | Found | typeof sum; // lines of main.ts
+    if ("begins" in said) begun = said.begins;
+    else if ("seed" in said) found.push(said);
     else sum = said;
   }
+  clearTimeout(patience);
   await ended;
   return { ...sum, found };
 }
