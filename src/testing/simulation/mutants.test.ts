@@ -5,7 +5,6 @@ import { CI_SEEDS, runSeeds } from "./run-seeds.ts";
 
 for (const { name, first, count, faults, ...mutation } of MUTANTS) {
   test.serial(`it is found when ${name}`, async (t) => {
-    t.timeout(600_000);
     const { found } = await runSeeds(first, count, mutation, faults);
     t.true(found.length > 0, `${count} seeds from ${first} on find nothing`);
     if (faults === undefined && first + count - 1 <= CI_SEEDS) return;
