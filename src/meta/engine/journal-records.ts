@@ -10,6 +10,7 @@
 //           position: the engine's with these changes. durable: up to which all was on disk when
 //           this was written. Both are doubles.
 //   change  keyLength(2) valueLength(4, 0xffffffff: deleted) key value       all little-endian
+//   room    zeroes, up to the end of the file
 import { crc32 } from "node:zlib";
 import type { Changes } from "./layers.ts";
 
@@ -95,6 +96,11 @@ export function readRecord(file: Buffer, at: number, seed: number): JournalRecor
     changes: file.subarray(at + RECORD_HEAD, end),
     end,
   };
+}
+
+/** Zeroes alone from `at` on: no record was ever written there, or none of them is left. */
+export function isRoom(file: Buffer, at: number): boolean {
+  return Buffer.alloc(file.length - at).equals(file.subarray(at));
 }
 
 /** Every whole record from `from` on, whatever stands between them. */

@@ -1,5 +1,6 @@
 // A file of the journal: what commits are acknowledged by. One file a generation, appended to by
-// one write a group of commits; journal-records.ts has the format.
+// one write a group of commits; journal-records.ts has the format. Behind its records a file has
+// room, zeroes that are on disk, so that a flush has only bytes to write, and no new size.
 import { join } from "node:path";
 import { FsError } from "../../domain/errno.ts";
 import {
@@ -19,6 +20,7 @@ import {
   writeChange,
 } from "./journal-records.ts";
 import type { Changes } from "./layers.ts";
+import { MAX_JOURNAL_ROOM_BYTES, MIN_JOURNAL_ROOM_BYTES } from "./limits.ts";
 
 const FILE_NAME = /^journal-([0-9]+)$/;
 
@@ -34,9 +36,13 @@ export class JournalFile {
   /** Where the next change goes in #buffer. */
   #end = RECORD_HEAD;
   #writtenBytes = FILE_HEAD;
+  /** Where the file ends. */
+  #roomEnd = FILE_HEAD;
   #syncedBytes = FILE_HEAD;
   #syncedPosition = 0;
   #syncing: Promise<void> | undefined;
+  /** Up to here it will be on disk by the sync under way. */
+  #syncingBytes = 0;
   /** The sync that begins when the one under way is over. */
   #nextSync: Promise<void> | undefined;
 
@@ -118,7 +124,7 @@ export class JournalFile {
     if (end === RECORD_HEAD) return;
     const facts = { previous: this.#crc, position, durable };
     const crc = sealRecord(this.#buffer, end, this.#seed, facts);
-    writeFully(this.#file, this.#buffer.subarray(0, end), this.#writtenBytes);
+    this.#write(this.#buffer.subarray(0, end), this.#writtenBytes);
     this.#crc = crc;
     this.#position = position;
     this.#end = RECORD_HEAD;
@@ -132,17 +138,20 @@ export class JournalFile {
       await this.#startSync();
       return;
     }
-    // What the sync under way covers was fixed before this call.
     const current = this.#syncing;
-    this.#nextSync ??= current.then(() => this.#startSync());
-    await this.#nextSync;
+    if (this.#syncingBytes < this.#writtenBytes) {
+      // What the sync under way covers was fixed before the last commit.
+      this.#nextSync ??= current.then(() => this.#startSync());
+      await this.#nextSync;
+    } else await current;
   }
 
   #startSync(): Promise<void> {
     const coveredBytes = this.#writtenBytes;
     const coveredPosition = this.#position;
     this.#nextSync = undefined;
-    this.#syncing = this.#file.datasync().then(
+    this.#syncingBytes = coveredBytes;
+    this.#syncing = this.#datasync().then(
       () => {
         this.#syncedBytes = Math.max(this.#syncedBytes, coveredBytes);
         this.#syncedPosition = Math.max(this.#syncedPosition, coveredPosition);
@@ -154,6 +163,36 @@ export class JournalFile {
       },
     );
     return this.#syncing;
+  }
+
+  async #datasync(): Promise<void> {
+    this.#makeRoom();
+    await this.#file.datasync();
+  }
+
+  /** For the next commits, on disk with the last ones; a young file gets little. */
+  #makeRoom(): void {
+    const { max, min } = Math;
+    const bytes = min(MAX_JOURNAL_ROOM_BYTES, max(MIN_JOURNAL_ROOM_BYTES, this.#writtenBytes));
+    if (this.#roomEnd - this.#writtenBytes >= bytes / 4) return;
+    try {
+      this.#write(Buffer.alloc(bytes), this.#roomEnd);
+    } catch (error) {
+      // Commits are tried without.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  /** Where it fails nothing is written. */
+  #write(bytes: Uint8Array, position: number): void {
+    try {
+      writeAllSync(this.#file, bytes, position);
+      this.#roomEnd = Math.max(this.#roomEnd, position + bytes.length);
+    } catch (error) {
+      this.#file.truncateSync(position);
+      this.#roomEnd = position;
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -187,11 +226,7 @@ export function journalGenerations(disk: Disk, directory: string): number[] {
     .sort((left, right) => left - right);
 }
 
-function writeFully(file: DiskFile, bytes: Uint8Array, position: number): void {
-  try {
-    writeAllSync(file, bytes, position);
-  } catch (error) {
-    file.truncateSync(position);
-    throw error;
-  }
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
 }

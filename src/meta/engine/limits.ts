@@ -19,6 +19,12 @@ export const FULL_DISK_RETRY_MS = 250;
 export const METADATA_SPACE_MAX_AGE_MS = 100;
 /** While a checkpoint runs the next journal may grow to this many times that; then commits wait. */
 export const MAX_JOURNAL_OVERRUN = 4;
+/**
+ * Room behind a journal's records, as much as it has of them: with less, a young journal's flushes
+ * would soon change its size again; more than the maximum would be written for nothing.
+ */
+export const MIN_JOURNAL_ROOM_BYTES = 4096;
+export const MAX_JOURNAL_ROOM_BYTES = 256 * 1024;
 /** Keys that a checkpoint hands to lmdb in one turn of the event loop: about a millisecond. */
 export const CHECKPOINT_KEYS_PER_TURN = 1000;
 /** Address space mapped for the metadata database, not allocated; past it lmdb must map anew. */

@@ -17,7 +17,7 @@ import { DiskReserve } from "./disk-reserve.ts";
 import type { CommittedChanges, Engine, ReadTransaction, Transaction } from "./engine.ts";
 import { Followers } from "./followers.ts";
 import { GroupUndo } from "./group-undo.ts";
-import { JournalFile } from "./journal.ts";
+import { isDiskFull, JournalFile } from "./journal.ts";
 import { ChangedLayer, LayerReader, LayerTransaction } from "./layers.ts";
 import type { Changes, Layer } from "./layers.ts";
 import { openEngineFiles, type EngineFiles, type LmdbEngineOptions } from "./engine-files.ts";
@@ -374,11 +374,6 @@ export class LmdbEngine implements Engine {
 
 function checkpointBytesWithin({ reserveBytes }: DiskReserve): number {
   return Math.min(JOURNAL_CHECKPOINT_BYTES, reserveBytes / JOURNALS_PER_RESERVE);
-}
-
-function isDiskFull(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT";
 }
 
 function closedError(): FsError {

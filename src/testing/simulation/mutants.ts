@@ -16,7 +16,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "the journal never reaches the disk",
     file: "dist/meta/engine/journal.js",
-    find: "this.#syncing = this.#file.datasync().then(() => {",
+    find: "this.#syncing = this.#datasync().then(() => {",
     replace: "this.#syncing = Promise.resolve().then(() => {",
     first: 1,
     count: 10,

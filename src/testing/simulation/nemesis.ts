@@ -158,7 +158,7 @@ export class Nemesis {
    */
   #journalFlip(): void {
     const { server, timeline } = this.#world;
-    const before = journalSizes(server.machine);
+    const before = journalEnds(server.machine);
     timeline.after(FLIP_SYNCED_MS, "journal flips", () => {
       const { disk, temper } = server.machine;
       const { faults } = this.#world.plan;
@@ -167,8 +167,8 @@ export class Nemesis {
       );
       if (this.#isOver || temper.slowness > 1 || mayLag) return;
       this.#cut(server.machine);
-      const grown = [...journalSizes(server.machine)].filter(
-        ([path, sizeBytes]) => sizeBytes > (before.get(path) ?? Infinity),
+      const grown = [...journalEnds(server.machine)].filter(
+        ([path, end]) => end > (before.get(path) ?? Infinity),
       );
       if (grown.length === 0) return;
       const [path] = this.#random.pick(grown);
@@ -234,7 +234,10 @@ export class Nemesis {
   }
 }
 
-function journalSizes({ disk }: Machine): Map<string, number> {
+/** Where their records end, or a little before: behind them is room. */
+function journalEnds({ disk }: Machine): Map<string, number> {
   const journals = disk.paths.filter((path) => path.startsWith("/meta/journal-"));
-  return new Map(journals.map((path) => [path, disk.factsSync(path)?.sizeBytes ?? 0]));
+  const endOf = (path: string): number =>
+    disk.readWholeSync(path).findLastIndex((byte) => byte !== 0) + 1;
+  return new Map(journals.map((path) => [path, endOf(path)]));
 }
