@@ -35,14 +35,15 @@ export function inheritanceOf(
   mode: number,
 ): Inheritance {
   const handsOn = (directory.mode & S_ISGID) !== 0;
-  const owner = { uid: caller.uid, gid: handsOn ? directory.gid : caller.gid };
+  const uid = caller.uid;
+  const gid = handsOn ? directory.gid : caller.gid;
   const given = handsOn ? modeInSetgid(caller, directory.gid, mode) : mode;
-  if (isSymlink(mode)) return { ...owner, mode: given };
+  if (isSymlink(mode)) return { uid, gid, mode: given };
   if (defaultAcl === undefined) {
-    return { ...owner, mode: given & ~((caller.umask ?? 0) & PERMISSION_CLASSES) };
+    return { uid, gid, mode: given & ~((caller.umask ?? 0) & PERMISSION_CLASSES) };
   }
   const { mode: cut, access } = inheritAcl(defaultAcl, given);
-  const inherited = { ...owner, mode: cut, accessAcl: access };
+  const inherited = { uid, gid, mode: cut, accessAcl: access };
   return isDirectory(mode) ? { ...inherited, defaultAcl } : inherited;
 }
 

@@ -42,7 +42,7 @@ export class StripeReader {
     invariant(
       offsetBytes >= 0 && offsetBytes + wantedBytes <= ref.lengthBytes,
       "a range isn't in its block",
-      { ...ref, offsetBytes, wantedBytes },
+      { offsetBytes, wantedBytes, ...ref },
     );
     if (target.length === 0) return;
     const places = new GroupPlaces(this.#context.links.follow(), ref);

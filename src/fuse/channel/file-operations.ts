@@ -73,9 +73,12 @@ export const open: Operation<Opened> = {
     return thenDo(vfs.open(caller, ino, flags), (opened) => {
       lookAgainIfStale(context, opened, flags, pid);
       const noFlush = closesSilently(vfs, flags);
-      if (!kills || (opened.attr.mode & (S_ISUID | S_ISGID)) === 0) return { ...opened, noFlush };
-      const changed = vfs.setattr(caller, ino, { killPrivileges: true }, opened.fh);
-      return thenDo(changed, (attr) => ({ ...opened, attr, noFlush }));
+      const { fh, attr, keepCache } = opened;
+      if (!kills || (attr.mode & (S_ISUID | S_ISGID)) === 0) {
+        return { fh, attr, keepCache, noFlush };
+      }
+      const changed = vfs.setattr(caller, ino, { killPrivileges: true }, fh);
+      return thenDo(changed, (now) => ({ fh, attr: now, keepCache, noFlush }));
     });
   },
   encode: (reply, opened) => reply.putOpenOut(0, opened.fh, openFlags(opened)),
@@ -89,7 +92,8 @@ export const create: Operation<Opened> = {
   run({ vfs }, frame) {
     const flags = frame.u32(0);
     const created = vfs.create(frame.creator(8), frame.ino, frame.name(16), frame.u32(4), flags);
-    return thenDo(created, (opened) => ({ ...opened, noFlush: closesSilently(vfs, flags) }));
+    const noFlush = closesSilently(vfs, flags);
+    return thenDo(created, ({ fh, attr, keepCache }) => ({ fh, attr, keepCache, noFlush }));
   },
   encode(reply, opened) {
     return reply.putOpenOut(reply.putEntryOut(0, opened.attr), opened.fh, openFlags(opened));
@@ -108,7 +112,8 @@ export const tmpfile: Operation<Opened> = {
   run({ vfs }, frame) {
     const flags = frame.u32(0);
     const made = vfs.createUnnamed(frame.creator(8), frame.ino, frame.u32(4), flags);
-    return thenDo(made, (opened) => ({ ...opened, noFlush: closesSilently(vfs, flags) }));
+    const noFlush = closesSilently(vfs, flags);
+    return thenDo(made, ({ fh, attr, keepCache }) => ({ fh, attr, keepCache, noFlush }));
   },
 };
 

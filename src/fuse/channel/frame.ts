@@ -65,7 +65,9 @@ export class Frame {
 
   /** The caller with the umask that stands at `offset`. */
   creator(offset: number): Caller {
-    return { ...this.caller, umask: this.u32(offset) };
+    const { uid, gid, pid } = this.caller;
+    const umask = this.u32(offset);
+    return pid === undefined ? { uid, gid, umask } : { uid, gid, pid, umask };
   }
 
   /** Thread id of the caller, 0 when the kernel asks by itself. */

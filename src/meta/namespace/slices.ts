@@ -98,12 +98,11 @@ export function requireOwnSlices(
 
 /** An extent as a reader needs it. */
 export function resolveExtent(tx: ReadTransaction, stored: StoredExtent): Extent {
-  const { inline, packed, pool, storedBytes } = loadSlice(tx, stored.slice);
-  if (inline !== undefined) return { ...stored, inline };
-  return {
-    ...stored,
-    location: packed ?? { id: stored.slice, pool, storedBytes, baseBytes: 0 },
-  };
+  const { posInChunk, lengthBytes, offInSlice, slice } = stored;
+  const { inline, packed, pool, storedBytes } = loadSlice(tx, slice);
+  if (inline !== undefined) return { posInChunk, lengthBytes, offInSlice, slice, inline };
+  const location = packed ?? { id: slice, pool, storedBytes, baseBytes: 0 };
+  return { posInChunk, lengthBytes, offInSlice, slice, location };
 }
 
 /** True while an extent cites the slice. */

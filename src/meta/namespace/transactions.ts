@@ -76,7 +76,8 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
     const { inode, created } = entries.createFile(tx, entry, request, exclusive);
     handles.holdOpen(tx, scope.session, inode);
     scope.met(inode.ino);
-    return { ...handles.openReply(tx, inode), created };
+    const { attr, firstChunk, pool } = handles.openReply(tx, inode);
+    return { attr, firstChunk, pool, created };
   },
   createUnnamed: (scope, tx, caller, parent, mode) => {
     const inode = entries.makeUnnamed(tx, { ...making(scope, caller), parent }, mode);

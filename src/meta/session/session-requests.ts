@@ -148,10 +148,10 @@ export class SessionRequests {
     try {
       const step = (tx: Transaction): Done<O> => this.#step(tx, operation, args, ticket);
       const doubted = this.#doubtPlaced(operation, args);
-      const { result, position, trace, packed } = await both(
-        engine.transact(step, { durable }),
-        doubted,
-      );
+      const done = engine.transact(step, { durable });
+      const { result, position, trace, packed } = await (doubted === undefined
+        ? done
+        : both(done, doubted));
       // It may have written nothing itself, and the flush of what it repeats may not have ended.
       if (durable && ticket?.resent === true) await engine.flush();
       if (ticket === undefined || didNothing(operation, result)) return result;
@@ -179,10 +179,8 @@ export class SessionRequests {
     }
     const own = args as MetaArgs<typeof operation>; // as perform has it
     const doubted = this.#doubtPlaced(operation, own);
-    return await both(
-      this.#engine.transact((tx) => this.#stepAgain(tx, operation, own, ticket, before)),
-      doubted,
-    );
+    const done = this.#engine.transact((tx) => this.#stepAgain(tx, operation, own, ticket, before));
+    return await (doubted === undefined ? done : both(done, doubted));
   }
 
   /**
@@ -347,8 +345,8 @@ function didNothing<O extends ChangeOperation>(operation: O, result: MetaResult<
 }
 
 /** Neither's failure is left alone. */
-async function both<T>(one: Promise<T>, other: Promise<void> | undefined): Promise<T> {
-  if (other !== undefined) await Promise.all([one, other]);
+async function both<T>(one: Promise<T>, other: Promise<void>): Promise<T> {
+  await Promise.all([one, other]);
   return await one;
 }
 

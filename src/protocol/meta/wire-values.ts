@@ -151,20 +151,21 @@ function packExtent(extent: Extent): unknown[] {
 
 function readExtent(value: unknown): Extent {
   const fields = readList(value, 8, "extent");
-  const head = {
-    posInChunk: readCount(fields[0], "extent position"),
-    lengthBytes: readCount(fields[1], "extent length"),
-    offInSlice: readCount(fields[2], "extent offset"),
-    slice: readCount(fields[3], "slice") as SliceId,
-  };
-  if (fields.length === 5) return { ...head, inline: readBytes(fields[4], "inline bytes") };
+  const posInChunk = readCount(fields[0], "extent position");
+  const lengthBytes = readCount(fields[1], "extent length");
+  const offInSlice = readCount(fields[2], "extent offset");
+  const slice = readCount(fields[3], "slice") as SliceId;
+  if (fields.length === 5) {
+    const inline = readBytes(fields[4], "inline bytes");
+    return { posInChunk, lengthBytes, offInSlice, slice, inline };
+  }
   const location: SliceLocation = {
     pool: readCount(fields[4], "pool") as PoolId,
     id: readCount(fields[5], "slice") as SliceId,
     storedBytes: readCount(fields[6], "stored length"),
     baseBytes: readCount(fields[7], "base"),
   };
-  return { ...head, location };
+  return { posInChunk, lengthBytes, offInSlice, slice, location };
 }
 
 function packChunk(chunk: ChunkExtents): unknown[] {
@@ -198,7 +199,8 @@ function packCreateReply(reply: CreateReply): unknown[] {
 
 function readCreateReply(value: unknown): CreateReply {
   const fields = readList(value, 4, "create reply");
-  return { ...readOpenReply(fields), created: readFlag(fields[3], "created") };
+  const { attr, firstChunk, pool } = readOpenReply(fields);
+  return { attr, firstChunk, pool, created: readFlag(fields[3], "created") };
 }
 
 function packEntry(entry: DirEntry): unknown[] {

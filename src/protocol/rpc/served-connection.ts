@@ -323,5 +323,6 @@ function packAnswer(id: number, { result }: Procedure, answer: unknown): Message
 
 /** @throws FsError EPROTO */
 function readTicket(message: Message): Ticket {
-  return { ...readSlotTicket(message[3], message[4]), resent: readFlag(message[5], "resent") };
+  const { slot, sequence } = readSlotTicket(message[3], message[4]);
+  return { slot, sequence, resent: readFlag(message[5], "resent") };
 }

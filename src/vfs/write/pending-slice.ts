@@ -218,27 +218,34 @@ export class PendingSlice {
     const { id, chunk, start, poolId } = this;
     invariant(id !== undefined, "a slice is committed by its id", { seq: this.seq });
     const lengthBytes = this.#length;
-    const commit = { chunk, posInChunk: start, lengthBytes, slice: id, pool: poolId };
+    const commit: ExtentCommit = {
+      chunk,
+      posInChunk: start,
+      lengthBytes,
+      slice: id,
+      pool: poolId,
+    };
     const inline = this.#inlineBytes();
-    if (inline !== undefined) return { ...commit, inline };
+    if (inline !== undefined) {
+      commit.inline = inline;
+      return commit;
+    }
     const epochs = this.#blocks.flatMap(({ epoch }) => epoch ?? []);
-    return epochs.length === 0 ? commit : { ...commit, epoch: Math.min(...epochs) as Epoch };
+    if (epochs.length > 0) commit.epoch = Math.min(...epochs) as Epoch;
+    return commit;
   }
 
   /** The same as a reader sees it after the commit. */
   toExtent(): Extent {
     const { id, start, poolId } = this;
     invariant(id !== undefined, "a slice is committed by its id", { seq: this.seq });
-    const extent = {
-      posInChunk: start,
-      lengthBytes: this.#length,
-      offInSlice: 0,
-      slice: id,
-    };
+    const lengthBytes = this.#length;
     const inline = this.#inlineBytes();
-    if (inline !== undefined) return { ...extent, inline };
-    const location = { id, pool: poolId, storedBytes: this.#length, baseBytes: 0 };
-    return { ...extent, location };
+    if (inline !== undefined) {
+      return { posInChunk: start, lengthBytes, offInSlice: 0, slice: id, inline };
+    }
+    const location = { id, pool: poolId, storedBytes: lengthBytes, baseBytes: 0 };
+    return { posInChunk: start, lengthBytes, offInSlice: 0, slice: id, location };
   }
 
   /** Gives back the memory that is still held: after the commit, or when the data is given up. */
