@@ -1,6 +1,7 @@
 // The namespace: what each read and change of MetaService does, as one step of a transaction. The
 // files beside this one do the work.
-import type { Caller, Timespec } from "../../domain/attributes.ts";
+import type { Attr, Caller, Timespec } from "../../domain/attributes.ts";
+import { type FsError, isFsError } from "../../domain/errno.ts";
 import type { Ino, Name, SessionId } from "../../domain/ids.ts";
 import type {
   ChangeOperation,
@@ -8,6 +9,8 @@ import type {
   MetaResult,
   ReadOperation,
 } from "../../protocol/meta/meta-operations.ts";
+import type { AttrRequest } from "../../protocol/meta/meta-service.ts";
+import { attempt } from "../engine/attempt.ts";
 import type { ReadTransaction, Transaction } from "../engine/engine.ts";
 import { attrOf, type Inode } from "../schema/inode.ts";
 import { holdsSlice } from "../schema/slice-ranges.ts";
@@ -110,7 +113,9 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   commit: (scope, tx, request) => {
     requireOwnSlices(tx, scope.session, request);
     const inode = commitExtents(tx, request, scope);
-    return { attr: attrOf(inode), unsettled: inode.marked };
+    const reply = { attr: attrOf(inode), unsettled: inode.marked };
+    const { ino, setattr } = request;
+    return setattr === undefined ? reply : { ...reply, ...changeBehind(scope, tx, ino, setattr) };
   },
   settle: (_, tx, slices) => settleSlices(tx, slices),
   abandon: ({ session }, tx, slices) => {
@@ -127,6 +132,27 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   removexattr: (scope, tx, caller, ino, name) =>
     xattrs.removeXattr(tx, caller, ino, name, scope.now),
 };
+
+/** A change of attributes that came with a commit, which stands whatever becomes of it. */
+function changeBehind(
+  scope: Scope,
+  tx: Transaction,
+  ino: Ino,
+  { caller, changes, handleOpen }: AttrRequest,
+): { attr: Attr } | { refused: FsError } {
+  try {
+    const making = { now: scope.now, ids: scope.ids };
+    const changed = attempt(tx, (part) =>
+      changeAttributes(part, caller, ino, changes, handleOpen, making),
+    );
+    // Done again after a power cut, it must not be refused silently.
+    scope.met(ino);
+    return { attr: attrOf(changed) };
+  } catch (error) {
+    if (!isFsError(error)) throw error;
+    return { refused: error };
+  }
+}
 
 function newEntry(scope: Scope, caller: Caller, parent: Ino, name: Name): entries.NewEntry {
   return { caller, parent, name, now: scope.now, ids: scope.ids, witness: scope };

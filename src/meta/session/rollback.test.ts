@@ -7,6 +7,7 @@ import { DEFAULT_POOL, ROOT_INO, type Ino, type SliceId } from "../../domain/ids
 import { toName } from "../../domain/name.ts";
 import {
   RENAME_EXCHANGE,
+  type CommitRequest,
   type ExtentCommit,
   type LockRequest,
   type LostChange,
@@ -44,7 +45,7 @@ async function commit(
   ino: Ino,
   bytes: string,
   slice: SliceId,
-  durable = false,
+  more: Partial<CommitRequest> = {},
 ): Promise<Attr> {
   const inline = Buffer.from(bytes);
   const extent: ExtentCommit = {
@@ -61,7 +62,8 @@ async function commit(
     minSizeBytes: inline.length,
     mtime: { sec: 1, nsec: 2 },
     killPrivileges: false,
-    durable,
+    durable: false,
+    ...more,
   });
   return attr;
 }
@@ -108,7 +110,8 @@ async function changeAll(world: RollbackWorld, session: MetaSession): Promise<vo
   await done(session.mknod(root, dir.ino, n("node"), { mode: FILE }));
   await done(session.symlink(root, dir.ino, n("link"), "target"));
   await done(commit(session, file, "some bytes", first));
-  await done(commit(session, other, "others", (first + 1) as SliceId));
+  const setattr = { caller: root, changes: { mode: 0o640, uid: 7 }, handleOpen: false };
+  await done(commit(session, other, "others", (first + 1) as SliceId, { setattr }));
   const range = { ino: file, offset: 2, lengthBytes: 3, killPrivileges: false };
   await done(session.changeRange({ ...range, clear: true, extend: false }));
   const copy = { source: file, sourceOffset: 0, target: other, targetOffset: 4, lengthBytes: 6 };

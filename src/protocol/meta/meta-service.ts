@@ -72,6 +72,14 @@ export interface ExtentCommit {
   epoch?: Epoch;
 }
 
+/** A setattr that comes with a commit. */
+export interface AttrRequest {
+  caller: Caller;
+  /** No length among them. */
+  changes: AttrChanges;
+  handleOpen: boolean;
+}
+
 export interface CommitRequest {
   ino: Ino;
   /** In write order. Each brings a slice of its own, offset 0, whole length. */
@@ -83,10 +91,14 @@ export interface CommitRequest {
   killPrivileges: boolean;
   /** Its slices' blocks are on disk; answer only when the commit is, too (fsync). */
   durable: boolean;
+  /** What the file's attributes become behind it, in the same transaction. */
+  setattr?: AttrRequest;
 }
 
 export interface CommitReply {
   attr: Attr;
+  /** Why nothing was done of `setattr`. The commit stands. */
+  refused?: FsError;
   /** The file may cite slices that aren't settled. */
   unsettled: boolean;
 }

@@ -4,6 +4,7 @@ import type { Epoch, PoolId, SliceId } from "../../domain/ids.ts";
 import { MAX_COMMIT_EXTENTS } from "./limits.ts";
 import { CHUNK_BYTES, MAX_INLINE_BYTES } from "../../domain/format.ts";
 import type {
+  AttrRequest,
   CommitReply,
   CommitRequest,
   CreateRequest,
@@ -11,8 +12,9 @@ import type {
   OpenAccess,
   SliceRange,
 } from "./meta-service.ts";
+import { readError } from "../rpc/control-messages.ts";
 import { readBytes, readCount, readFlag, readList, type Codec } from "../rpc/wire-readers.ts";
-import { attrCodec, readIno, readTime } from "./wire-values.ts";
+import { attrChangesCodec, attrCodec, callerCodec, readIno, readTime } from "./wire-values.ts";
 
 function packExtent(extent: ExtentCommit): unknown[] {
   const fields: unknown[] = [
@@ -55,6 +57,20 @@ function readLength(value: unknown): number {
 
 export const extentCommitCodec: Codec<ExtentCommit> = { pack: packExtent, read: readExtent };
 
+function packAttrRequest({ caller, changes, handleOpen }: AttrRequest): unknown[] {
+  return [callerCodec.pack(caller), attrChangesCodec.pack(changes), handleOpen];
+}
+
+function readAttrRequest(value: unknown): AttrRequest {
+  const fields = readList(value, 3, "attributes of a commit");
+  const changes = attrChangesCodec.read(fields[1]);
+  if (changes.sizeBytes !== undefined) {
+    throw new FsError("EINVAL", "a length can't be set along with a commit");
+  }
+  const caller = callerCodec.read(fields[0]);
+  return { caller, changes, handleOpen: readFlag(fields[2], "handleOpen") };
+}
+
 export const commitCodec: Codec<CommitRequest> = {
   pack: (request) => [
     request.ino,
@@ -63,10 +79,13 @@ export const commitCodec: Codec<CommitRequest> = {
     [request.mtime.sec, request.mtime.nsec],
     request.killPrivileges,
     request.durable,
+    ...(request.setattr === undefined ? [] : [packAttrRequest(request.setattr)]),
   ],
   read: (raw) => {
-    const fields = readList(raw, 6, "commit");
+    const fields = readList(raw, 7, "commit");
+    const setattr = fields.length === 7 ? { setattr: readAttrRequest(fields[6]) } : {};
     return {
+      ...setattr,
       ino: readIno(fields[0]),
       extents: readList(fields[1], MAX_COMMIT_EXTENTS, "extents").map(readExtent),
       minSizeBytes: readCount(fields[2], "size"),
@@ -78,10 +97,17 @@ export const commitCodec: Codec<CommitRequest> = {
 };
 
 export const commitReplyCodec: Codec<CommitReply> = {
-  pack: ({ attr, unsettled }) => [attrCodec.pack(attr), unsettled],
+  pack: ({ attr, unsettled, refused }) => {
+    const refusal = refused === undefined ? [] : [refused.code, refused.message];
+    return [attrCodec.pack(attr), unsettled, ...refusal];
+  },
   read: (raw) => {
-    const [attr, unsettled] = readList(raw, 2, "commit reply");
-    return { attr: attrCodec.read(attr), unsettled: readFlag(unsettled, "unsettled") };
+    const fields = readList(raw, 4, "commit reply");
+    const reply = {
+      attr: attrCodec.read(fields[0]),
+      unsettled: readFlag(fields[1], "unsettled"),
+    };
+    return fields.length < 4 ? reply : { ...reply, refused: readError(fields[2], fields[3]) };
   },
 };
 

@@ -1,7 +1,7 @@
 // What every MetaService must do alike: a fixed list of requests, each of which names the operation
 // it is for, and what each gives. Begins on an empty namespace, with the session's first request.
 import type { ExecutionContext } from "ava";
-import { ROOT_CALLER } from "../../domain/attributes.ts";
+import { ROOT_CALLER, type Caller } from "../../domain/attributes.ts";
 import { isFsError, type ErrnoName } from "../../domain/errno.ts";
 import { LOCK_END, type LockOwner } from "../../domain/file-lock.ts";
 import { ROOT_INO, type Ino, type NodeId, type PoolId, type SliceId } from "../../domain/ids.ts";
@@ -68,6 +68,10 @@ export const META_STEPS: readonly Step[] = [
   step("allocateSlices", "a range", async (m) => (await m.allocateSlices()).count),
   step("commit", "inline", async (m) => commit(m, await inoOf(m, C), 0, Buffer.from("hello"))),
   step("commit", "stripes", async (m) => commit(m, await inoOf(m, C), 1)),
+  step("commit", "with attributes", async (m) => commitWith(m, await inoOf(m, C), ROOT_CALLER)),
+  step("commit", "with attributes of a stranger's", async (m) =>
+    commitWith(m, await inoOf(m, C), STRANGER),
+  ),
   step("syncFile", "with stripes committed as durable", async (m) =>
     m.syncFile(await inoOf(m, C), 0 as SliceId),
   ),
@@ -185,6 +189,15 @@ function commit(
     mtime: { sec: 12, nsec: 34 },
     killPrivileges: true,
     durable,
+  });
+}
+
+/** Brings no data, only the time of some, and what is to be behind it. */
+function commitWith(meta: MetaService, ino: Ino, caller: Caller): Promise<unknown> {
+  return meta.commit({
+    ...{ ino, extents: [], minSizeBytes: 0, mtime: { sec: 1, nsec: 2 } },
+    ...{ killPrivileges: true, durable: false },
+    setattr: { caller, changes: { mode: 0o4751, mtime: { sec: 5, nsec: 6 } }, handleOpen: false },
   });
 }
 

@@ -76,10 +76,15 @@ export class FileData implements WriterOwner, ReaderOwner {
   }
 
   async setattr(caller: Caller, changes: AttrChanges, handleOpen: boolean): Promise<Attr> {
+    const { sizeBytes } = changes;
+    const onlyAtime = Object.keys(changes).every((key) => key === "atime");
     return this.writer.lock.exclusive(async () => {
-      await this.#settleBefore(changes);
+      if (sizeBytes !== undefined) await this.#settleBefore(sizeBytes);
+      else if (!onlyAtime && (await this.writer.flushWith({ caller, changes, handleOpen }))) {
+        return this.view();
+      }
       const attr = await this.#meta.setattr(caller, this.ino, changes, handleOpen);
-      if (changes.sizeBytes === undefined) this.beliefs.changed(attr);
+      if (sizeBytes === undefined) this.beliefs.changed(attr);
       else this.beliefs.truncated(attr);
       return this.view();
     });
@@ -88,7 +93,7 @@ export class FileData implements WriterOwner, ReaderOwner {
   /** Opens once more with O_TRUNC, in order with the writes. */
   async reopenTruncated(open: () => Promise<OpenReply>): Promise<OpenReply> {
     return this.writer.lock.exclusive(async () => {
-      await this.#settleBefore({ sizeBytes: 0 });
+      await this.#settleBefore(0);
       const reply = await open();
       this.beliefs.truncated(reply.attr);
       return reply;
@@ -101,7 +106,7 @@ export class FileData implements WriterOwner, ReaderOwner {
    */
   async changeContent(change: () => Promise<Attr>): Promise<void> {
     return this.writer.lock.exclusive(async () => {
-      await this.#settleBefore({ sizeBytes: this.sizeBytes + 1 });
+      await this.#settleBefore(this.sizeBytes + 1);
       try {
         this.beliefs.rearranged(await change());
       } catch (error) {
@@ -130,13 +135,10 @@ export class FileData implements WriterOwner, ReaderOwner {
     return Math.min(limit, allocatedBytes + this.writer.slices.totalBytes);
   }
 
-  /** Earlier writes must reach the server before a change that they would undo or outlive. */
-  async #settleBefore(changes: AttrChanges): Promise<void> {
-    const onlyAtime = Object.keys(changes).every((key) => key === "atime");
-    if (onlyAtime) return;
+  /** Earlier writes must reach the server before a change of the content. */
+  async #settleBefore(sizeBytes: number): Promise<void> {
     await this.writer.flush();
-    if (changes.sizeBytes === undefined) return;
-    if (changes.sizeBytes === 0) this.writer.dropFailed();
+    if (sizeBytes === 0) this.writer.dropFailed();
     else if (this.writer.failure !== undefined) throw this.writer.failure;
   }
 }

@@ -13,7 +13,7 @@ import { InodeLock } from "./inode-lock.ts";
 import type { PendingSlice } from "./pending-slice.ts";
 import { SliceSender, type SenderServices } from "./slice-sender.ts";
 import type { Clock } from "../../platform/clock.ts";
-import type { MetaService } from "../../protocol/meta/meta-service.ts";
+import type { AttrRequest, MetaService } from "../../protocol/meta/meta-service.ts";
 import type { AskedAt } from "../coherence/own-changes.ts";
 import type { FileDurability } from "./file-durability.ts";
 import type { MaybePromise } from "../vfs.ts";
@@ -44,6 +44,13 @@ export interface WriterOwner {
   uncertain(): void;
 }
 
+/** A setattr that goes with a commit, and what the server said of it. */
+interface RidingChange {
+  readonly request: AttrRequest;
+  done: boolean;
+  refused: FsError | undefined;
+}
+
 export class FileWriter implements WritebackTarget {
   readonly lock = new InodeLock();
   readonly failures = new FailureLatch();
@@ -59,6 +66,8 @@ export class FileWriter implements WritebackTarget {
   /** An fsync that hasn't begun: it serves all who ask until then. */
   #queuedSync: Promise<void> | undefined;
   #waiters: (() => void)[] = [];
+  /** To go with the commit of the last that is dirty. */
+  #riding: RidingChange | undefined;
   #failure: FsError | undefined;
   #killPrivileges = false;
   #lastWrite: Timespec = { sec: 0, nsec: 0 };
@@ -141,6 +150,24 @@ export class FileWriter implements WritebackTarget {
     this.sealAll();
     const seq = this.slices.lastSeq;
     return this.slices.unsettled(seq) ? this.#settled(seq) : undefined;
+  }
+
+  /**
+   * `flush`, and a change of attributes with the last of its commits: one request less, and nobody
+   * sees the one without the other. To be called while the lock keeps writes away.
+   * @returns false where no commit took it along, which is so when nothing was dirty, or a commit
+   * has failed: nothing was asked for then. @throws FsError of setattr
+   */
+  async flushWith(request: AttrRequest): Promise<boolean> {
+    const riding: RidingChange = { request, done: false, refused: undefined };
+    this.#riding = riding;
+    try {
+      await this.flush();
+    } finally {
+      this.#riding = undefined;
+    }
+    if (riding.refused !== undefined) throw riding.refused;
+    return riding.done;
   }
 
   /**
@@ -264,6 +291,7 @@ export class FileWriter implements WritebackTarget {
     const extents = batch.map((slice) => slice.toCommit());
     const mtime = this.lastWrite;
     let unsettled = false;
+    const riding = batch.length === this.slices.count ? this.#riding : undefined;
     this.#committing = true;
     this.#killPrivileges = false;
     try {
@@ -276,8 +304,13 @@ export class FileWriter implements WritebackTarget {
         mtime,
         killPrivileges,
         durable,
+        ...(riding === undefined ? {} : { setattr: riding.request }),
       });
       unsettled = reply.unsettled;
+      if (riding !== undefined) {
+        riding.done = true;
+        riding.refused = reply.refused;
+      }
       this.#owner.committed(reply.attr, batch, asked);
       this.slices.remove(batch);
     } catch (error) {
