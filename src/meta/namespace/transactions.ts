@@ -128,9 +128,9 @@ export const CHANGES: { readonly [O in ChangeOperation]: Change<O> } = {
   changeRange: (scope, tx, request) => ranges.changeRange(tx, request, scope.now),
   copyRange: (scope, tx, request) => ranges.copyRange(tx, request, scope),
   setxattr: (scope, tx, caller, ino, name, value, flags) =>
-    xattrs.setXattr(tx, caller, ino, name, value, flags, scope.now),
+    attrOf(xattrs.setXattr(tx, caller, ino, name, value, flags, scope.now)),
   removexattr: (scope, tx, caller, ino, name) =>
-    xattrs.removeXattr(tx, caller, ino, name, scope.now),
+    attrOf(xattrs.removeXattr(tx, caller, ino, name, scope.now)),
 };
 
 /** A change of attributes that came with a commit, which stands whatever becomes of it. */

@@ -39,12 +39,9 @@ export function setXattr(
   value: Uint8Array,
   flags: number,
   now: Timespec,
-): void {
+): Inode {
   const inode = loadInode(tx, ino);
-  if (isAclName(name)) {
-    changeAcl(tx, caller, inode, name, value, now);
-    return;
-  }
+  if (isAclName(name)) return changeAcl(tx, caller, inode, name, value, now);
   requireWritable(caller, inode, name);
   if (value.length > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", "xattr value too long");
   if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) {
@@ -62,6 +59,7 @@ export function setXattr(
   tx.put(key, Buffer.from(value));
   stampChange(inode, now);
   saveInode(tx, inode);
+  return inode;
 }
 
 /** Names in byte order; trusted. ones only for root. */
@@ -78,12 +76,9 @@ export function removeXattr(
   ino: Ino,
   name: string,
   now: Timespec,
-): void {
+): Inode {
   const inode = loadInode(tx, ino);
-  if (isAclName(name)) {
-    changeAcl(tx, caller, inode, name, NO_ACL, now);
-    return;
-  }
+  if (isAclName(name)) return changeAcl(tx, caller, inode, name, NO_ACL, now);
   requireWritable(caller, inode, name);
   const key = keys.xattr(ino, name);
   if (tx.get(key) === undefined) throw noData(name);
@@ -91,6 +86,7 @@ export function removeXattr(
   inode.xattrListBytes -= name.length + 1;
   stampChange(inode, now);
   saveInode(tx, inode);
+  return inode;
 }
 
 /**
@@ -103,7 +99,7 @@ function changeAcl(
   name: string,
   value: Uint8Array,
   now: Timespec,
-): void {
+): Inode {
   requireAclCarrier(inode);
   requireOwner(caller, inode);
   if (value.length > MAX_XATTR_VALUE_BYTES) throw new FsError("E2BIG", "ACL too long");
@@ -112,6 +108,7 @@ function changeAcl(
   if (given && !inGroup(caller, inode.gid)) inode.mode &= ~S_ISGID;
   stampChange(inode, now);
   saveInode(tx, inode);
+  return inode;
 }
 
 function noData(name: string): FsError {

@@ -212,7 +212,7 @@ export const META_OPERATIONS = {
     runs: "once",
     grows: true,
     args: [caller, ino, xattrName, bytesCodec(MAX_XATTR_VALUE_BYTES), count],
-    result: nothing,
+    result: attr,
   },
   listxattr: {
     number: 22,
@@ -226,7 +226,7 @@ export const META_OPERATIONS = {
     kind: "change",
     runs: "once",
     args: [caller, ino, xattrName],
-    result: nothing,
+    result: attr,
   },
   statfs: { number: 24, kind: "service", runs: "again", args: [], result: statFsCodec },
   maps: { number: 25, kind: "service", runs: "again", args: [], result: mapsCodec },

@@ -336,9 +336,9 @@ export interface MetaService {
    * Attribute names and values are bytes; names as latin1. flags: XATTR_CREATE 1, XATTR_REPLACE 2.
    */
   getxattr(caller: Caller, ino: Ino, name: string): Promise<Uint8Array>;
-  setxattr(caller: Caller, ino: Ino, name: string, value: Uint8Array, flags: number): Promise<void>;
+  setxattr(caller: Caller, ino: Ino, name: string, value: Uint8Array, flags: number): Promise<Attr>;
   listxattr(caller: Caller, ino: Ino): Promise<string[]>;
-  removexattr(caller: Caller, ino: Ino, name: string): Promise<void>;
+  removexattr(caller: Caller, ino: Ino, name: string): Promise<Attr>;
   statfs(): Promise<StatFs>;
 
   /** What stands against the lock, if anything does. */

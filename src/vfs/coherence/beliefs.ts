@@ -81,17 +81,23 @@ export class Beliefs {
     return this.#sources.changes.nextOfNames();
   }
 
-  /** This mount has, or may have, changed an xattr. */
-  xattrsChanged(): void {
-    this.#sources.changes.nextOfNames();
-    this.#xattrLess.changed();
+  /**
+   * This mount has changed an xattr, which was asked for then, and the inode has the attributes
+   * `reply` since; without a reply nobody knows. A list for access changes the mode as well.
+   * `changing`: other changes of the inode are under way, whose replies may be older.
+   */
+  xattrsChanged(ino: Ino, reply: Attr | undefined, asked: AskedAt, changing: boolean): void {
+    this.#xattrLess.changed(ino, reply, asked);
+    this.#files.get(ino)?.xattrsChanged(reply, asked, changing);
+    if (reply !== undefined) this.directories.seen(reply, asked);
   }
 
   /** The server may have forgotten what it said: nothing is believed any more. */
   forgetAll(): void {
     for (const inode of this.#files.values()) inode.rolledBack();
     this.#closed.clear();
-    this.xattrsChanged();
+    this.#sources.changes.nextOfNames();
+    this.#xattrLess.forgetAll();
   }
 
   /** The inode is known to have no extended attributes. */

@@ -31,6 +31,7 @@ export class InodeBeliefs implements Freshness {
   /** Both kinds of changes when a lock was last granted, or the file opened. */
   #atLock = { own: 0, foreign: 0 };
   #lastChange = 0;
+  #xattrChange = 0;
   #refresh: { asked: AskedAt; reply: Promise<void> } | undefined;
   /** Nothing but what this mount wrote was ever in the file, as far as it knows. */
   #allOwn: boolean;
@@ -158,6 +159,16 @@ export class InodeBeliefs implements Freshness {
     this.#freshUntilMs = validity.untilMs(validity.nowMs);
   }
 
+  /**
+   * An own change of xattrs was acknowledged with these attributes, or may have been made. Of
+   * changes that overlap nobody knows whose reply is the newer one.
+   */
+  xattrsChanged(attr: Attr | undefined, asked: AskedAt, changing: boolean): void {
+    if (attr === undefined || changing || asked.change < this.#lastChange) this.uncertain();
+    else this.changed({ ...attr, nlink: this.#nlinkAfter(attr, asked) });
+    this.#xattrChange = this.#sources.changes.nextOfFiles();
+  }
+
   /** An own change of where its bytes are was acknowledged. */
   rearranged(attr: Attr): void {
     this.changed(attr);
@@ -173,9 +184,9 @@ export class InodeBeliefs implements Freshness {
   /** An own commit was acknowledged. */
   committed(attr: Attr, extents: readonly CommittedExtent[], asked: AskedAt): void {
     this.#extents.committed(extents);
-    // The server may have looked before a link or unlink that this mount knows of.
-    const { nlink } = asked.nameChange < this.#nameChangeSeen ? this.#attr : attr;
-    this.changed({ ...attr, nlink });
+    this.changed({ ...attr, nlink: this.#nlinkAfter(attr, asked) });
+    // One that waited for the disk comes late.
+    if (asked.change < this.#xattrChange) this.#freshUntilMs = 0;
   }
 
   /** Nothing that is believed can be relied on. */
@@ -191,6 +202,11 @@ export class InodeBeliefs implements Freshness {
     this.#allOwn = false;
     this.#changedSome = true;
     this.uncertain();
+  }
+
+  /** The server may have looked before a link or unlink that this mount knows of. */
+  #nlinkAfter(attr: Attr, asked: AskedAt): number {
+    return (asked.nameChange < this.#nameChangeSeen ? this.#attr : attr).nlink;
   }
 
   async #askAttributes(asked: AskedAt): Promise<void> {

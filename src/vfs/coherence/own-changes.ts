@@ -14,7 +14,7 @@ export class OwnChanges {
 
   /**
    * Number of the latest acknowledged change of names, which change link counts of inodes they
-   * don't name, and of xattrs.
+   * don't name.
    */
   get names(): number {
     return this.#names;
@@ -25,13 +25,13 @@ export class OwnChanges {
     return { change: this.#files, nameChange: this.#names, ms };
   }
 
-  /** A file was changed. Returns the change's number. */
+  /** A file, or an inode's xattrs, were changed. Returns the change's number. */
   nextOfFiles(): number {
     this.#files += 1;
     return this.#files;
   }
 
-  /** A name or an xattr was changed. Returns the change's number. */
+  /** A name was changed. Returns the change's number. */
   nextOfNames(): number {
     this.#names += 1;
     return this.#names;

@@ -9,7 +9,8 @@ import type { AskedAt, OwnChanges } from "./own-changes.ts";
 import type { Validity } from "./validity.ts";
 
 /**
- * What is told is believed for as long as attributes are, and not beyond an own change of an xattr.
+ * What is told is believed for as long as attributes are, and not beyond an own change of the
+ * inode's xattrs.
  */
 export class XattrLessInodes {
   readonly #validity: Validity;
@@ -27,7 +28,7 @@ export class XattrLessInodes {
 
   note(attr: Attr, asked: AskedAt): void {
     if (attr.hasXattrs === true) this.#askedMs.delete(attr.ino);
-    else if (asked.nameChange >= this.#changed) this.#askedMs.set(attr.ino, asked.ms);
+    else if (asked.change >= this.#changed) this.#askedMs.set(attr.ino, asked.ms);
   }
 
   has(ino: Ino): boolean {
@@ -35,9 +36,22 @@ export class XattrLessInodes {
     return askedMs !== undefined && this.#validity.holds(askedMs);
   }
 
-  /** This client has changed an xattr: replies that are on their way may be older. */
-  changed(): void {
-    this.#changed = this.#changes.names;
+  /**
+   * This client has, or may have, changed xattrs of the inode: replies that are on their way may be
+   * older. Its own reply, where it came, tells what there is now, unless another such change was
+   * acknowledged while it was under way.
+   */
+  changed(ino: Ino, reply: Attr | undefined, asked: AskedAt): void {
+    const isLatest = asked.change >= this.#changed;
+    this.#changed = this.#changes.nextOfFiles();
+    this.#askedMs.delete(ino);
+    if (reply === undefined || reply.hasXattrs === true || !isLatest) return;
+    this.#askedMs.set(ino, asked.ms);
+  }
+
+  /** Nothing is believed any more, nor what is on its way. */
+  forgetAll(): void {
+    this.#changed = this.#changes.nextOfFiles();
     this.#askedMs.clear();
   }
 }

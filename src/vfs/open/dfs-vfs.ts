@@ -152,12 +152,12 @@ export class DfsVfs implements Vfs {
 
   mknod(caller: Caller, parent: Ino, name: Name, mode: number, rdev: number): Promise<Attr> {
     this.#requireWritable();
-    return this.#meta.mknod(caller, parent, name, { mode, rdev });
+    return this.#shown(() => this.#meta.mknod(caller, parent, name, { mode, rdev }));
   }
 
   mkdir(caller: Caller, parent: Ino, name: Name, mode: number): Promise<Attr> {
     this.#requireWritable();
-    return this.#meta.mkdir(caller, parent, name, mode);
+    return this.#shown(() => this.#meta.mkdir(caller, parent, name, mode));
   }
 
   unlink(caller: Caller, parent: Ino, name: Name): Promise<void> {
@@ -306,7 +306,7 @@ export class DfsVfs implements Vfs {
     value: Uint8Array,
     flags: number,
   ): Promise<void> {
-    return this.#changingXattrs(() => this.#meta.setxattr(caller, ino, name, value, flags));
+    return this.#changingXattrs(ino, () => this.#meta.setxattr(caller, ino, name, value, flags));
   }
 
   listxattr(caller: Caller, ino: Ino): Promise<string[]> {
@@ -315,7 +315,7 @@ export class DfsVfs implements Vfs {
   }
 
   removexattr(caller: Caller, ino: Ino, name: string): Promise<void> {
-    return this.#changingXattrs(() => this.#meta.removexattr(caller, ino, name));
+    return this.#changingXattrs(ino, () => this.#meta.removexattr(caller, ino, name));
   }
 
   statfs(): Promise<StatFs> {
@@ -368,12 +368,15 @@ export class DfsVfs implements Vfs {
     }
   }
 
-  async #changingXattrs(change: () => Promise<void>): Promise<void> {
+  async #changingXattrs(ino: Ino, change: () => Promise<Attr>): Promise<void> {
     this.#requireWritable();
+    const asked = this.#beliefs.askedNow();
+    let reply: Attr | undefined;
     try {
-      await change();
+      reply = await change();
     } finally {
-      this.#beliefs.xattrsChanged();
+      const changing = this.#files.get(ino)?.changing ?? false;
+      this.#beliefs.xattrsChanged(ino, reply, asked, changing);
     }
   }
 

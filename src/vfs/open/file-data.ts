@@ -42,6 +42,11 @@ export class FileData implements WriterOwner, ReaderOwner {
     return this.writer.slices;
   }
 
+  /** Own changes may be under way, or about to be. */
+  get changing(): boolean {
+    return this.writer.dirty || !this.writer.lock.open;
+  }
+
   get sizeBytes(): number {
     return Math.max(this.beliefs.attr.sizeBytes, this.writer.dirtyEnd);
   }
