@@ -157,6 +157,21 @@ test("a copy by reference moves no byte and sees what was written just before", 
   t.is(blocks.puts.length, puts);
 });
 
+test("a copy costs one request, and nothing at the nodes, however many there were", async (t) => {
+  const { vfs, meta, blocks } = await tiny();
+  const source = await createFile(vfs, "source");
+  await vfs.write(source.fh, 0, patternBytes(500), false);
+  await vfs.flush(source.fh);
+  meta.counts.clear();
+  const from = { fh: source.fh, offset: 0 };
+  for (let number = 0; number < 1100; number += 1) {
+    const { fh } = await createFile(vfs, `copy-${number}`);
+    t.is(await vfs.copyRange(ROOT_CALLER, from, { fh, offset: 0 }, 500), 500);
+  }
+  t.deepEqual(Object.fromEntries(meta.counts), { create: 1100, copyRange: 1100 });
+  t.is(blocks.synced.size, 0);
+});
+
 test("copies want the right handles, and don't go beyond the largest file", async (t) => {
   const { vfs } = await tiny();
   const f = await createFile(vfs, "f");
