@@ -77,6 +77,16 @@ test("few flushes of small commits change the journal's size", async (t) => {
   t.is(again.position, 300);
 });
 
+test("no room is made for flushes of so much that it would not last", async (t) => {
+  const { machine, engine } = await opened();
+  const value = Buffer.alloc(100_000, 1);
+  for (let index = 0; index < 5; index += 1) {
+    await engine.transact((tx) => tx.put(numbered(index), value), { durable: true });
+  }
+  const { sizeBytes } = present(machine.disk.factsSync(present(machine.journals[0])));
+  t.true(sizeBytes < 501_000, `${sizeBytes} bytes`);
+});
+
 test("room behind the last record isn't damage, zeroes instead of it are", async (t) => {
   const { machine, engine } = await opened();
   for (let index = 0; index < 5; index += 1) await commitNumbered(engine, index, true);

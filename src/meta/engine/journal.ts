@@ -174,7 +174,9 @@ export class JournalFile {
   #makeRoom(): void {
     const { max, min } = Math;
     const bytes = min(MAX_JOURNAL_ROOM_BYTES, max(MIN_JOURNAL_ROOM_BYTES, this.#writtenBytes));
-    if (this.#roomEnd - this.#writtenBytes >= bytes / 4) return;
+    const flushed = this.#writtenBytes - this.#syncedBytes;
+    // Enough is left, or it would last for few flushes like this one.
+    if (this.#roomEnd - this.#writtenBytes >= bytes / 4 || flushed > bytes / 4) return;
     try {
       this.#write(Buffer.alloc(bytes), this.#roomEnd);
     } catch (error) {
