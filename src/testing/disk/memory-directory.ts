@@ -57,6 +57,14 @@ export class MemoryDirectory {
     directory.sync();
     return directory;
   }
+
+  /** Another directory of what a power cut would leave at the least. */
+  storedCopy(): MemoryDirectory {
+    const directory = new MemoryDirectory();
+    for (const [name, node] of this.#stored) directory.#entries.set(name, node.storedCopy());
+    directory.sync();
+    return directory;
+  }
 }
 
 function apply(entries: Map<string, DiskNode>, change: EntryChange): void {

@@ -55,6 +55,11 @@ export class MemoryDisk implements Disk {
     return new MemoryDisk(hooks, { root: root.copy(), totalBytes });
   }
 
+  /** Another disk of what a power cut would leave at the least. */
+  storedCopy(): MemoryDisk {
+    return new MemoryDisk({}, { root: this.#tree.root.storedCopy(), totalBytes: undefined });
+  }
+
   /** Becomes what `older` is: a disk that was rolled back to a copy. */
   restore(older: MemoryDisk): void {
     this.#tree.root = older.#tree.root.copy();

@@ -99,6 +99,15 @@ export class PageFile {
     return file;
   }
 
+  /** Another file of the bytes that a power cut would leave at the least. */
+  storedCopy(): PageFile {
+    const file = new PageFile(this.changedMs);
+    const { bytes, sizeBytes } = this.#stored;
+    file.write(bytes.subarray(0, sizeBytes), 0);
+    file.flush();
+    return file;
+  }
+
   #soil(from: number, end: number): void {
     const last = Math.floor((end - 1) / PAGE_BYTES);
     for (let page = Math.floor(from / PAGE_BYTES); page <= last; page++) this.#dirty.add(page);

@@ -19,12 +19,31 @@ interface Step {
   progress: Progress;
   /** When it was acknowledged. */
   atMs: number;
+  /** Since when its bytes have been there, where that is longer. */
+  readonly sinceMs?: number;
+  /** It goes, unless it is durable, with what it is a copy of, and that is others'. */
+  readonly isLoose?: boolean;
 }
 
 interface WriteStep extends Step {
   readonly operation: number;
   readonly offset: number;
-  readonly end: number;
+  end: number;
+  /** What may stand there, by place, where the bytes are another file's. */
+  readonly taken?: ReadonlyMap<number, Takeable>;
+}
+
+/** What may stand at a place. */
+interface Takeable {
+  readonly isHole: boolean;
+  /** Files and operations. */
+  readonly stamps: ReadonlySet<string>;
+}
+
+/** A file's content as it may be copied. */
+export interface Takeables {
+  readonly places: ReadonlyMap<number, Takeable>;
+  readonly leastBytes: number;
 }
 
 /** Nothing stands from `sizeBytes` on. */
@@ -72,6 +91,49 @@ export class FileHistory {
     this.#steps.push(step);
   }
 
+  /** Bytes of `source`, from the same places on. */
+  beginCopy(by: Doer, operation: number, offset: number, end: number, source: FileHistory): void {
+    const isLoose = source.#steps.some((step) => step.by !== by && step.progress !== "durable");
+    const pending = source.#contents.filter(({ progress }) => progress !== "durable");
+    const sinceMs = Math.min(...pending.map((step) => step.sinceMs ?? step.atMs));
+    const isDurable: IsBinding = ({ progress }) => progress === "durable";
+    const { places: taken } = source.takeables(isDurable, offset, end);
+    const begun = { by, isContent: true, progress: "begun", atMs: Infinity } as const;
+    const step: WriteStep = { ...begun, operation, offset, end, taken, isLoose, sinceMs };
+    this.#contents.push(step);
+    this.#steps.push(step);
+  }
+
+  /** The copy that was begun last took so much. */
+  copied(lengthBytes: number): void {
+    const step = this.#contents.at(-1);
+    if (step !== undefined && "end" in step) step.end = step.offset + lengthBytes;
+  }
+
+  /** What a copy made now may have of those bytes. */
+  takeables(isBinding: IsBinding, offset: number, end: number): Takeables {
+    const binding = this.#binding(isBinding);
+    const { least, most } = this.#sizes(binding);
+    const places = new Map<number, Takeable>();
+    for (let at = offset; at < Math.min(most, end); at += RECORD_BYTES) {
+      places.set(at, this.#takeableAt(at, binding));
+    }
+    return { places, leastBytes: Math.max(0, Math.min(least, end) - offset) };
+  }
+
+  #takeableAt(at: number, binding: ReadonlySet<Step>): Takeable {
+    const { floor, possible } = this.#possibleAt(at, binding);
+    const stamps = new Set<string>();
+    let isHole = floor === 0;
+    for (const step of possible) {
+      const { taken } = "end" in step ? step : { taken: undefined };
+      if (!("end" in step) || taken?.get(at)?.isHole === true) isHole = true;
+      else if (taken === undefined) stamps.add(`${this.key}/${step.operation}`);
+      for (const stamp of taken?.get(at)?.stamps ?? []) stamps.add(stamp);
+    }
+    return { isHole, stamps };
+  }
+
   beginName(by: Doer, name: string | undefined): void {
     const step: NameStep = { by, isContent: false, name, progress: "begun", atMs: Infinity };
     this.#names.push(step);
@@ -110,7 +172,7 @@ export class FileHistory {
     for (const step of this.#steps) {
       if (step.progress === "durable" && isBinding(step)) binding.add(step);
       if (step.progress !== "acknowledged") continue;
-      const stands = isBinding(step);
+      const stands = isBinding(step) && step.isLoose !== true;
       if (stands && !isBroken) binding.add(step);
       // Content that is gone takes nothing along.
       if (!stands && !step.isContent) isBroken = true;
@@ -157,25 +219,40 @@ export class FileHistory {
   }
 
   #wrongAt(bytes: Buffer, at: number, binding: ReadonlySet<Step>): string | undefined {
-    const covering = this.#contents.filter((step) => covers(step, at));
-    const floorAt = covering.findLastIndex((step) => binding.has(step));
-    const floor = covering[floorAt]?.operation ?? 0;
-    const possible = covering.slice(Math.max(0, floorAt));
+    const { covering, floor, possible } = this.#possibleAt(at, binding);
     const stamp = readStamp(this.#cluster, bytes, at);
     if (stamp === undefined) {
       return `bytes that nobody wrote: ${bytes.toString("hex", at, at + RECORD_BYTES)}`;
     }
     if (stamp === "hole") {
-      const mayBeOne = floor === 0 || possible.some((step) => !("end" in step));
-      return mayBeOne ? undefined : `nothing, but ${floor} was written`;
+      const mayBeHole = (step: ContentStep): boolean =>
+        !("end" in step) || step.taken?.get(at)?.isHole === true;
+      return floor === 0 || possible.some(mayBeHole)
+        ? undefined
+        : `nothing, but ${floor} was written`;
     }
-    if (stamp.file !== this.key) return `bytes of file ${stamp.file}`;
     if (stamp.place * RECORD_BYTES !== at) return `bytes of place ${stamp.place * RECORD_BYTES}`;
-    const isIt = (step: ContentStep): boolean =>
-      "end" in step && step.operation === stamp.operation;
-    if (!covering.some(isIt)) return `bytes of operation ${stamp.operation}, which wrote none here`;
+    const isOwn = stamp.file === this.key;
+    const name = `${stamp.file}/${stamp.operation}`;
+    const isIt = (step: ContentStep): boolean => {
+      if (!("end" in step)) return false;
+      if (step.taken !== undefined) return step.taken.get(at)?.stamps.has(name) === true;
+      return isOwn && step.operation === stamp.operation;
+    };
+    if (!covering.some(isIt)) {
+      const whose = isOwn ? "" : ` of file ${stamp.file}`;
+      return `bytes of operation ${stamp.operation}${whose}, which wrote none here`;
+    }
     if (possible.some(isIt)) return undefined;
     return `bytes of operation ${stamp.operation}, but ${floor} was done later`;
+  }
+
+  /** Steps that may show at a place, from the last on that must have happened. */
+  #possibleAt(at: number, binding: ReadonlySet<Step>) {
+    const covering = this.#contents.filter((step) => covers(step, at));
+    const floorAt = covering.findLastIndex((step) => binding.has(step));
+    const floor = covering[floorAt]?.operation ?? 0;
+    return { covering, floor, possible: covering.slice(Math.max(0, floorAt)) };
   }
 }
 

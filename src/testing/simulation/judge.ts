@@ -49,10 +49,10 @@ export class Judge {
 
   /** What was acknowledged by then, and nothing since may have taken. */
   asOf(nowMs: number): IsBinding {
-    return ({ progress, atMs, by, isContent }) => {
+    return ({ progress, atMs, sinceMs = atMs, by, isContent }) => {
       if (progress === "begun" || atMs > nowMs) return false;
       if (progress === "durable") return true;
-      if (isContent && this.#nodesCutSince(atMs) > this.#parity) return false;
+      if (isContent && this.#nodesCutSince(Math.min(sinceMs, atMs)) > this.#parity) return false;
       const cut = this.#serverCuts.findLast((one) => one.atMs >= atMs);
       if (cut === undefined) return true;
       // Its client does it again, or is told, once it has found the server.

@@ -10,6 +10,7 @@ import type { Log } from "../../observability/log.ts";
 import { answerNode } from "../../rest/node-routes.ts";
 import { problemOf } from "../../rest/problem.ts";
 import type { PostReply } from "../../storage/membership/meta-posts.ts";
+import { DeleteWatch, type DeleteWatchWorld } from "./delete-watch.ts";
 import type { Machine, SimProcess } from "./machine.ts";
 import type { Endpoint, Network } from "./network.ts";
 import { OrderedCoding } from "./ordered-coding.ts";
@@ -29,6 +30,8 @@ export interface MetadataMachineOptions {
   readonly timings: MetadataTimings;
   readonly checkpointBytes: number;
   readonly log: (process: SimProcess) => Log;
+  /** Where its jobs' deletions are judged. */
+  readonly deletes?: Omit<DeleteWatchWorld, "engine"> | undefined;
 }
 
 const USER = "tester";
@@ -72,14 +75,18 @@ export class MetadataMachine {
         checkpointBytes,
         onFailure: () => process.kill(),
       });
+      const { deletes } = this.#options;
+      const watch = deletes && (await DeleteWatch.begin({ ...deletes, engine }));
       const parts = await MetadataParts.open(
         engine,
         {
           clock,
           random,
           log,
-          connect: ({ url, id: node }, cluster) =>
-            new SimShardService(network, process, url, { cluster, node }),
+          connect: ({ url, id: node }, cluster) => {
+            const service = new SimShardService(network, process, url, { cluster, node });
+            return watch?.watched(service, node) ?? service;
+          },
           coding: new OrderedCoding(codecs, process),
         },
         { timings },

@@ -1,11 +1,15 @@
 // Makes things go wrong, as the plan says: now and then one of its faults, for a while.
 import type { SeededRandom } from "../seeded-random.ts";
 import type { Machine } from "./machine.ts";
+import type { NodeMachine } from "./node-machine.ts";
 import type { FaultKind } from "./plan.ts";
 import type { SimWorld } from "./sim-world.ts";
 
 /** A mild plan's faults end before the next begins, and the cluster has time to notice. */
 const MILD_RECOVERY_MS = 12_000;
+
+/** Of a copied node that isn't served where the node was. */
+const ELSEWHERE_PORT = 7499;
 
 /** What was written so long ago is on disk, and what was written since says so. */
 const FLIP_SYNCED_MS = 400;
@@ -24,6 +28,8 @@ export class Nemesis {
     this.#world = world;
     this.#random = random;
     this.badNode = random.pick(world.nodes).machine;
+    const losses: readonly FaultKind[] = ["lyingFlush", "rot", "nodeRollback", "nodeCopy"];
+    if (losses.some((kind) => world.plan.faults.includes(kind))) world.badNode = this.badNode;
     this.#faults = this.#makeFaults();
   }
 
@@ -47,6 +53,7 @@ export class Nemesis {
   /** Nothing goes wrong any more, and what does is put right. */
   end(): void {
     this.#isOver = true;
+    this.#endCopy();
     const { network, machines } = this.#world;
     network.heal();
     Object.assign(network.temper, { loss: 0, doubling: 0, straying: 0 });
@@ -78,6 +85,8 @@ export class Nemesis {
       failingFlush: () => this.#flush("EIO"),
       lyingFlush: () => this.#flush("lie"),
       rot: () => this.#rot(),
+      nodeRollback: () => this.#rollBack(),
+      nodeCopy: () => this.#copyNode(),
       siteCut: () => this.cutAll(),
       swapPorts: () => this.#swapPorts(),
       strangerAtPort: () => this.#strangerAtPort(),
@@ -222,6 +231,57 @@ export class Nemesis {
     this.#world.timeline.after(this.#random.below(5000), "disk is well", () => {
       temper.fault = undefined;
     });
+  }
+
+  /** The node's disk becomes what it was a while ago. */
+  #rollBack(): void {
+    const node = this.#world.nodes.find(({ machine }) => machine === this.badNode);
+    if (node?.running === undefined) return;
+    const image = this.badNode.disk.copy();
+    this.#world.timeline.after(300 + this.#random.below(2500), "an image is put back", () => {
+      if (this.#isOver) return;
+      this.#crash(this.badNode);
+      this.#world.judge.nodeLostPower(this.badNode.name);
+      this.badNode.disk.restore(image);
+    });
+  }
+
+  /** A copy of the node's data directory is served beside it, or in its place for a while. */
+  #copyNode(): void {
+    const { twin, nodes, timeline, judge } = this.#world;
+    const node = nodes.find(({ machine }) => machine === this.badNode);
+    if (twin === undefined || twin.machine.process !== undefined) return;
+    if (node?.running === undefined) return;
+    twin.machine.disk.restore(this.badNode.disk.copy());
+    twin.wantedPort = this.#random.chance(0.5) ? ELSEWHERE_PORT : undefined;
+    if (this.#random.chance(0.6)) {
+      this.#world.downFor(this.badNode, this.#random.below(12_000));
+      this.badNode.crash();
+    }
+    judge.nodeLostPower(this.badNode.name);
+    timeline.after(this.#random.below(1500), "a copy is served", () => {
+      if (this.#isOver || twin.machine.process !== undefined) return;
+      const refused = (error: unknown): void => timeline.note(`the copy: ${String(error)}`);
+      twin.start().then(() => this.#lookAtCopy(node, twin), refused);
+    });
+    timeline.after(1500 + this.#random.below(8000), "the copy ends", () => this.#endCopy());
+  }
+
+  /** Of two that serve as one node the first stays. */
+  #lookAtCopy(node: NodeMachine, twin: NodeMachine): void {
+    const { plan, server, judge } = this.#world;
+    // Nothing else may have kept it from being heard.
+    if (plan.network.loss > 0 || plan.faults.some((kind) => kind !== "nodeCopy")) return;
+    const known = server.parts?.cluster.current().nodes.find(({ id }) => id === node.id);
+    if (node.running === undefined || known?.url !== twin.running?.url) return;
+    judge.broken(`a copy of ${node.machine.name} has taken its place, while it serves`);
+  }
+
+  #endCopy(): void {
+    const { twin, judge } = this.#world;
+    if (twin?.machine.process === undefined) return;
+    twin.machine.crash();
+    judge.nodeLostPower(this.badNode.name);
   }
 
   #rot(): void {

@@ -2,6 +2,7 @@
 import { startNodeIn, type NodeFace, type RunningNode } from "../../app/node-parts.ts";
 import type { PolicyCodecs } from "../../codec/policy-codecs.ts";
 import { FsError } from "../../domain/errno.ts";
+import type { NodeId } from "../../domain/ids.ts";
 import type { Log } from "../../observability/log.ts";
 import type { ShardAppOptions } from "../../storage/http/shard-server.ts";
 import type { PostReply, PostToMeta } from "../../storage/membership/meta-posts.ts";
@@ -13,6 +14,7 @@ import { isMetaEndpoint } from "./metadata-machine.ts";
 import type { Network } from "./network.ts";
 import { OrderedCoding } from "./ordered-coding.ts";
 import { SimShardService, type ShardEndpoint } from "./shard-messages.ts";
+import { NODE_DIRECTORY } from "./stored-shards.ts";
 import { watchedShards, type ShardWatch } from "./shard-watch.ts";
 
 export interface NodeMachineOptions {
@@ -30,6 +32,8 @@ const HOST = "nodes.sim";
 
 export class NodeMachine {
   readonly machine: Machine;
+  /** Once it has served. */
+  id: NodeId | undefined;
   #running: RunningNode | undefined;
   #port = FIRST_PORT;
   #store: ShardService | undefined;
@@ -78,8 +82,9 @@ export class NodeMachine {
           post: postsOver(network, process, metaAddress),
           failed: () => process.kill(),
         },
-        { dataDir: "/node" },
+        { dataDir: NODE_DIRECTORY },
       );
+      this.id = this.#running.id;
     } catch (error) {
       process.kill();
       throw error;

@@ -20,6 +20,8 @@ export const FAULTS = [
   "failingFlush",
   "lyingFlush",
   "rot",
+  "nodeRollback",
+  "nodeCopy",
   "siteCut",
   "swapPorts",
   "strangerAtPort",
@@ -39,6 +41,7 @@ const MILD: readonly FaultKind[] = [
   "hold",
   "slowDisk",
   "rot",
+  "nodeRollback",
   "fullDisk",
 ];
 

@@ -29,6 +29,7 @@ const WEIGHTS = {
   rename: 2,
   unlink: 1,
   truncate: 1,
+  copy: 2,
   rewrite: 1,
   sync: 2,
   lock: 2,
@@ -103,6 +104,7 @@ export class Program {
     if (deed === "replace") await this.#replace();
     if (deed === "rename") await this.#changing((file) => this.#rename(file));
     if (deed === "unlink") await this.#changing((file) => this.#unlink(file));
+    if (deed === "copy") await this.#changing((file) => this.#copyAndChange(file));
     if (deed === "truncate") await this.#changing((file) => this.#truncate(file));
     if (deed === "rewrite") await this.#changing((file) => this.#rewrite(file));
     if (deed === "sync") await this.#changing((file) => this.#sync(file));
@@ -185,6 +187,58 @@ export class Program {
       history.synced(mount.process, this.#nowMs, judge.asOf(this.#nowMs));
       this.#note(`has synced ${name}`);
     } finally {
+      await this.#vfs.release(fh);
+    }
+  }
+
+  /** Copies by reference, and then perhaps takes away what was copied. */
+  async #copyAndChange(source: MadeFile): Promise<void> {
+    const { files, mount, random, maxFiles } = this.#options;
+    const isNew = files.all.length < maxFiles && random.chance(0.6);
+    const target = isNew
+      ? files.add("c", mount.process)
+      : files.claimAny(mount.process, ({ ino, name }) => ino !== undefined && name !== undefined);
+    if (target === undefined) return;
+    await this.#working(target, async () => {
+      const fh = isNew
+        ? await this.#make(target)
+        : (await this.#vfs.open(ROOT_CALLER, present(target.ino), O_RDWR)).fh;
+      await this.#copyTo(target, fh, source);
+    });
+    const then = random.weighted({ unlink: 4, rewrite: 2, truncate: 1, nothing: 3 });
+    if (then === "unlink") await this.#unlink(source);
+    if (then === "rewrite") await this.#rewrite(source);
+    if (then === "truncate") await this.#truncate(source);
+  }
+
+  async #copyTo(target: SimFile, fh: FileHandle, source: MadeFile): Promise<void> {
+    const { random, judge, files, mount } = this.#options;
+    const { process } = mount;
+    const { history } = target;
+    const offset = random.chance(0.7) ? 0 : random.below(16) * RECORD_BYTES;
+    const end = offset + (random.chance(0.5) ? 2 * LARGE_FILE_BYTES : this.#someLength());
+    const operation = files.nextOperation();
+    const from = (await this.#vfs.open(ROOT_CALLER, source.ino, 0)).fh;
+    try {
+      history.beginCopy(process, operation, offset, end, source.history);
+      this.#note(`copies ${nameOf(source)} to ${nameOf(target)}: ${operation} ${offset}-${end}`);
+      const places = [
+        { fh: from, offset },
+        { fh, offset },
+      ] as const;
+      const copied = await this.#vfs.copyRange(ROOT_CALLER, ...places, end - offset);
+      const { leastBytes } = source.history.takeables(judge.asOf(this.#nowMs), offset, end);
+      if (copied < leastBytes) judge.broken(`${this.#who} copies ${copied} of ${leastBytes} bytes`);
+      history.copied(copied);
+      history.written(operation, this.#nowMs);
+      if (random.chance(0.4)) {
+        await this.#vfs.fsync(fh, false);
+        history.synced(process, this.#nowMs, judge.asOf(this.#nowMs));
+        this.#note(`has synced ${nameOf(target)}`);
+      }
+      await this.#vfs.flush(fh);
+    } finally {
+      await this.#vfs.release(from);
       await this.#vfs.release(fh);
     }
   }

@@ -2,13 +2,16 @@
 // started again some time after it ended.
 import { crc32 } from "node:zlib";
 import { PolicyCodecs } from "../../codec/policy-codecs.ts";
+import { poolOf } from "../../domain/cluster-map.ts";
 import { isFsError } from "../../domain/errno.ts";
+import type { NodeId, ShardId } from "../../domain/ids.ts";
 import { silentLog, type Log } from "../../observability/log.ts";
+import { homeNodes } from "../../placement/placement.ts";
 import { seededRandom, type SeededRandom } from "../seeded-random.ts";
 import { ClientMachine } from "./client-machine.ts";
 import { Judge } from "./judge.ts";
 import { Machine, type SimProcess } from "./machine.ts";
-import { MetadataMachine } from "./metadata-machine.ts";
+import { MetadataMachine, type MetadataMachineOptions } from "./metadata-machine.ts";
 import { Network } from "./network.ts";
 import { NodeMachine } from "./node-machine.ts";
 import type { Plan } from "./plan.ts";
@@ -38,9 +41,13 @@ export class SimWorld {
   readonly clients: readonly ClientMachine[];
   /** Of another cluster on the same network, where the plan has one. */
   readonly stranger: NodeMachine | undefined;
+  /** Where a copy of a node's data directory is served, if the plan has that. */
+  readonly twin: NodeMachine | undefined;
   readonly #otherServer: MetadataMachine | undefined;
   /** Makes the log of a process. */
   readonly log: (process: SimProcess) => Log;
+  /** The one whose disk may lose or spoil what it has, where there is such a one. */
+  badNode: Machine | undefined;
   /** Machines that are not started again, until they are taken off. */
   readonly kept = new Set<Machine>();
   /** Nodes that refuse to start for what their disks have lost, though they had said otherwise. */
@@ -57,7 +64,13 @@ export class SimWorld {
     this.judge = new Judge(timeline, plan.seed, { isMild: plan.isMild, parity: 2 });
     this.network = new Network(timeline, seededRandom(plan.seed + 2));
     this.watch = new ShardWatch(this.judge.broken);
-    this.server = this.#server("meta", META_ADDRESS);
+    this.server = this.#server("meta", META_ADDRESS, {
+      nodes: () => this.nodes,
+      homeOf: (id) => this.#homeOf(id),
+      isExcused: (machine) => machine === this.badNode,
+      watch: this.watch,
+      broken: this.judge.broken,
+    });
     this.nodes = Array.from({ length: plan.nodes }, (_, index) =>
       this.#node(`node${index}`, META_ADDRESS),
     );
@@ -65,6 +78,7 @@ export class SimWorld {
       this.#otherServer = this.#server("other", OTHER_META_ADDRESS);
       this.stranger = this.#node("stranger", OTHER_META_ADDRESS);
     }
+    if (plan.faults.includes("nodeCopy")) this.twin = this.#node("twin", META_ADDRESS);
     this.clients = Array.from({ length: plan.clients }, (_, index) => this.newClient(index));
   }
 
@@ -96,7 +110,9 @@ export class SimWorld {
 
   /** Nothing of it happens any more, and what product code still holds on to holds little. */
   end(): void {
-    const others = [this.#otherServer, this.stranger].flatMap((one) => one?.machine ?? []);
+    const others = [this.#otherServer, this.stranger, this.twin].flatMap(
+      (one) => one?.machine ?? [],
+    );
     for (const machine of [...this.machines, ...others]) {
       machine.ended = () => undefined;
       machine.crash();
@@ -132,6 +148,11 @@ export class SimWorld {
     }
   }
 
+  #homeOf({ pool, pg, slot }: ShardId): NodeId | undefined {
+    const map = this.server.parts?.cluster.current();
+    return map && homeNodes(map, poolOf(map, pool), pg)[slot]?.id;
+  }
+
   #supervise(startable: Startable): void {
     const { machine } = startable;
     machine.ended = () => {
@@ -153,17 +174,27 @@ export class SimWorld {
       startable.start().catch((error: unknown) => {
         // Its process is dead, and so it is started again.
         this.timeline.note(`${machine.name} doesn't start: ${String(error)}`);
-        if (machine.hasLied && machine !== this.server.machine && isFsError(error)) {
+        if (machine.hasLied && machine !== this.server.machine && isLoss(error)) {
           this.lost.add(machine);
         }
       });
     });
   }
 
-  #server(name: string, address: string): MetadataMachine {
+  #server(
+    name: string,
+    address: string,
+    deletes?: MetadataMachineOptions["deletes"],
+  ): MetadataMachine {
     const { nodeOutAfterMs, pgCount, checkpointBytes } = this.plan;
     const timings = { nodeOutAfterMs, pgCount };
-    return new MetadataMachine({ ...this.#parts(name), address, timings, checkpointBytes });
+    return new MetadataMachine({
+      ...this.#parts(name),
+      address,
+      timings,
+      checkpointBytes,
+      deletes,
+    });
   }
 
   #node(name: string, metaAddress: string): NodeMachine {
@@ -179,4 +210,9 @@ export class SimWorld {
     const machine = new Machine(name, this.timeline, seed);
     return { machine, network: this.network, codecs: CODECS, log: this.log };
   }
+}
+
+/** Of what the disk had; not that another process serves as the node for now. */
+function isLoss(error: unknown): boolean {
+  return isFsError(error) && error.code !== "EBUSY";
 }

@@ -1,0 +1,30 @@
+// What of a node's shards a power cut would leave.
+import type { ShardId } from "../../domain/ids.ts";
+import { shardKey } from "../../protocol/shard/shard-key.ts";
+import { indexDirectory, indexTable } from "../../storage/shards/index-salvage.ts";
+import { decodeRecord } from "../../storage/shards/shard-record.ts";
+import type { MemoryDisk } from "../disk/memory-disk.ts";
+import { storesOn } from "../store/disk-store.ts";
+import type { ShardWatch } from "./shard-watch.ts";
+
+/** Where a node has its data. */
+export const NODE_DIRECTORY = "/node";
+
+/** True when the shard is there, whole, whatever cut comes. */
+export function standsOnDisk(disk: MemoryDisk, id: ShardId, watch: ShardWatch): boolean {
+  const stored = disk.storedCopy();
+  const directory = indexDirectory(NODE_DIRECTORY);
+  if (stored.factsSync(directory) === undefined) return false;
+  const index = storesOn(stored)({ directory, what: "an index", syncEachCommit: false });
+  const key = shardKey(id);
+  const value = indexTable(index, "shards").peek(key);
+  const record = value && decodeRecord(key, Buffer.from(value));
+  if (record === undefined) return false;
+  const packed = indexTable(index, "packed").get(key);
+  const path = [id.pool, id.pg].map((part) => part.toString(16)).join("/");
+  const name = [id.slice, id.index, id.slot].map((part) => part.toString(16)).join("-");
+  const file = `${NODE_DIRECTORY}/shards/${path}/${name}`;
+  const there = record.packed || stored.factsSync(file) !== undefined;
+  const bytes = record.packed ? packed : there ? stored.readWholeSync(file) : undefined;
+  return bytes?.length === record.sizeBytes && watch.isRight(id, bytes);
+}
