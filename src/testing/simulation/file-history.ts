@@ -107,7 +107,8 @@ export class FileHistory {
   /** The copy that was begun last took so much. */
   copied(lengthBytes: number): void {
     const step = this.#contents.at(-1);
-    if (step !== undefined && "end" in step) step.end = step.offset + lengthBytes;
+    // One of nothing makes no file longer.
+    if (step !== undefined && "end" in step) step.end = lengthBytes && step.offset + lengthBytes;
   }
 
   /** What a copy made now may have of those bytes. */

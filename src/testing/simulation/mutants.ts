@@ -120,4 +120,50 @@ export const MUTANTS: readonly Mutant[] = [
     count: 15,
     faults: ["rot", "siteCut"],
   },
+  {
+    name: "a copy of a node's data takes the place of the node that serves",
+    file: "dist/meta/cluster/node-registrations.js",
+    find: "if (isHeard)\n                throw taken(id, holder);",
+    replace: "",
+    first: 1,
+    count: 10,
+    faults: ["nodeCopy"],
+  },
+  {
+    name: "a node that starts is believed to have what it had before",
+    file: "dist/meta/cluster/cluster-registry.js",
+    find: "if (isNewStart)\n            await this.groups.doubtNode(id, isOlder);",
+    replace: "",
+    first: 31,
+    count: 10,
+    faults: ["nodeRollback"],
+  },
+  {
+    name: "who copies by reference isn't counted",
+    file: "dist/meta/namespace/data.js",
+    find: "this.#citations.add([extent], 1);",
+    replace: "",
+    first: 1,
+    count: 10,
+  },
+  {
+    name: "what has just died is deleted before its death is on disk",
+    file: "dist/app/engine-slice-ledger.js",
+    find:
+      "const { due } = this.#marks;\n" +
+      "        // A power cut must not bring back metadata that cites what is deleted then.\n" +
+      "        if (due > this.#durableBelow)\n            await this.#engine.flush();",
+    replace: "const due = next;",
+    first: 1,
+    count: 10,
+  },
+  {
+    name: "a surplus copy goes before its home has a whole one on disk",
+    file: "dist/jobs/repair/group-repair.js",
+    find: ".filter(({ id }) => state.isReplaced(id))",
+    replace: "",
+    first: 21,
+    count: 10,
+    faults: ["nodeStop", "nodeCut", "cutWay"],
+  },
 ];

@@ -8,9 +8,11 @@ import { present } from "../present.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { SimMount } from "./client-machine.ts";
 import type { Judge } from "./judge.ts";
+import { copyByReference } from "./copying.ts";
 import { takeLock } from "./lock-taking.ts";
-import type { SimFile, SimFiles } from "./sim-files.ts";
-import { RECORD_BYTES, stampedBytes } from "./stamps.ts";
+import { readOpen, readWhole } from "./whole-reads.ts";
+import { nameOf, type SimFile, type SimFiles } from "./sim-files.ts";
+import { RECORD_BYTES, someLength, stampedBytes } from "./stamps.ts";
 
 /** Shards of small files stand in a node's index, those of large ones are files. */
 const SMALL_FILE_BYTES = 96 * 1024;
@@ -170,7 +172,11 @@ export class Program {
     await this.#writeAndClose(file, fh);
   }
 
-  async #truncate(file: MadeFile, fh?: FileHandle, sizeBytes = this.#someLength()): Promise<void> {
+  async #truncate(
+    file: MadeFile,
+    fh?: FileHandle,
+    sizeBytes = someLength(this.#options.random),
+  ): Promise<void> {
     const operation = this.#options.files.nextOperation();
     file.history.beginTruncate(this.#options.mount.process, operation, sizeBytes);
     this.#note(`truncates ${nameOf(file)} to ${sizeBytes}: ${operation}`);
@@ -203,44 +209,16 @@ export class Program {
       const fh = isNew
         ? await this.#make(target)
         : (await this.#vfs.open(ROOT_CALLER, present(target.ino), O_RDWR)).fh;
-      await this.#copyTo(target, fh, source);
+      try {
+        await copyByReference(this.#options, target, fh, source);
+      } finally {
+        await this.#vfs.release(fh);
+      }
     });
     const then = random.weighted({ unlink: 4, rewrite: 2, truncate: 1, nothing: 3 });
     if (then === "unlink") await this.#unlink(source);
     if (then === "rewrite") await this.#rewrite(source);
     if (then === "truncate") await this.#truncate(source);
-  }
-
-  async #copyTo(target: SimFile, fh: FileHandle, source: MadeFile): Promise<void> {
-    const { random, judge, files, mount } = this.#options;
-    const { process } = mount;
-    const { history } = target;
-    const offset = random.chance(0.7) ? 0 : random.below(16) * RECORD_BYTES;
-    const end = offset + (random.chance(0.5) ? 2 * LARGE_FILE_BYTES : this.#someLength());
-    const operation = files.nextOperation();
-    const from = (await this.#vfs.open(ROOT_CALLER, source.ino, 0)).fh;
-    try {
-      history.beginCopy(process, operation, offset, end, source.history);
-      this.#note(`copies ${nameOf(source)} to ${nameOf(target)}: ${operation} ${offset}-${end}`);
-      const places = [
-        { fh: from, offset },
-        { fh, offset },
-      ] as const;
-      const copied = await this.#vfs.copyRange(ROOT_CALLER, ...places, end - offset);
-      const { leastBytes } = source.history.takeables(judge.asOf(this.#nowMs), offset, end);
-      if (copied < leastBytes) judge.broken(`${this.#who} copies ${copied} of ${leastBytes} bytes`);
-      history.copied(copied);
-      history.written(operation, this.#nowMs);
-      if (random.chance(0.4)) {
-        await this.#vfs.fsync(fh, false);
-        history.synced(process, this.#nowMs, judge.asOf(this.#nowMs));
-        this.#note(`has synced ${nameOf(target)}`);
-      }
-      await this.#vfs.flush(fh);
-    } finally {
-      await this.#vfs.release(from);
-      await this.#vfs.release(fh);
-    }
   }
 
   /** As a shell does it: opened with O_TRUNC, and written. */
@@ -265,7 +243,7 @@ export class Program {
     try {
       let operation = first;
       for (let left = 1 + random.below(3); left > 0; left--) {
-        const lengthBytes = isLarge ? LARGE_FILE_BYTES : this.#someLength();
+        const lengthBytes = isLarge ? LARGE_FILE_BYTES : someLength(random);
         const room = Math.max(1, SMALL_FILE_BYTES - lengthBytes);
         const offset = random.chance(0.4) ? 0 : random.below(room / RECORD_BYTES) * RECORD_BYTES;
         const bytes = stampedBytes(judge.cluster, history.key, operation, offset, lengthBytes);
@@ -287,12 +265,6 @@ export class Program {
     } finally {
       await this.#vfs.release(fh);
     }
-  }
-
-  #someLength(): number {
-    const { random } = this.#options;
-    const most = random.weighted({ 1: 2, 16: 2, 64: 2, 256: 4 });
-    return (1 + random.below(Number(most))) * RECORD_BYTES;
   }
 
   async #read(): Promise<void> {
@@ -415,24 +387,4 @@ export class Program {
       this.#vfs.releasedir(fh);
     }
   }
-}
-
-/** The key says which file it is, whatever its name. */
-export function nameOf({ name, history, ino }: SimFile): string {
-  return `${name ?? "nameless"} (file ${history.key}, inode ${ino ?? "unknown"})`;
-}
-
-/** All of a file's bytes, as a program reads it. */
-export async function readWhole(vfs: Vfs, ino: Ino): Promise<Buffer> {
-  const { fh } = await vfs.open(ROOT_CALLER, ino, 0);
-  try {
-    return await readOpen(vfs, fh);
-  } finally {
-    await vfs.release(fh);
-  }
-}
-
-async function readOpen(vfs: Vfs, fh: FileHandle): Promise<Buffer> {
-  // Pieces are good until the handle's next read.
-  return Buffer.concat(await vfs.read(fh, 0, 2 * LARGE_FILE_BYTES));
 }

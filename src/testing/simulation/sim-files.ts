@@ -84,3 +84,8 @@ export class SimFiles {
     return claim.diedAtMs !== undefined && nowMs - claim.diedAtMs > LATE_MS;
   }
 }
+
+/** The key says which file it is, whatever its name. */
+export function nameOf({ name, history, ino }: SimFile): string {
+  return `${name ?? "nameless"} (file ${history.key}, inode ${ino ?? "unknown"})`;
+}

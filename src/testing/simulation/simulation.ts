@@ -11,10 +11,11 @@ import { ContentOracle, type OracleNode } from "./content-oracle.ts";
 import type { Machine, SimProcess } from "./machine.ts";
 import { Nemesis } from "./nemesis.ts";
 import { planOf, type FaultKind, type Plan } from "./plan.ts";
-import { nameOf, Program, readWhole } from "./programs.ts";
-import { SimFiles, type SimFile } from "./sim-files.ts";
+import { Program } from "./programs.ts";
+import { nameOf, SimFiles, type SimFile } from "./sim-files.ts";
 import { SimWorld } from "./sim-world.ts";
 import { Timeline } from "./timeline.ts";
+import { readWhole } from "./whole-reads.ts";
 
 /** Programs whose operation waits for a dead session's locks, and for retries, are done by then. */
 const CALM_MS = 150_000;
@@ -30,7 +31,8 @@ const NOTICE_MS = 8000;
 const REMOUNT_MS = 2000;
 /** Clients have mounted by then. */
 const MOUNT_MS = 200;
-const UNMOUNT_MS = 60_000;
+/** The server may sleep for most of it. */
+const UNMOUNT_MS = 150_000;
 /** Those that come back after a power cut serve within this. */
 const POWER_BACK_MS = 30_000;
 /** Of the pool that a cluster begins with. */

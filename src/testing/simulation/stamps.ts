@@ -2,6 +2,8 @@
 // and over.
 //
 //   file(4) operation(4) place(4, in records) sum of the cluster and those(4)     little-endian
+import type { SeededRandom } from "../seeded-random.ts";
+
 export const RECORD_BYTES = 256;
 const STAMP_BYTES = 16;
 
@@ -57,4 +59,10 @@ function spread(bytes: Buffer, at: number): void {
   for (let done = STAMP_BYTES; done < RECORD_BYTES; done *= 2) {
     bytes.copyWithin(at + done, at, at + done);
   }
+}
+
+/** What a program writes at once: some records, mostly few. */
+export function someLength(random: SeededRandom): number {
+  const most = random.weighted({ 1: 2, 16: 2, 64: 2, 256: 4 });
+  return (1 + random.below(Number(most))) * RECORD_BYTES;
 }
