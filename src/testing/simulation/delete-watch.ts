@@ -77,14 +77,15 @@ export class DeleteWatch {
     if (ids.length === 0) return;
     const slices = [...new Set(ids.map(({ slice }) => slice))];
     const history = this.#fates(slices);
-    const now = history.at(-1);
     for (const id of ids) {
-      const states = history.map((fates) => fates.get(id.slice));
-      const isLive = now?.get(id.slice) === "live";
-      if (isLive && how === "deleteMany") this.#copyGoes(node, id);
-      if (isLive || !states.some((fate) => fate === "live" || fate === "pending")) continue;
+      const fates = history.map((states) => states.get(id.slice));
+      if (!fates.some((fate) => fate === "live" || fate === "pending")) continue;
+      // What came spoilt is set aside, whoever cites it.
+      if (how === "park" && fates.at(-1) !== "orphan") continue;
+      if (how === "deleteMany" && this.#standsElsewhere(node, id)) continue;
       const what = `${how} of shard ${formatShardId(id)} at ${node}`;
-      this.#world.broken(`${what}, which is ${states.join(", ")} after a power cut`);
+      const after = `is ${fates.join(", ")} after a power cut`;
+      this.#world.broken(`${what}, which ${after}, and on no other disk`);
     }
   }
 
@@ -119,15 +120,15 @@ export class DeleteWatch {
     this.#durablePosition += reached;
   }
 
-  #copyGoes(node: NodeId, id: ShardId): void {
-    const { nodes, homeOf, watch, isExcused, broken } = this.#world;
-    const home = nodes().find((candidate) => candidate.id === homeOf(id));
-    if (home === undefined || isExcused(home.machine)) return;
-    const what = `a copy of shard ${formatShardId(id)} goes from ${node}`;
-    if (home.id === node) broken(`${what}, its home`);
-    else if (!standsOnDisk(home.machine.disk, id, watch)) {
-      broken(`${what}, and isn't on the disk of ${home.machine.name}, its home`);
-    }
+  /** Its home has it; or another node, which was its home when the job began. */
+  #standsElsewhere(node: NodeId, id: ShardId): boolean {
+    const { nodes, homeOf, watch, isExcused } = this.#world;
+    const homeId = homeOf(id);
+    const others = nodes().filter((other) => other.id !== undefined && other.id !== node);
+    return (
+      others.some((other) => other.id === homeId && isExcused(other.machine)) ||
+      others.some(({ machine }) => standsOnDisk(machine.disk, id, watch))
+    );
   }
 }
 

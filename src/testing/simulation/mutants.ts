@@ -116,8 +116,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: "dist/vfs/write/file-writer.js",
     find: "if (unsettled)\n                await durability.syncFile(this.#owner.ino);",
     replace: "",
-    first: 1,
-    count: 15,
+    first: 11,
+    count: 10,
     faults: ["rot", "siteCut"],
   },
   {
