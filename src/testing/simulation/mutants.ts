@@ -59,7 +59,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: "if (isWhole && seal.corruptCells(id, bytes, cellCrcs, firstCell).length === 0) {",
     replace: "if (isWhole) {",
     first: 1,
-    count: 40,
+    count: 20,
+    faults: ["rot"],
   },
   {
     name: "an index is believed after one of its flushes has failed",

@@ -244,22 +244,23 @@ class Simulation {
     const { server, nodes, judge } = this.#world;
     const endMs = this.#timeline.nowMs + CLEAN_MS;
     // Until it has heard of all, a server that has just started may think that they are there.
+    const { lost } = this.#world;
     const machines = [server, ...nodes].map(({ machine }) => machine);
-    const areKnown = (): boolean =>
-      this.#areBack() && machines.every(({ awakeForMs }) => awakeForMs > NOTICE_MS);
-    const isLost = (): boolean => this.#world.lost.size > 0;
-    while (!areKnown() && !isLost() && this.#timeline.nowMs < endMs) {
+    const isKnown = (machine: Machine): boolean =>
+      lost.has(machine) || machine.awakeForMs > NOTICE_MS;
+    const areKnown = (): boolean => this.#areBack() && machines.every(isKnown);
+    while (!areKnown() && this.#timeline.nowMs < endMs) {
       await this.#world.pass(LOOK_MS);
     }
     // Redundancy covers a node that is gone for good; what waits for it waits in vain.
-    if (isLost()) return;
+    if (lost.size > 0) return;
     const dirty = (): number => {
       const { parts } = server;
       if (parts === undefined) return Infinity;
       if (parts.cluster.current().nodes.some(({ state }) => state !== "up")) return Infinity;
       // What was never durable may be gone, and its group waits for it in vain.
-      const lost = judge.mayBeUnreadable() ? parts.jobs.report().unreadableBlocks : 0;
-      return Math.max(0, parts.cluster.groups.dirty().length - lost);
+      const gone = judge.mayBeUnreadable() ? parts.jobs.report().unreadableBlocks : 0;
+      return Math.max(0, parts.cluster.groups.dirty().length - gone);
     };
     while (dirty() > 0 && this.#timeline.nowMs < endMs) await this.#world.pass(LOOK_MS);
     if (dirty() > 0) judge.broken(`${dirty()} groups are never clean`);
