@@ -1,6 +1,6 @@
-// What the metadata server's jobs delete, judged when they ask for it: whatever power cut comes then,
-// no metadata that it brings back may cite it; and a copy of what is cited goes only where another
-// one is on disk.
+// What the metadata server's jobs delete, judged when they ask for it: whatever power cut comes
+// then, no metadata that it brings back may cite it; a copy of what is cited goes only where
+// another one is on disk.
 import { formatShardId, type NodeId, type ShardId, type SliceId } from "../../domain/ids.ts";
 import type { CommittedChanges, Engine, ReadTransaction } from "../../meta/engine/engine.ts";
 import { fatesOfSlices, type SliceFate } from "../../meta/session/slice-fates.ts";
