@@ -117,8 +117,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: "dist/vfs/write/file-writer.js",
     find: "if (unsettled)\n                await durability.syncFile(this.#owner.ino);",
     replace: "",
-    first: 11,
-    count: 10,
+    first: 21,
+    count: 15,
     faults: ["rot", "siteCut"],
   },
   {
@@ -156,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
       "        if (due > this.#durableBelow)\n            await this.#engine.flush();",
     replace: "const due = next;",
     first: 1,
-    count: 10,
+    count: 30,
   },
   {
     name: "a surplus copy goes before its home has a whole one on disk",
