@@ -201,8 +201,17 @@ export class ShardFiles {
   }
 
   #groupDir(pool: number, pg: number): string {
-    return join(this.#shardsDir, pool.toString(16), pg.toString(16));
+    return join(this.#shardsDir, groupFolder(pool, pg));
   }
+}
+
+function groupFolder(pool: number, pg: number): string {
+  return join(pool.toString(16), pg.toString(16));
+}
+
+/** Where a shard's file stands below a node's data directory. */
+export function shardPath(id: ShardId): string {
+  return join("shards", groupFolder(id.pool, id.pg), fileName(id));
 }
 
 /** slice-index-slot: pool and group are the folders'. */

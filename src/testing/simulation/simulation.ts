@@ -241,10 +241,9 @@ class Simulation {
 
   /** Nothing waits for repair any more; nor for gc, `andTidy`. */
   async #becomeClean(andTidy = false): Promise<void> {
-    const { server, nodes, judge } = this.#world;
+    const { server, nodes, judge, lost } = this.#world;
     const endMs = this.#timeline.nowMs + CLEAN_MS;
     // Until it has heard of all, a server that has just started may think that they are there.
-    const { lost } = this.#world;
     const machines = [server, ...nodes].map(({ machine }) => machine);
     const isKnown = (machine: Machine): boolean =>
       lost.has(machine) || machine.awakeForMs > NOTICE_MS;

@@ -2,6 +2,7 @@
 import type { ShardId } from "../../domain/ids.ts";
 import { shardKey } from "../../protocol/shard/shard-key.ts";
 import { indexDirectory, indexTable } from "../../storage/shards/index-salvage.ts";
+import { shardPath } from "../../storage/shards/shard-files.ts";
 import { decodeRecord } from "../../storage/shards/shard-record.ts";
 import type { MemoryDisk } from "../disk/memory-disk.ts";
 import { storesOn } from "../store/disk-store.ts";
@@ -21,9 +22,7 @@ export function standsOnDisk(disk: MemoryDisk, id: ShardId, watch: ShardWatch): 
   const record = value && decodeRecord(key, Buffer.from(value));
   if (record === undefined) return false;
   const packed = indexTable(index, "packed").get(key);
-  const path = [id.pool, id.pg].map((part) => part.toString(16)).join("/");
-  const name = [id.slice, id.index, id.slot].map((part) => part.toString(16)).join("-");
-  const file = `${NODE_DIRECTORY}/shards/${path}/${name}`;
+  const file = `${NODE_DIRECTORY}/${shardPath(id)}`;
   const there = record.packed || stored.factsSync(file) !== undefined;
   const bytes = record.packed ? packed : there ? stored.readWholeSync(file) : undefined;
   return bytes?.length === record.sizeBytes && watch.isRight(id, bytes);

@@ -56,6 +56,7 @@ const BANNED: readonly (readonly [RegExp, string])[] = [
   [/\b(TODO|FIXME|XXX)\b(?! ?\(?#\d)/, "a task without the number of its issue"],
   [/eslint-disable|@ts-(ignore|expect-error|nocheck)|prettier-ignore/, "a check switched off"],
   [/\b(test|serial|before|after)\.(only|todo|failing)\b/, "a test that leaves others out"],
+  [/\bt\.timeout\((3[6-9]\d|[4-9]\d\d|\d+_\d{3})_\d{3}\)/, "a timeout beyond ava's own"],
   [/\b(replicas?|datanodes?|chunkservers?|namenodes?)\b/i, "a word of other systems' glossaries"],
 ];
 
